@@ -1,0 +1,130 @@
+"""Pseudo-3D convolutions: a 2D spatial and a 1D temporal one for each 3D."""
+
+from mmaction.registry import MODELS
+from torch import Tensor, nn
+from torch.nn.modules.utils import _triple
+
+from lgd_mmaction.errors import ConfigError
+
+KINDS = ('A', 'B', 'C')
+
+
+@MODELS.register_module()
+class Pseudo3DConv(nn.Module):
+    r"""A kt x k x k convolution factorised into 1 x k x k and kt x 1 x 1.
+
+    .. code-block:: text
+
+        A  serial      x -> S -> T ->            y = T(S(x))
+        B  parallel    x -> S -> (+) ->          y = S(x) + T(x)
+                         -> T ---^
+        C  serial with a shortcut
+                       x -> S -> T -> (+) ->     y = S(x) + T(S(x))
+                              ---------^
+
+    Every kind starts as S alone: T is the identity in A, zero in B and C,
+    so a network inflated from 2D weights computes the 2D network on the
+    frames that its temporal strides keep.
+
+    Args:
+        in_channels: As ``nn.Conv3d``.
+        out_channels: As ``nn.Conv3d``.
+        kernel_size: (kt, k, k), as ``nn.Conv3d``; kt is odd.
+        stride: (t, s, s), as ``nn.Conv3d``.
+        padding: As ``nn.Conv3d``.
+        dilation: As ``nn.Conv3d``.
+        bias: Whether both convolutions have a bias.
+        kind: ``'A'``, ``'B'`` or ``'C'``.
+
+    Shapes:
+        As ``nn.Conv3d``: (N, C_in, T, H, W) -> (N, C_out, T', H', W').
+
+    Raises:
+        ConfigError: An unknown kind, or an even temporal kernel.
+
+    Source: P3D (Qiu et al., ICCV 2017) names the kinds and gives B and C a
+    batch norm and ReLU of their own around each factor. Here, as in A of
+    the first author's later LGD-3D code, the factors are linear, and the
+    norm and ReLU that follow the 3D convolution follow their sum. The order
+    of the factors in LGD-3D itself is a choice; see docs/fidelity.md.
+    """
+
+    # read by mmcv's ConvModule, like the same attributes of nn.Conv3d
+    transposed = False
+    output_padding = (0, 0, 0)
+    padding_mode = 'zeros'
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int | tuple[int, int, int],
+        stride: int | tuple[int, int, int] = 1,
+        padding: int | tuple[int, int, int] = 0,
+        dilation: int | tuple[int, int, int] = 1,
+        groups: int = 1,
+        bias: bool = False,
+        kind: str = 'A',
+    ) -> None:
+        super().__init__()
+        if kind not in KINDS:
+            raise ConfigError(
+                f'pseudo3d kind {kind!r} is unknown: use {", ".join(KINDS)} '
+                "or a cycle of them such as 'ABC'."
+            )
+        kernel_size, stride = _triple(kernel_size), _triple(stride)
+        padding, dilation = _triple(padding), _triple(dilation)
+        if kernel_size[0] % 2 == 0:
+            raise ConfigError(
+                f'the temporal kernel of a pseudo-3D convolution is '
+                f'{kernel_size[0]}: it must be odd, to have a middle frame.'
+            )
+        self.in_channels, self.out_channels = in_channels, out_channels
+        self.kernel_size, self.stride = kernel_size, stride
+        self.padding, self.dilation = padding, dilation
+        self.groups, self.kind = groups, kind
+
+        parallel = kind == 'B'
+        (kt, kh, kw), (st, sh, sw) = kernel_size, stride
+        # S keeps every frame, unless its output meets T's directly (B)
+        self.spatial = nn.Conv3d(
+            in_channels,
+            out_channels,
+            (1, kh, kw),
+            stride=(st, sh, sw) if parallel else (1, sh, sw),
+            padding=(0, *padding[1:]),
+            dilation=(1, *dilation[1:]),
+            groups=groups,
+            bias=bias,
+        )
+        self.temporal = nn.Conv3d(
+            in_channels if parallel else out_channels,
+            out_channels,
+            (kt, 1, 1),
+            stride=stride if parallel else (st, 1, 1),
+            padding=(padding[0], 0, 0),
+            dilation=(dilation[0], 1, 1),
+            groups=groups,
+            bias=bias,
+        )
+        self.reset_temporal()
+
+    def reset_temporal(self) -> None:
+        """Start T so that the whole convolution is its spatial factor."""
+        nn.init.zeros_(self.temporal.weight)
+        if self.temporal.bias is not None:
+            nn.init.zeros_(self.temporal.bias)
+        if self.kind == 'A':
+            nn.init.dirac_(self.temporal.weight, self.groups)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.kind == 'B':
+            return self.spatial(x) + self.temporal(x)
+        s = self.spatial(x)  # (N, C_out, T, H', W')
+        t = self.temporal(s)  # (N, C_out, T', H', W')
+        if self.kind == 'A':
+            return t
+        # C: the shortcut keeps the frames that T's stride keeps
+        step = self.stride[0]
+        shortcut = s if step == 1 else s[:, :, ::step]
+        return shortcut + t

@@ -1,0 +1,300 @@
+"""The global path over MMAction2's ResNet3d family."""
+
+from itertools import chain, cycle
+
+from mmaction.models.backbones.resnet2plus1d import ResNet2Plus1d
+from mmaction.models.backbones.resnet3d import (
+    BasicBlock3d,
+    Bottleneck3d,
+    ResNet3d,
+)
+from mmaction.models.backbones.resnet3d_csn import (
+    CSNBottleneck3d,
+    ResNet3dCSN,
+)
+from mmaction.models.backbones.resnet3d_slowonly import ResNet3dSlowOnly
+from mmaction.registry import MODELS
+from mmcv.cnn import ConvModule
+from torch import Tensor, nn
+
+from lgd_mmaction.errors import ConfigError
+from lgd_mmaction.models.diffusion import (
+    LocalGlobalDiffusion,
+    LowRankProjection,
+    pool,
+)
+from lgd_mmaction.models.inflate import (
+    inflate_2d_weights,
+    load_2d_state_dict,
+)
+from lgd_mmaction.models.pseudo3d import KINDS, Pseudo3DConv
+
+
+class LGDUnit:
+    """A stock residual unit that carries (x, g): one LGD block.
+
+    Mixed in before the stock block. F_l is the stock forward with its last
+    ReLU taken out; the ReLU of (1) is the leaf ``local_out``, one tensor,
+    for tools such as Grad-CAM that hook a module.
+
+    Shapes:
+        x_{l-1} (N, C_{l-1}, T, H, W), g_{l-1} (N, C_{l-1}, 1, 1, 1) ->
+        x_l (N, C_l, T', H', W'), g_l (N, C_l, 1, 1, 1). A bare x_0 starts
+        the global path with g_0 = P(x_0).
+    """
+
+    def __init__(
+        self, inplanes: int, planes: int, *args, diffusion: dict, **kwargs
+    ) -> None:
+        super().__init__(inplanes, planes, *args, **kwargs)
+        self.diffusion = LocalGlobalDiffusion(
+            inplanes, planes * self.expansion, **diffusion
+        )
+        self.local_out, self.relu = self.relu, nn.Identity()
+        # the stock block applies its non-local block after the last ReLU
+        self.with_non_local, self.non_local = self.non_local, False
+
+    def forward(
+        self, state: Tensor | tuple[Tensor, Tensor]
+    ) -> tuple[Tensor, Tensor]:
+        x, g = state if isinstance(state, tuple) else (state, pool(state))
+        f = super().forward(x)  # F_l(x_{l-1}): (N, C_l, T', H', W')
+        x = self.local_out(self.diffusion.diffuse_to_local(f, g))  # (1)
+        if self.with_non_local:
+            x = self.non_local_block(x)
+        return x, self.diffusion.diffuse_to_global(x, g)  # (2)
+
+
+class LGDBasicBlock3d(LGDUnit, BasicBlock3d):
+    """BasicBlock3d as an LGD block."""
+
+
+class LGDBottleneck3d(LGDUnit, Bottleneck3d):
+    """Bottleneck3d as an LGD block."""
+
+
+class LGDCSNBottleneck3d(LGDUnit, CSNBottleneck3d):
+    """CSNBottleneck3d as an LGD block."""
+
+
+LGD_UNITS = {
+    BasicBlock3d: LGDBasicBlock3d,
+    Bottleneck3d: LGDBottleneck3d,
+    CSNBottleneck3d: LGDCSNBottleneck3d,
+}
+
+
+class OnLocal(nn.Module):
+    """Applies a module to x of the pair (x, g) and hands g through."""
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.module = module
+
+    def forward(self, state: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+        x, g = state
+        return self.module(x), g
+
+
+class GlobalPath:
+    r"""Gives a stock ResNet3d class its global path.
+
+    .. code-block:: text
+
+        clip -> stem -> x_0 -> unit 1 -> x_1 -> unit 2 -> ... -> x_L
+                         |P      || (1),(2)       ||
+                         +-> g_0 ------> g_1 ----------> ... -> g_L
+
+    Mixed in before the stock class, whose arguments, defaults, forward and
+    parameter names all stay: only the units are others. A stock state dict
+    therefore loads with nothing but ``*.diffusion.*`` missing, and as
+    W^{x,g} starts at zero, x_L is then the stock network's output.
+
+    Args:
+        diffusion: ``form`` and ``reduction`` of
+            :class:`~lgd_mmaction.models.diffusion.LocalGlobalDiffusion`;
+            missing ones take its defaults. ``None`` is the plain network.
+        pseudo3d: Kinds of pseudo-3D convolution, cycled over the residual
+            units: ``'A'`` (LGD-3D here), ``'B'``, ``'C'`` or e.g. ``'ABC'``
+            (the first author's later code). Each kernel with both a
+            temporal and a spatial extent is factorised, the stem's too.
+            ``None`` keeps the convolutions of the stock class.
+        kwargs: Those of the stock class, by name.
+
+    Returns (forward):
+        (x_L, g_L): (N, C, T, H, W) and (N, C, 1, 1, 1). With several
+        ``out_indices`` a tuple of such pairs, one a stage. A bare tensor, as
+        the stock class, with ``diffusion=None``.
+
+    Raises:
+        ConfigError: A depth, diffusion or pseudo3d that does not exist or
+            does not fit the other arguments.
+        CheckpointError: ``pretrained`` is unreadable or of another network.
+
+    Source: Qiu et al., CVPR 2019, Sec. 3.1 and 4.1.
+    """
+
+    depths = tuple(ResNet3d.arch_settings)
+
+    def __init__(
+        self,
+        *args,
+        diffusion: dict | None = dict(form='both', reduction=16),  # noqa: B006
+        pseudo3d: str | None = None,
+        **kwargs,
+    ) -> None:
+        _check(type(self).__name__, self.depths, diffusion, pseudo3d, kwargs)
+        # the stock class hands what it does not know to make_res_layer
+        super().__init__(*args, diffusion=diffusion, **kwargs)
+        self.pseudo3d = pseudo3d
+        if diffusion is not None:
+            # the stock forward pools between stages, where a pair travels
+            self.pool2 = OnLocal(self.pool2)
+        for unit in self.residual_units():
+            if unit.temporal_stride != 1 and unit.downsample is None:
+                raise ConfigError(
+                    f'temporal_strides={tuple(self.temporal_strides)}: a '
+                    'stage with a temporal stride also needs a spatial '
+                    'stride or a change of channels, else the shortcut of '
+                    'its first unit keeps another number of frames.'
+                )
+        if pseudo3d is not None:
+            self._factorise(pseudo3d)
+
+    def make_res_layer(
+        self, block: type, *args, diffusion: dict | None, **kwargs
+    ) -> nn.Module:
+        """Build a stage; of LGD units, unless ``diffusion`` is ``None``."""
+        if diffusion is not None:
+            block = LGD_UNITS[block]
+            kwargs['diffusion'] = diffusion
+        return super().make_res_layer(block, *args, **kwargs)
+
+    def residual_units(self) -> list[nn.Module]:
+        """The residual units in the order of the data."""
+        return [u for name in self.res_layers for u in getattr(self, name)]
+
+    def _factorise(self, kinds: str) -> None:
+        found = False
+        # the stem is no unit: it takes the first kind, and so does unit 1
+        parts = [self.conv1, *self.residual_units()]
+        kinds_of = chain(kinds[0], cycle(kinds))
+        for part, kind in zip(parts, kinds_of, strict=False):
+            for module in part.modules():
+                if not isinstance(module, ConvModule):
+                    continue
+                conv = module.conv
+                if not isinstance(conv, nn.Conv3d):
+                    raise ConfigError(
+                        f'pseudo3d={kinds!r} cannot factorise a '
+                        f'{type(conv).__name__}: leave out conv_cfg, or '
+                        'leave out pseudo3d.'
+                    )
+                if conv.kernel_size[0] > 1 and conv.kernel_size[1] > 1:
+                    module.conv = pseudo3d_of(conv, kind)
+                    found = found or part is not self.conv1
+        if not found:
+            raise ConfigError(
+                f'pseudo3d={kinds!r} found no 3x3x3 convolution in '
+                "the units: set inflate_style='3x3x3' and inflate=(1, 1, 1, "
+                '1), or pseudo3d=None.'
+            )
+
+    def init_weights(self, pretrained: str | None = None) -> None:
+        """Load ``pretrained``, or draw the weights as the stock class does.
+
+        Diffusion starts with W^{x,g} = 0, temporal factors as the identity.
+        """
+        for module in self.modules():
+            if isinstance(module, LowRankProjection):
+                module.reset_parameters()
+        super().init_weights(pretrained)
+        if self.pretrained is None:
+            # the stock draw treats every Conv3d alike
+            for module in self.modules():
+                if isinstance(module, Pseudo3DConv):
+                    module.reset_temporal()
+
+    def inflate_weights(self, logger) -> None:
+        """Load 2D weights from ``self.pretrained``, factors included."""
+        state = load_2d_state_dict(self.pretrained)
+        inflate_2d_weights(self, state, self.pretrained)
+        logger.info(f'inflated 2D weights from {self.pretrained}')
+
+
+def pseudo3d_of(conv: nn.Conv3d, kind: str) -> Pseudo3DConv:
+    """The Pseudo3DConv that has the arguments of a convolution."""
+    return Pseudo3DConv(
+        conv.in_channels,
+        conv.out_channels,
+        conv.kernel_size,
+        stride=conv.stride,
+        padding=conv.padding,
+        dilation=conv.dilation,
+        groups=conv.groups,
+        bias=conv.bias is not None,
+        kind=kind,
+    )
+
+
+def _check(
+    name: str,
+    depths: tuple,
+    diffusion: dict | None,
+    pseudo3d: str | None,
+    kwargs: dict,
+) -> None:
+    depth = kwargs.get('depth', 50)
+    if depth not in depths:
+        raise ConfigError(
+            f'{name} has no depth {depth!r}: use one of '
+            f'{", ".join(map(str, depths))}.'
+        )
+    if diffusion is not None:
+        unknown = set(diffusion) - {'form', 'reduction'}
+        if unknown:
+            raise ConfigError(
+                f'diffusion has no argument {sorted(unknown)[0]!r}: it takes '
+                'form and reduction; None is the plain network.'
+            )
+    if pseudo3d is not None and (
+        not isinstance(pseudo3d, str)
+        or not pseudo3d
+        or set(pseudo3d) - set(KINDS)
+    ):
+        raise ConfigError(
+            f'pseudo3d={pseudo3d!r} is unknown: use a kind ({", ".join(KINDS)}'
+            "), a cycle of kinds such as 'ABC', or None."
+        )
+
+
+@MODELS.register_module()
+class LGDResNet3d(GlobalPath, ResNet3d):
+    """ResNet3d (I3D, and by its arguments LGD-2D and LGD-3D) + global path.
+
+    See :class:`GlobalPath` for the two arguments that it adds.
+    """
+
+
+@MODELS.register_module()
+class LGDResNet3dSlowOnly(GlobalPath, ResNet3dSlowOnly):
+    """ResNet3dSlowOnly + global path; see :class:`GlobalPath`."""
+
+
+@MODELS.register_module()
+class LGDResNet2Plus1d(GlobalPath, ResNet2Plus1d):
+    """ResNet2Plus1d, R(2+1)D, + global path; see :class:`GlobalPath`.
+
+    Its factors have another inner width than 2D kernels, so the stock class
+    takes 3D checkpoints only (``pretrained2d=False``).
+    """
+
+
+@MODELS.register_module()
+class LGDResNet3dCSN(GlobalPath, ResNet3dCSN):
+    """ResNet3dCSN, channel-separated, + global path; see :class:`GlobalPath`.
+
+    Its depthwise kernels do not take 2D weights either.
+    """
+
+    depths = (50, 101, 152)

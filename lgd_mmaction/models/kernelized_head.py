@@ -1,0 +1,371 @@
+"""Equations (3)-(6): the local and global combination classifier."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from mmaction.models.heads import BaseHead
+from mmaction.registry import MODELS
+from torch import Tensor, nn
+
+from lgd_mmaction.errors import CheckpointError, ConfigError
+
+from .tensor_sketch import TensorSketch
+
+FEATURES = ('local', 'global')
+STAGES = (1, 2)
+_EPS = 1e-8
+
+
+@MODELS.register_module()
+class KernelizedHead(BaseHead):
+    r"""The paper's classifier on (x_L, g_L), for both stages of training.
+
+    .. code-block:: text
+
+        stage 1   x_L -> P ---> fc_local  --> softmax --+
+                                                        mean --> scores
+                  g_L --------> fc_global --> softmax --+
+
+        stage 2   x_L -> phi -> mean --+
+                                       concat -> fc_sketch --> softmax
+                  g_L -> phi ----------+
+
+    Stage 1 minimises (5), CE(W_x P(x_L), y) + CE(W_g g_L, y), and scores by
+    the mean of both softmaxes. Stage 2 minimises (6), CE(W_c phi, y), with
+    phi = [1/N sum_i phi(x_L^i), phi(g_L)] of (4). ``TwoStageHook`` switches
+    in the course of one run. The stage is part of the state dict: a
+    checkpoint is tested with the classifier that it was trained with. The
+    classifier that a stage does not use gets no gradient, so optimisers
+    leave it alone and DDP needs ``find_unused_parameters=True``.
+
+    Everything here is computed in float32, whatever autocast says: products
+    of two features overflow half precision. Accuracies stay on the device.
+
+    Args:
+        num_classes: K.
+        in_channels: C_L, channels of x_L and of g_L.
+        sketch_dim: D, length of phi.
+        sketch_seed: Draws the hashes of phi.
+        signed_sqrt_l2: Replace each of the two parts of (4) by its signed
+            square root, then divide it by its L2 norm, as the compact
+            bilinear reference does with its one pooled sketch. Features of
+            length 1 learn slowly: give fc_sketch a larger learning rate
+            (``paramwise_cfg``).
+        features: Which of ``'local'`` (x_L) and ``'global'`` (g_L) are used;
+            both in the paper. One alone is for linear probes and ablations.
+        stage: 1 or 2, the stage of a network that no checkpoint was loaded
+            into and no hook switches.
+        dropout_ratio: Dropout before whichever classifier is in use.
+        init_std: Standard deviation of the normal start of all classifiers.
+        loss_cls: Config of the loss, applied to each classifier in use.
+        topk: The k of the accuracies logged in training.
+        label_smooth_eps: Label smoothing.
+        average_clips: How scores of several clips of a video are combined at
+            test: ``'prob'``, ``'score'`` or None (not at all). What is
+            combined under ``'score'`` are logits, in stage 1 with both
+            features log probabilities.
+        init_cfg: Initialisation instead of ``init_std``'s.
+        sketch_scale: Constant factor on phi, which the linear layer behind
+            it absorbs; it only acts like a learning rate. None, the default,
+            is C^(-1/2): features of root mean square 1 then give phi a norm
+            as long as theirs (E|phi(v)|^2 = |v|^4), so the learning rate and
+            ``init_std`` of the linear classifiers suit fc_sketch as well. 1
+            is (4) to the letter; |phi|^2 is then some 10^6 at C = 2048, and
+            SGD at learning rate 0.01 diverges. Without effect under
+            ``signed_sqrt_l2``.
+
+    Shapes:
+        Input (x_L, g_L): (N, C, T, H, W), or (N, C) and any positions after
+        it, and (N, C, 1, 1, 1) or (N, C). Output: (N, K).
+
+    Raises:
+        ConfigError: Arguments out of range; input that is no pair, or has
+            other channels than ``in_channels``.
+        CheckpointError: A checkpoint with a stage other than 1 and 2.
+
+    Source: Qiu et al., CVPR 2019, Sec. 3.2 and 4.3. Dropout, the common
+    start of the classifiers and ``sketch_scale`` are this project's choices.
+    """
+
+    def __init__(
+        self,
+        num_classes: int,
+        in_channels: int,
+        sketch_dim: int = 8192,
+        sketch_seed: int = 0,
+        signed_sqrt_l2: bool = False,
+        features: Sequence[str] = FEATURES,
+        stage: int = 1,
+        dropout_ratio: float = 0.5,
+        init_std: float = 0.01,
+        loss_cls: dict | None = None,
+        topk: int | Sequence[int] = (1, 5),
+        label_smooth_eps: float = 0.0,
+        average_clips: str | None = 'prob',
+        init_cfg: dict | list[dict] | None = None,
+        sketch_scale: float | None = None,
+    ) -> None:
+        features = _checked_features(features)
+        if stage not in STAGES:
+            raise ConfigError(f'stage of KernelizedHead is {stage!r}: 1 or 2.')
+        if not 0 <= dropout_ratio < 1:
+            raise ConfigError(
+                f'dropout_ratio of KernelizedHead is {dropout_ratio}: it is a'
+                ' probability, 0 or more and below 1.'
+            )
+        if average_clips not in ('prob', 'score', None):
+            raise ConfigError(
+                f'average_clips of KernelizedHead is {average_clips!r}: use '
+                "'prob', 'score' or None."
+            )
+        if init_cfg is None:
+            init_cfg = dict(type='Normal', layer='Linear', std=init_std)
+        super().__init__(
+            num_classes=num_classes,
+            in_channels=in_channels,
+            loss_cls=loss_cls or dict(type='CrossEntropyLoss'),
+            label_smooth_eps=label_smooth_eps,
+            topk=topk if isinstance(topk, int) else tuple(topk),
+            average_clips=average_clips,
+            init_cfg=init_cfg,
+        )
+        self.features = features
+        self.signed_sqrt_l2 = signed_sqrt_l2
+        self.sketch_scale = (
+            in_channels**-0.5 if sketch_scale is None else sketch_scale
+        )
+        self.dropout = nn.Dropout(dropout_ratio)
+        if 'local' in features:
+            self.fc_local = nn.Linear(in_channels, num_classes)  # W_x
+        if 'global' in features:
+            self.fc_global = nn.Linear(in_channels, num_classes)  # W_g
+        self.sketch = TensorSketch(in_channels, sketch_dim, sketch_seed)
+        self.fc_sketch = nn.Linear(  # W_c
+            sketch_dim * len(features), num_classes
+        )
+        self.register_buffer('stage', torch.tensor(stage))
+        # the same as a number: reading the buffer would wait for the GPU
+        self._stage = stage
+
+    @property
+    def active_stage(self) -> int:
+        """The stage the head is in, 1 or 2."""
+        return self._stage
+
+    def set_stage(self, stage: int) -> None:
+        """Use the classifiers of this stage, 1 or 2, from now on."""
+        if stage not in STAGES:
+            raise ConfigError(f'stage of KernelizedHead is {stage!r}: 1 or 2.')
+        self._stage = stage
+        self.stage.fill_(stage)
+
+    def logits(self, feats: Any) -> dict[str, Tensor]:
+        """(x_L, g_L) -> the output of every classifier of this stage.
+
+        Returns:
+            Stage 1: ``local`` and / or ``global``; stage 2: ``cls``; each
+            (N, K), float32.
+        """
+        pair = self._checked_input(feats)
+        device = pair[self.features[0]].device.type
+        with torch.autocast(device, enabled=False):
+            if self._stage == 2:
+                phi = [self._phi(pair[name]) for name in self.features]
+                return {'cls': self._classify('sketch', torch.cat(phi, 1))}
+            return {
+                name: self._classify(name, _pool(pair[name]))
+                for name in self.features
+            }
+
+    def forward(self, x: Any, **kwargs) -> Tensor:
+        """(x_L, g_L) -> scores (N, K), the softmax of which are the answer.
+
+        Stage 1 with both features gives the logarithm of the mean of both
+        softmaxes, so that the stock averaging over clips applies to it.
+
+        Args:
+            x: (x_L, g_L).
+            kwargs: What the stock recognizer hands to every head.
+        """
+        return _combined(self.logits(x))
+
+    def loss(self, feats: Any, data_samples: list, **kwargs) -> dict:
+        """Loss (5) or (6), and the top-k accuracies of the scores.
+
+        Args:
+            feats: (x_L, g_L).
+            data_samples: N samples with ``gt_label``, a class index or K
+                class probabilities (mixup, cutmix).
+            kwargs: What the stock recognizer hands to every head.
+
+        Returns:
+            ``loss_local`` and ``loss_global`` in stage 1, ``loss_cls`` in
+            stage 2, ``top{k}_acc`` where labels are class indices.
+        """
+        logits = self.logits(feats)
+        scores = _combined(logits)
+        labels = torch.stack([s.gt_label for s in data_samples])
+        labels = labels.to(scores.device)  # (N, 1) or (N, K)
+        losses = {}
+        if labels.size(1) == 1:
+            labels = labels.squeeze(1)  # (N,)
+            losses.update(self._accuracies(scores.detach(), labels))
+        if self.label_smooth_eps:
+            if labels.dim() == 1:
+                labels = F.one_hot(labels, self.num_classes)
+            labels = (
+                1 - self.label_smooth_eps
+            ) * labels + self.label_smooth_eps / self.num_classes
+        for name, scores in logits.items():
+            loss = self.loss_cls(scores, labels)
+            if not isinstance(loss, dict):
+                losses[f'loss_{name}'] = loss
+            elif name == 'cls':
+                losses.update(loss)
+            else:
+                losses.update({f'{k}_{name}': v for k, v in loss.items()})
+        return losses
+
+    def _accuracies(self, scores: Tensor, labels: Tensor) -> dict:
+        """The share of samples whose class is among the k best, per k."""
+        top = scores.topk(min(max(self.topk), self.num_classes)).indices
+        hit = top == labels[:, None]  # (N, k)
+        return {
+            f'top{k}_acc': hit[:, :k].any(1).float().mean() for k in self.topk
+        }
+
+    def _phi(self, x: Tensor) -> Tensor:
+        """One part of (4), (N, C, *positions) -> (N, D)."""
+        phi = self.sketch(x)
+        if not self.signed_sqrt_l2:
+            return phi * self.sketch_scale
+        # sign(phi) sqrt|phi|, with a finite slope at 0
+        phi = phi * (phi.abs() + _EPS).rsqrt()
+        return F.normalize(phi, dim=1, eps=_EPS)
+
+    def _classify(self, name: str, x: Tensor) -> Tensor:
+        """(N, C or D) -> (N, K) in float32 or better."""
+        fc = getattr(self, f'fc_{name}')
+        x = self.dropout(x)
+        return F.linear(x, fc.weight.to(x.dtype), fc.bias.to(x.dtype))
+
+    def _checked_input(self, feats: Any) -> dict[str, Tensor]:
+        """What backbone or neck returned -> {'local': x_L, 'global': g_L}."""
+        while isinstance(feats, tuple | list) and len(feats) == 1:
+            feats = feats[0]  # the pairs of one out_indices
+        if isinstance(feats, Tensor) and self.features != ('local',):
+            raise ConfigError(
+                'KernelizedHead got one feature map, but needs the pair '
+                '(x_L, g_L): use an LGD backbone with diffusion=dict(...) or '
+                'add neck=dict(type="DiffusionNeck", ...), or set '
+                'features=("local",) in the head.'
+            )
+        if isinstance(feats, Tensor):
+            feats = (feats,)
+        elif not (
+            isinstance(feats, tuple | list)
+            and len(feats) == 2
+            and all(isinstance(f, Tensor) for f in feats)
+            and feats[1].shape[2:].numel() == 1
+        ):
+            raise ConfigError(
+                'KernelizedHead needs one pair (x_L, g_L), g_L of shape '
+                f'(N, C, 1, 1, 1), and got {_described(feats)}: let an LGD '
+                'backbone or DiffusionNeck return its last stage only, as '
+                'out_indices=(3,) does.'
+            )
+        pair = dict(zip(FEATURES, feats, strict=False))
+        for name in self.features:
+            channels = pair[name].size(1)
+            if channels != self.in_channels:
+                raise ConfigError(
+                    f'the {name} feature of the backbone or neck has '
+                    f'{channels} channels and KernelizedHead was built for '
+                    f'{self.in_channels}: set cls_head.in_channels='
+                    f'{channels}.'
+                )
+        return pair
+
+    def _load_from_state_dict(
+        self,
+        state_dict: dict,
+        prefix: str,
+        local_metadata: dict,
+        strict: bool,
+        missing_keys: list[str],
+        unexpected_keys: list[str],
+        error_msgs: list[str],
+    ) -> None:
+        """Take over the stage, if the classifiers of that stage fit too.
+
+        They do not where a checkpoint starts a training with other classes
+        or features; the stage then stays what the config says.
+        """
+        stage = self._stage
+        saved = state_dict.get(prefix + 'stage')
+        if saved is not None:
+            if saved.numel() != 1 or saved.item() not in STAGES:
+                raise CheckpointError(
+                    f'the checkpoint says that KernelizedHead ({prefix}stage)'
+                    f' is in stage {saved.tolist()}, but there are only 1 and'
+                    ' 2: it comes from another head or is damaged; load it '
+                    'into the head that it was trained with.'
+                )
+            names = ('sketch',) if saved.item() == 2 else self.features
+            keys = [f'fc_{name}.weight' for name in names]
+            own = self.state_dict()
+            if all(
+                prefix + key in state_dict
+                and state_dict[prefix + key].shape == own[key].shape
+                for key in keys
+            ):
+                stage = int(saved)
+        super()._load_from_state_dict(
+            state_dict,
+            prefix,
+            local_metadata,
+            strict,
+            missing_keys,
+            unexpected_keys,
+            error_msgs,
+        )
+        self.set_stage(stage)
+
+
+def _combined(logits: dict[str, Tensor]) -> Tensor:
+    """One classifier: its logits; two: log of the mean of both softmaxes."""
+    if len(logits) == 1:
+        return next(iter(logits.values()))
+    log_probs = torch.stack([F.log_softmax(z, 1) for z in logits.values()])
+    # log(1/M sum_m p_m), without leaving logarithms
+    return log_probs.logsumexp(0) - math.log(len(logits))
+
+
+def _pool(x: Tensor) -> Tensor:
+    """P, (N, C, *positions) -> (N, C), in float32 or better."""
+    x = x.to(torch.promote_types(x.dtype, torch.float32))
+    return x.flatten(2).mean(2) if x.dim() > 2 else x
+
+
+def _checked_features(features: Sequence[str]) -> tuple[str, ...]:
+    """The names in the order of the pair."""
+    if isinstance(features, str):
+        features = (features,)
+    if not features or not set(features) <= set(FEATURES):
+        raise ConfigError(
+            f'features of KernelizedHead are {features!r}: use '
+            "('local',), ('global',) or ('local', 'global')."
+        )
+    return tuple(name for name in FEATURES if name in features)
+
+
+def _described(feats: Any) -> str:
+    """The nesting of a wrong input, in words."""
+    if isinstance(feats, tuple | list):
+        return f'[{", ".join(_described(f) for f in feats)}]'
+    if isinstance(feats, Tensor):
+        return f'a tensor of shape {tuple(feats.shape)}'
+    return type(feats).__name__

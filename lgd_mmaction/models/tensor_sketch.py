@@ -1,0 +1,168 @@
+"""The feature map phi of equation (4): a sketch of second-order products."""
+
+import torch
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from lgd_mmaction.errors import ConfigError
+
+
+class TensorSketch(nn.Module):
+    r"""phi of equation (4), averaged over positions.
+
+    phi(v) = IFFT(FFT(CS(v; h1, s1)) * FFT(CS(v; h2, s2))), where the count
+    sketch CS(v; h, s) adds s[c] v[c] into entry h[c] of a vector of length
+    D. Written out, entry d of phi(v) is the sum of s1[a] s2[b] v[a] v[b] over
+    all pairs of channels with h1[a] + h2[b] = d (mod D), so that
+    E<phi(u), phi(v)> = <u, v>^2 over the random hashes.
+
+    .. code-block:: text
+
+        x --+--> CS(h1, s1) --> FFT --+
+            |                         (*) --> mean over --> IFFT --> phi
+            +--> CS(h2, s2) --> FFT --+       positions
+
+    The inverse FFT is linear: one of them, after the mean, is enough.
+
+    Args:
+        in_channels: C, length of the vectors.
+        sketch_dim: D, length of the sketch.
+        seed: Draws the hashes h1, h2 and the signs s1, s2. They are buffers,
+            saved with the model; a private generator on the CPU makes them
+            the same on every machine and leaves the global one alone.
+        chunk: At most so many vectors are sketched at once (the vectors of
+            one position of ``chunk`` samples at the least). One vector needs
+            about 24 D bytes of working memory, 0.2 MB at D = 8192; without
+            the limit, 128 x 3 x 7 x 7 positions would need 4 GB. In training
+            the chunks are computed again in the backward pass, so nothing of
+            length D is kept per position.
+
+    Shapes:
+        (N, C) or (N, C, *positions) -> (N, D). The result is float32 whatever
+        the input and autocast (products of two half-precision features
+        overflow), float64 for float64 input.
+
+    Raises:
+        ConfigError: An argument below 1, or input of other channels.
+
+    Source: Pham & Pagh, KDD 2013; Gao et al., Compact Bilinear Pooling, CVPR
+    2016.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        sketch_dim: int = 8192,
+        seed: int = 0,
+        chunk: int = 1024,
+    ) -> None:
+        super().__init__()
+        for name, value in (
+            ('in_channels', in_channels),
+            ('sketch_dim', sketch_dim),
+            ('chunk', chunk),
+        ):
+            if value < 1:
+                raise ConfigError(
+                    f'{name} of the tensor sketch is {value}: it must be 1 '
+                    'or more.'
+                )
+        self.in_channels = in_channels
+        self.sketch_dim = sketch_dim
+        self.chunk = chunk
+        rng = torch.Generator(device='cpu').manual_seed(seed)
+        shape = (2, in_channels)
+        index = torch.randint(
+            sketch_dim, shape, generator=rng, device='cpu'
+        )  # h1, h2
+        sign = torch.randint(2, shape, generator=rng, device='cpu')
+        self.register_buffer('index', index)  # (2, C), 0 .. D - 1
+        # integers, so that .half() cannot touch them
+        self.register_buffer('sign', (2 * sign - 1).to(torch.int8))  # s1, s2
+        # tells a checkpoint's hashes into another D from ours; see below
+        self.register_buffer('size', torch.tensor(sketch_dim, device='cpu'))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C) or (N, C, *positions) -> (N, D), mean of phi."""
+        if x.dim() < 2 or x.size(1) != self.in_channels:
+            raise ConfigError(
+                f'the tensor sketch was built for {self.in_channels} channels'
+                f' and got a tensor of shape {tuple(x.shape)}: set in_channels'
+                ' to the channels of its input, (N, C) or (N, C, *positions).'
+            )
+        with torch.autocast(x.device.type, enabled=False):
+            x = x.to(torch.promote_types(x.dtype, torch.float32))
+            x = x.reshape(*x.shape[:2], x.shape[2:].numel())  # (N, C, L)
+            out = [self._pooled(part) for part in x.split(self.chunk)]
+            return torch.cat(out)  # (N, D)
+
+    def _pooled(self, x: Tensor) -> Tensor:
+        """(N, C, L) -> (N, D), a bounded number of positions at a time."""
+        step = max(1, self.chunk // max(1, x.size(0)))
+        total = None
+        for part in x.split(step, dim=2):  # (N, C, l)
+            if torch.is_grad_enabled() and x.requires_grad:
+                spectrum = checkpoint(
+                    self._spectrum,
+                    part,
+                    use_reentrant=False,
+                    preserve_rng_state=False,
+                )
+            else:
+                spectrum = self._spectrum(part)
+            total = spectrum if total is None else total + spectrum
+        return torch.fft.irfft(total / x.size(2), n=self.sketch_dim)
+
+    def _spectrum(self, x: Tensor) -> Tensor:
+        """(N, C, l) -> (N, D // 2 + 1), FFT(phi) summed over positions."""
+        x = x.transpose(1, 2)  # (N, l, C)
+        first, second = (
+            torch.fft.rfft(  # (N, l, D // 2 + 1)
+                x.new_zeros(*x.shape[:2], self.sketch_dim).index_add_(
+                    2, h, x * s
+                )  # (N, l, D)
+            )
+            for h, s in zip(self.index, self.sign, strict=True)
+        )
+        return (first * second).sum(dim=1)  # (N, D // 2 + 1)
+
+    def _load_from_state_dict(
+        self,
+        state_dict: dict,
+        prefix: str,
+        local_metadata: dict,
+        strict: bool,
+        missing_keys: list[str],
+        unexpected_keys: list[str],
+        error_msgs: list[str],
+    ) -> None:
+        """Take over the saved hashes, unless they point into another D.
+
+        The shapes of ``index`` and ``sign`` do not tell D; hashes into a
+        longer sketch would read past the end, into a shorter one would leave
+        a part empty. Such hashes are reported as torch reports a size
+        mismatch: an error if strict, else a warning, and ours are kept.
+        """
+        size = state_dict.get(prefix + 'size')
+        if size is not None and int(size) != self.sketch_dim:
+            error_msgs.append(
+                f'size mismatch for {prefix}index: the hashes of the '
+                f'checkpoint are for sketch_dim={int(size)}, the model has '
+                f'sketch_dim={self.sketch_dim}.'
+            )
+            return
+        super()._load_from_state_dict(
+            state_dict,
+            prefix,
+            local_metadata,
+            strict,
+            missing_keys,
+            unexpected_keys,
+            error_msgs,
+        )
+
+    def extra_repr(self) -> str:
+        return (
+            f'in_channels={self.in_channels}, sketch_dim={self.sketch_dim}, '
+            f'chunk={self.chunk}'
+        )

@@ -1,0 +1,107 @@
+"""Two processes (gloo, torchrun through tools/dist_train.sh) against one."""
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import torch
+
+
+def free_port() -> int:
+    with socket.socket() as s:
+        s.bind(('127.0.0.1', 0))
+        return s.getsockname()[1]
+
+
+@pytest.fixture(scope='module')
+def runs(
+    tiny: ModuleType,
+    repo_root: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> tuple[Path, Path]:
+    """The same 2 epochs, 1 in each stage, in one process and in two."""
+    folder = tmp_path_factory.mktemp('ddp')
+    configs = []
+    for name, batch_size in (('one', 4), ('two', 2)):
+        cfg = tiny.tiny_config(
+            folder / name,
+            switch_epoch=1,
+            max_epochs=2,
+            # the same four clips in a step, whatever process has them
+            shuffle=False,
+            # statistics of a batch would be those of half a batch
+            norm_eval=True,
+            hooks=(dict(type='RecordHook'),),
+        )
+        cfg.train_dataloader.batch_size = batch_size
+        configs.append(cfg)
+    tiny.train(configs[0])
+    path = folder / 'two.py'
+    configs[1].dump(path)
+    paths = [str(Path(__file__).parent)]
+    if 'PYTHONPATH' in os.environ:
+        paths.append(os.environ['PYTHONPATH'])
+    done = subprocess.run(
+        ['bash', str(repo_root / 'tools' / 'dist_train.sh'), str(path), '2'],
+        env={
+            **os.environ,
+            'PYTHON': sys.executable,
+            'PYTHONPATH': os.pathsep.join(paths),
+            'PORT': str(free_port()),
+            'OMP_NUM_THREADS': '1',
+        },
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    # DDP's error about parameters without gradient would end up here
+    assert done.returncode == 0, done.stderr[-3000:]
+    return folder / 'one', folder / 'two'
+
+
+@pytest.mark.slow
+def test_gradients_of_both_stages(runs: tuple[Path, Path]) -> None:
+    one = torch.load(runs[0] / 'steps_0.pth')
+    for rank in (0, 1):
+        two = torch.load(runs[1] / f'steps_{rank}.pth')
+        assert [s['stage'] for s in one] == [1, 1, 2, 2]
+        assert [s['stage'] for s in two] == [1, 1, 2, 2]
+        # the first step of each stage
+        for step in (0, 2):
+            a, b = one[step]['grads'], two[step]['grads']
+            assert max(g.abs().max() for g in a.values()) > 0.01
+            for name, grad in a.items():
+                assert (grad - b[name]).abs().max() < 1e-5, name
+            # what one process does not train, two must not move either
+            for name in b.keys() - a.keys():
+                assert 'cls_head.fc_' in name
+                assert b[name].abs().max() == 0
+
+
+@pytest.mark.slow
+def test_weights_at_the_end(runs: tuple[Path, Path], tiny: ModuleType) -> None:
+    for epoch, stage in ((1, 1), (2, 2)):
+        a, b = (tiny.checkpoint(r, epoch)['state_dict'] for r in runs)
+        assert a.keys() == b.keys()
+        assert a['cls_head.stage'] == b['cls_head.stage'] == stage
+        for key in a:
+            torch.testing.assert_close(a[key], b[key], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.slow
+def test_idle_classifiers_get_no_weight_decay(
+    runs: tuple[Path, Path], tiny: ModuleType
+) -> None:
+    after_1, after_2 = (
+        tiny.checkpoint(runs[1], epoch)['state_dict'] for epoch in (1, 2)
+    )
+    for name in ('local', 'global'):
+        key = f'cls_head.fc_{name}.weight'
+        assert torch.equal(after_1[key], after_2[key])
+    key = 'cls_head.fc_sketch.weight'
+    assert not torch.equal(after_1[key], after_2[key])

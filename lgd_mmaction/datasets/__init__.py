@@ -1,0 +1,5 @@
+"""What the stock data pipeline lacks."""
+
+from .unpack_flow import UnpackFlow
+
+__all__ = ['UnpackFlow']

@@ -2,6 +2,7 @@
 
 from itertools import chain, cycle
 
+import torch
 from mmaction.models.backbones.resnet2plus1d import ResNet2Plus1d
 from mmaction.models.backbones.resnet3d import (
     BasicBlock3d,
@@ -16,6 +17,7 @@ from mmaction.models.backbones.resnet3d_slowonly import ResNet3dSlowOnly
 from mmaction.registry import MODELS
 from mmcv.cnn import ConvModule
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from lgd_mmaction.errors import ConfigError
 from lgd_mmaction.models.diffusion import (
@@ -51,6 +53,8 @@ class LGDUnit:
             inplanes, planes * self.expansion, **diffusion
         )
         self.local_out, self.relu = self.relu, nn.Identity()
+        # gradient checkpointing here instead, see forward
+        self.recompute, self.with_cp = self.with_cp, False
         # the stock block applies its non-local block after the last ReLU
         self.with_non_local, self.non_local = self.non_local, False
 
@@ -58,7 +62,13 @@ class LGDUnit:
         self, state: Tensor | tuple[Tensor, Tensor]
     ) -> tuple[Tensor, Tensor]:
         x, g = state if isinstance(state, tuple) else (state, pool(state))
-        f = super().forward(x)  # F_l(x_{l-1}): (N, C_l, T', H', W')
+        # F_l(x_{l-1}): (N, C_l, T', H', W')
+        if self.recompute and torch.is_grad_enabled():
+            # the stock block's reentrant kind breaks DDP with parameters
+            # that have no gradient
+            f = checkpoint(super().forward, x, use_reentrant=False)
+        else:
+            f = super().forward(x)
         x = self.local_out(self.diffusion.diffuse_to_local(f, g))  # (1)
         if self.with_non_local:
             x = self.non_local_block(x)

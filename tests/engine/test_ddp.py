@@ -17,13 +17,18 @@ def free_port() -> int:
         return s.getsockname()[1]
 
 
-@pytest.fixture(scope='module')
+@pytest.fixture(scope='module', params=[False, True], ids=['', 'with_cp'])
 def runs(
+    request: pytest.FixtureRequest,
     tiny: ModuleType,
     repo_root: Path,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> tuple[Path, Path]:
-    """The same 2 epochs, 1 in each stage, in one process and in two."""
+    """The same 2 epochs, 1 in each stage, in one process and in two.
+
+    The two processes once with gradient checkpointing, which is no friend of
+    parameters without gradient either.
+    """
     folder = tmp_path_factory.mktemp('ddp')
     configs = []
     for name, batch_size in (('one', 4), ('two', 2)):
@@ -39,6 +44,7 @@ def runs(
         )
         cfg.train_dataloader.batch_size = batch_size
         configs.append(cfg)
+    configs[1].model.backbone.with_cp = request.param
     tiny.train(configs[0])
     path = folder / 'two.py'
     configs[1].dump(path)

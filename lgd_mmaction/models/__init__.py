@@ -1,0 +1,26 @@
+"""Networks, necks and heads; importing this registers them."""
+
+from .diffusion import LocalGlobalDiffusion, LowRankProjection
+from .diffusion_neck import DiffusionNeck
+from .kernelized_head import KernelizedHead
+from .lgd_resnet3d import (
+    LGDResNet2Plus1d,
+    LGDResNet3d,
+    LGDResNet3dCSN,
+    LGDResNet3dSlowOnly,
+)
+from .pseudo3d import Pseudo3DConv
+from .tensor_sketch import TensorSketch
+
+__all__ = [
+    'DiffusionNeck',
+    'KernelizedHead',
+    'LGDResNet2Plus1d',
+    'LGDResNet3d',
+    'LGDResNet3dCSN',
+    'LGDResNet3dSlowOnly',
+    'LocalGlobalDiffusion',
+    'LowRankProjection',
+    'Pseudo3DConv',
+    'TensorSketch',
+]

@@ -1,0 +1,222 @@
+"""The only place that works around mmaction2, mmengine and their stack.
+
+One small function per defect, with the thread it answers. Each is inert where
+upstream is fixed and harmless when applied twice. Nothing on disk changes.
+"""
+
+import sys
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from importlib.util import spec_from_loader
+from pickle import UnpicklingError
+from types import ModuleType
+from typing import Any
+
+_DRN_PACKAGE = 'mmaction.models.localizers.drn'
+
+
+def apply_upstream_fixes() -> None:
+    """Apply every fix of this module; called by ``import lgd_mmaction``."""
+    provide_missing_drn()
+    allow_mmengine_checkpoints()
+    allow_processes_on_cpu()
+    flip_flow_fields()
+    allow_ddp_on_cpu()
+
+
+class _MissingDRNFinder(MetaPathFinder, Loader):
+    """Find ``mmaction.models.localizers.drn.drn`` when nothing else does."""
+
+    def find_spec(
+        self, fullname: str, path: Any = None, target: Any = None
+    ) -> ModuleSpec | None:
+        if fullname == _DRN_PACKAGE:
+            return spec_from_loader(fullname, self, is_package=True)
+        if fullname == f'{_DRN_PACKAGE}.drn':
+            return spec_from_loader(fullname, self)
+        return None
+
+    def exec_module(self, module: ModuleType) -> None:
+        if module.__name__ == _DRN_PACKAGE:
+            return
+        from mmaction.registry import MODELS
+        from torch import nn
+
+        class DRN(nn.Module):
+            """Stands in for the localizer that the release left out."""
+
+            def __init__(self, *args: Any, **kwargs: Any) -> None:
+                raise ImportError(
+                    'DRN is not part of the mmaction2 release that is '
+                    'installed (open-mmlab/mmaction2 issue 2714); install '
+                    'mmaction2 from its git repository to use it.'
+                )
+
+        DRN.__module__ = module.__name__
+        DRN.__qualname__ = 'DRN'
+        module.DRN = MODELS.register_module(module=DRN)
+
+
+def provide_missing_drn() -> None:
+    """Let ``import mmaction.models`` work with mmaction2 1.2.0 from PyPI.
+
+    Wheel and sdist lack ``mmaction/models/localizers/drn``, which the package
+    imports (https://github.com/open-mmlab/mmaction2/issues/2714). The finder
+    goes last on ``sys.meta_path``: where the module exists, it is never asked.
+    """
+    if not any(isinstance(f, _MissingDRNFinder) for f in sys.meta_path):
+        sys.meta_path.append(_MissingDRNFinder())
+
+
+def allow_mmengine_checkpoints() -> None:
+    """Let ``torch.load(weights_only=True)`` read mmengine's checkpoints.
+
+    mmengine saves its message hub: ``HistoryBuffer`` objects, the numpy arrays
+    and scalars in them, and references to the buffer's methods
+    (https://github.com/open-mmlab/mmengine/issues/1655). Since torch 2.6
+    weights_only is the default and refuses them. These types run no code when
+    they load, so they are named as safe; weights_only stays on, and everything
+    else is refused as before. Inert before torch 2.6.
+    """
+    import torch
+    from mmengine.utils import digit_version
+
+    if digit_version(torch.__version__) < digit_version('2.6'):
+        return
+    import numpy as np
+    from mmengine.logging import HistoryBuffer
+
+    try:  # numpy 2
+        from numpy._core.multiarray import _reconstruct, scalar
+    except ImportError:
+        from numpy.core.multiarray import _reconstruct, scalar
+
+    # numpy's own classes for each dtype, e.g. numpy.dtypes.Float64DType
+    dtypes = {type(np.dtype(code)) for code in '?bhilqBHILQefdgSU'}
+    # an empty array is pickled with bytes()
+    safe: list[Any] = [HistoryBuffer, np.ndarray, np.dtype, bytes, *dtypes]
+    # a checkpoint may come from the other major version of numpy
+    for core in ('numpy.core', 'numpy._core'):
+        safe.append((_reconstruct, f'{core}.multiarray._reconstruct'))
+        safe.append((scalar, f'{core}.multiarray.scalar'))
+    # methods are pickled as getattr(HistoryBuffer, 'mean'); getattr itself
+    # would be too much to allow
+    safe.append((_history_buffer_method, 'builtins.getattr'))
+    torch.serialization.add_safe_globals(safe)
+
+
+def _history_buffer_method(owner: Any, name: str) -> Any:
+    """A narrow ``getattr``: only the statistics that mmengine registers."""
+    from mmengine.logging import HistoryBuffer
+
+    allowed = ('min', 'max', 'current', 'mean')
+    if owner is not HistoryBuffer or name not in allowed:
+        raise UnpicklingError(
+            f'a checkpoint asks for attribute {name!r} of {owner!r}, which '
+            'no checkpoint of mmengine does; do not trust this file'
+        )
+    return getattr(HistoryBuffer, name)
+
+
+def flip_flow_fields() -> None:
+    """Let ``Flip`` mirror optical flow as a field: x negated, y kept.
+
+    Since https://github.com/open-mmlab/mmaction2/pull/2631 a frame of flow
+    is one picture with two channels. ``Flip`` still takes every second one of
+    the list for an x picture: it inverts both channels of even frames and
+    none of odd ones. Inert where a flip of two such frames comes out right.
+    """
+    import numpy as np
+    from mmaction.datasets.transforms import Flip
+    from mmcv.image import imflip_
+
+    def flipped(flip: Any) -> list:
+        field = np.array([[[55, 200]]], dtype=np.uint8)  # (1, 1, 2): x, y
+        frames = [field, field.copy()]
+        return [f.tolist() for f in flip._flip_imgs(frames, 'Flow')]
+
+    if flipped(Flip(direction='horizontal')) == [[[[200, 200]]]] * 2:
+        return
+    stock = Flip._flip_imgs
+
+    def flip_imgs(self: Any, imgs: list, modality: str) -> list:
+        if modality != 'Flow' or any(i.shape[2:] != (2,) for i in imgs):
+            return stock(self, imgs, modality)
+        for img in imgs:  # (H, W, 2)
+            imflip_(img, self.direction)  # horizontal: Flip asserts it
+            # 127.5 of 0 .. 255 is no motion: 255 - x is the opposite one
+            img[..., 0] = 255 - img[..., 0]
+        return imgs
+
+    Flip._flip_imgs = flip_imgs
+
+
+def allow_ddp_on_cpu() -> None:
+    """Let torchrun start mmengine's runner on a machine without a GPU.
+
+    mmengine 0.10.7 calls ``torch.cuda.set_device`` whatever the backend, and
+    hands ``device_ids`` to DDP for models on the CPU; torch refuses both (no
+    thread found). Acts for the backend gloo without a CUDA device only.
+    """
+    import torch
+
+    if torch.cuda.is_available():
+        return
+    from mmengine.dist import utils
+    from mmengine.model import MMDistributedDataParallel
+
+    start = utils._init_dist_pytorch
+    if getattr(start, 'starts_on_cpu', False):
+        return
+
+    def init_dist(
+        backend: str, init_backend: str = 'torch', **kwargs: Any
+    ) -> None:
+        if backend != 'gloo' or init_backend != 'torch':
+            return start(backend, init_backend=init_backend, **kwargs)
+        torch.distributed.init_process_group(backend=backend, **kwargs)
+
+    init_dist.starts_on_cpu = True
+    utils._init_dist_pytorch = init_dist
+    wrap = MMDistributedDataParallel.__init__
+
+    def wrap_on_cpu(self: Any, module: Any, *args: Any, **kwargs: Any) -> None:
+        if all(p.device.type == 'cpu' for p in module.parameters()):
+            kwargs['device_ids'] = None
+        wrap(self, module, *args, **kwargs)
+
+    MMDistributedDataParallel.__init__ = wrap_on_cpu
+
+
+def allow_processes_on_cpu() -> None:
+    """Let several processes train and test on a machine without GPUs.
+
+    With the gloo backend mmengine 0.10.7 still calls torch.cuda.set_device,
+    which fails without CUDA, and names a GPU to DistributedDataParallel, which
+    refuses that for a model on the CPU (seen; no thread known). Inert where
+    there is a GPU, with other backends, and where upstream names no GPU.
+    """
+    import torch
+    from mmengine.device import get_device
+    from mmengine.dist import utils
+    from mmengine.model import MMDistributedDataParallel
+
+    if getattr(utils, '_lgd_cpu_processes', False):
+        return
+    utils._lgd_cpu_processes = True
+    stock_init_dist = utils._init_dist_pytorch
+    stock_init_ddp = MMDistributedDataParallel.__init__
+
+    def init_dist(backend: str, *args: Any, **kwargs: Any) -> None:
+        if backend != 'gloo' or get_device() != 'cpu':
+            return stock_init_dist(backend, *args, **kwargs)
+        kwargs.pop('init_backend', None)
+        torch.distributed.init_process_group(backend=backend, **kwargs)
+
+    def init_ddp(self: Any, module: Any, *args: Any, **kwargs: Any) -> None:
+        if all(p.device.type == 'cpu' for p in module.parameters()):
+            kwargs['device_ids'] = None
+        stock_init_ddp(self, module, *args, **kwargs)
+
+    utils._init_dist_pytorch = init_dist
+    MMDistributedDataParallel.__init__ = init_ddp

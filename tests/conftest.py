@@ -1,0 +1,57 @@
+"""Fixtures and settings that every test shares."""
+
+import os
+import random
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+# before numpy and torch: two workers share few cores
+os.environ.setdefault('OMP_NUM_THREADS', '1')
+# pictures are written, never shown
+os.environ.setdefault('MPLBACKEND', 'Agg')
+
+import numpy as np
+import pytest
+import torch
+from mmengine.registry import init_default_scope
+
+REPO = Path(__file__).resolve().parents[1]
+for folder in (REPO / 'tools' / 'data', REPO / 'tools' / 'analysis', REPO):
+    if str(folder) not in sys.path:
+        sys.path.insert(0, str(folder))
+
+import lgd_mmaction  # noqa: F401  (applies the upstream fixes)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def _fresh_state() -> Iterator[None]:
+    """The same seeds and mmaction's default scope before every test."""
+    init_default_scope('mmaction')
+    random.seed(0)
+    np.random.seed(0)
+    torch.manual_seed(0)
+    yield
+
+
+@pytest.fixture(scope='session')
+def repo_root() -> Path:
+    """The root of the repository."""
+    return REPO
+
+
+@pytest.fixture(scope='session')
+def shared_data() -> Path:
+    """The folder of real clips and annotation files; skips without it."""
+    default = REPO.parent / 'shared' / 'data'
+    folder = Path(os.environ.get('LGD_SHARED_DATA', default))
+    if not (folder / 'smoke').is_dir():
+        pytest.skip(
+            f'no real data in {folder}; set LGD_SHARED_DATA to the folder '
+            'that holds smoke/ and annotations/'
+        )
+    return folder

@@ -1,0 +1,21 @@
+# Kinetics-600 RGB. Made by tools/data/kinetics.py.
+_base_ = './videos.py'
+
+train_dataloader = dict(
+    dataset=dict(
+        ann_file='data/kinetics600/kinetics600_train_list_videos.txt',
+        data_prefix=dict(video='data/kinetics600/videos_train'),
+    ),
+)
+val_dataloader = dict(
+    dataset=dict(
+        ann_file='data/kinetics600/kinetics600_val_list_videos.txt',
+        data_prefix=dict(video='data/kinetics600/videos_val'),
+    ),
+)
+test_dataloader = dict(
+    dataset=dict(
+        ann_file='data/kinetics600/kinetics600_val_list_videos.txt',
+        data_prefix=dict(video='data/kinetics600/videos_val'),
+    ),
+)

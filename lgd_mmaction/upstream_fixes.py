@@ -21,7 +21,6 @@ def apply_upstream_fixes() -> None:
     allow_mmengine_checkpoints()
     allow_processes_on_cpu()
     flip_flow_fields()
-    allow_ddp_on_cpu()
 
 
 class _MissingDRNFinder(MetaPathFinder, Loader):
@@ -149,43 +148,6 @@ def flip_flow_fields() -> None:
         return imgs
 
     Flip._flip_imgs = flip_imgs
-
-
-def allow_ddp_on_cpu() -> None:
-    """Let torchrun start mmengine's runner on a machine without a GPU.
-
-    mmengine 0.10.7 calls ``torch.cuda.set_device`` whatever the backend, and
-    hands ``device_ids`` to DDP for models on the CPU; torch refuses both (no
-    thread found). Acts for the backend gloo without a CUDA device only.
-    """
-    import torch
-
-    if torch.cuda.is_available():
-        return
-    from mmengine.dist import utils
-    from mmengine.model import MMDistributedDataParallel
-
-    start = utils._init_dist_pytorch
-    if getattr(start, 'starts_on_cpu', False):
-        return
-
-    def init_dist(
-        backend: str, init_backend: str = 'torch', **kwargs: Any
-    ) -> None:
-        if backend != 'gloo' or init_backend != 'torch':
-            return start(backend, init_backend=init_backend, **kwargs)
-        torch.distributed.init_process_group(backend=backend, **kwargs)
-
-    init_dist.starts_on_cpu = True
-    utils._init_dist_pytorch = init_dist
-    wrap = MMDistributedDataParallel.__init__
-
-    def wrap_on_cpu(self: Any, module: Any, *args: Any, **kwargs: Any) -> None:
-        if all(p.device.type == 'cpu' for p in module.parameters()):
-            kwargs['device_ids'] = None
-        wrap(self, module, *args, **kwargs)
-
-    MMDistributedDataParallel.__init__ = wrap_on_cpu
 
 
 def allow_processes_on_cpu() -> None:

@@ -1,0 +1,89 @@
+"""Hand over to the stock scripts of the installed mmaction2.
+
+``tools/train.py`` and ``tools/test.py`` call :func:`run_stock_tool`. Options,
+help and behaviour are the stock script's; what is added is a look at the
+files that the config names before anything expensive starts, and one
+sentence instead of a traceback for the errors that a user can mend.
+"""
+
+import os
+import sys
+from importlib.util import find_spec, module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import ModuleType
+
+from mmengine.config import Config
+
+from .errors import ConfigError, LGDError
+from .preflight import check_config
+
+EXIT_USER_ERROR = 2
+
+
+def stock_tools_dir() -> Path:
+    """The folder of the stock scripts in the installed mmaction2.
+
+    Raises:
+        ConfigError: if that installation carries no scripts.
+    """
+    spec = find_spec('mmaction')
+    package = Path(spec.origin).parent if spec and spec.origin else Path()
+    # an editable mmaction2 may keep its scripts at the root of its checkout
+    for folder in (package / '.mim' / 'tools', package.parent / 'tools'):
+        if (folder / 'train.py').is_file():
+            return folder
+    raise ConfigError(
+        f'the mmaction2 installed in {package} has no .mim/tools/train.py; '
+        'reinstall it with: pip install --force-reinstall --no-deps '
+        'mmaction2==1.2.0'
+    )
+
+
+def run_stock_tool(name: str) -> None:
+    """Run the stock ``train.py`` or ``test.py`` with this process's arguments.
+
+    Ends the process with exit code 2 and one sentence when the config, the
+    data or a checkpoint cannot be used; ``LGD_TRACEBACK=1`` shows the
+    traceback of such an error too.
+
+    Args:
+        name: file name of the script, ``'train.py'`` or ``'test.py'``.
+    """
+    try:
+        script = _load_script(stock_tools_dir() / name)
+        args = script.parse_args()
+        check_config(
+            _merged_config(script, args),
+            test=name == 'test.py',
+            checkpoint=getattr(args, 'checkpoint', None),
+        )
+        script.main()
+    except LGDError as error:
+        if os.environ.get('LGD_TRACEBACK') == '1':
+            raise
+        print(f'error: {error}', file=sys.stderr)
+        sys.exit(EXIT_USER_ERROR)
+
+
+def _load_script(path: Path) -> ModuleType:
+    """Import a script by its path without running its main part."""
+    spec = spec_from_file_location(f'mmaction_stock_{path.stem}', path)
+    assert spec is not None and spec.loader is not None
+    script = module_from_spec(spec)
+    sys.modules[spec.name] = script
+    spec.loader.exec_module(script)
+    return script
+
+
+def _merged_config(script: ModuleType, args: object) -> Config:
+    """The config as the stock script is going to use it."""
+    if not Path(args.config).is_file():
+        raise ConfigError(
+            f'there is no config file {args.config}; the configs of this '
+            'package are in its folder configs/'
+        )
+    cfg = script.merge_args(Config.fromfile(args.config), args)
+    # train.py merges these by itself, test.py only later; twice is harmless
+    if args.cfg_options is not None:
+        cfg.merge_from_dict(args.cfg_options)
+    return cfg

@@ -1,0 +1,387 @@
+"""The steps of an experiment, with stand-ins for training and testing."""
+
+import importlib.util
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+FAKE_TRAIN = """
+import json, os, sys, time, zipfile
+from pathlib import Path
+argv = sys.argv[1:]
+work = Path(argv[argv.index('--work-dir') + 1])
+work.mkdir(parents=True, exist_ok=True)
+with open('calls.jsonl', 'a') as file:
+    file.write(json.dumps(['train', *argv]) + '\\n')
+first = 1
+if '--resume' in argv:
+    first = int(Path(argv[argv.index('--resume') + 1]).stem[6:]) + 1
+for epoch in range(first, 4):
+    with zipfile.ZipFile(work / f'epoch_{epoch}.pth', 'w') as file:
+        file.writestr(zipfile.ZipInfo('weights'), str(work))
+    (work / 'last_checkpoint').write_text(str(work / f'epoch_{epoch}.pth'))
+    if epoch == 2 and os.path.exists('stop'):
+        sys.exit(3)
+    if epoch == 2 and os.path.exists('hang'):
+        Path('hanging').touch()
+        time.sleep(60)
+"""
+FAKE_TEST = """
+import json, os, pickle, random, runpy, sys
+argv = sys.argv[1:]
+with open('calls.jsonl', 'a') as file:
+    file.write(json.dumps(['test', *argv]) + '\\n')
+dataset = runpy.run_path(argv[0])['test_dataloader']['dataset']
+entries = []
+for line in open(dataset['ann_file']):
+    name, *_, label = line.split()
+    random.seed(argv[0] + name)
+    share = random.random()
+    entries.append(dict(
+        pred_score=[share, 1 - share], gt_label=int(label),
+        filename='x/' + name,
+    ))
+if os.path.exists('lose'):
+    entries.pop()
+with open(argv[argv.index('--dump') + 1], 'wb') as file:
+    pickle.dump(entries, file)
+"""
+
+
+@pytest.fixture
+def tool(repo_root: Path):
+    """tools/run_experiment.py as a module."""
+    path = repo_root / 'tools' / 'run_experiment.py'
+    spec = importlib.util.spec_from_file_location('run_experiment', path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def place(tool, tmp_path, monkeypatch) -> Path:
+    """A working folder: two splits, RGB and flow, stand-in scripts."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / 'fake_train.py').write_text(FAKE_TRAIN)
+    (tmp_path / 'fake_test.py').write_text(FAKE_TEST)
+    monkeypatch.setattr(tool.plan, 'TRAIN_SCRIPT', tmp_path / 'fake_train.py')
+    monkeypatch.setattr(tool.plan, 'TEST_SCRIPT', tmp_path / 'fake_test.py')
+    for split in (1, 2):
+        for stream in ('rgb', 'flow'):
+            _write_data(tmp_path, stream, split)
+    return tmp_path
+
+
+def _write_data(root: Path, stream: str, split: int) -> None:
+    """Six videos a split: two to train on, four to test on."""
+    lists = {'train': [], 'test': []}
+    for i in range(6):
+        role = 'train' if i < 2 else 'test'
+        name, label = f's{split}_v{i}', i % 2
+        if stream == 'rgb':
+            path = root / 'data' / 'videos' / f'{name}.avi'
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(b'video')
+            lists[role].append(f'{name}.avi {label}')
+        else:
+            folder = root / 'data' / 'flow' / name
+            folder.mkdir(parents=True)
+            for xy in 'xy':
+                for frame in range(1, 6):
+                    (folder / f'flow_{xy}_{frame:05d}.jpg').write_bytes(b'j')
+            lists[role].append(f'{name} 5 {label}')
+    for role, lines in lists.items():
+        path = root / 'data' / f'{stream}_{role}_{split}.txt'
+        path.write_text('\n'.join(lines) + '\n')
+    prefix = "video='data/videos'" if stream == 'rgb' else "img='data/flow'"
+    kind = (
+        "'VideoDataset'"
+        if stream == 'rgb'
+        else "'RawframeDataset', modality='Flow',"
+        " filename_tmpl='flow_{}_{:05d}.jpg'"
+    )
+    loaders = ''.join(
+        f"{role}_dataloader = dict(dataset=dict(type={kind}, ann_file='data/"
+        f"{stream}_{file}_{split}.txt', data_prefix=dict({prefix}), pipeline"
+        "=[dict(type='Resize'), dict(type='PackActionInputs')]))\n"
+        for role, file in (
+            ('train', 'train'),
+            ('val', 'test'),
+            ('test', 'test'),
+        )
+    )
+    (root / f'{stream}{split}.py').write_text(
+        f'{loaders}model = dict(cls_head=dict(num_classes=2))\n'
+        'load_from = None\ntrain_cfg = dict(max_epochs=3)\n'
+        'custom_hooks = [dict(switch_epoch=2)]\n'
+    )
+
+
+def _argv(*more: str) -> list[str]:
+    return [
+        *('--name', 'row', '--work-dir', 'work'),
+        *('--rgb', 'rgb1.py', 'rgb2.py', '--flow', 'flow1.py', 'flow2.py'),
+        *more,
+    ]
+
+
+def _calls() -> list[list[str]]:
+    path = Path('calls.jsonl')
+    if not path.exists():
+        return []
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_whole_row(tool, place):
+    assert tool.main(_argv('--sweep')) == 0
+    assert [call[:2] for call in _calls()] == [
+        [what, f'{stream}{split}.py']
+        for split in (1, 2)
+        for stream in ('rgb', 'flow')
+        for what in ('train', 'test')
+    ]
+    result = json.loads(Path('work/row/result.json').read_text())
+    assert result['summary']['videos'] == [4, 4]
+    assert set(result['summary']['results']) == {'rgb', 'flow', 'fused'}
+    run = result['runs'][1]
+    assert (run['stream'], run['split']) == ('flow', 1)
+    assert run['data']['train']['videos'] == 2
+    assert run['data']['test']['videos'] == 4
+    assert run['second_stage_from_epoch'] == 2
+    assert list(run['checkpoint']) == [
+        'work/row/flow/split1/train/epoch_3.pth'
+    ]
+    assert len(run['config_sha256']) == 64
+    assert result['versions']['torch']
+    # the sweep stays out of the result
+    assert 'sweep' not in json.dumps(result)
+    assert 'sweep' in json.loads(
+        Path('work/row/fused_split1.json').read_text()
+    )
+    assert Path('work/row/gains_split2.png').stat().st_size > 1000
+    lines = Path('work/row/result.md').read_text().splitlines()
+    assert len(lines) == 3
+    cells = [cell.strip() for cell in lines[2].strip('|').split('|')]
+    titles = [cell.strip() for cell in lines[0].strip('|').split('|')]
+    row = dict(zip(titles, cells, strict=True))
+    assert row['experiment'] == 'row'
+    assert row['test videos'] == '4 + 4'
+    assert row['train videos'] == '2 + 2'
+    assert row['configs'] == result['configs_sha256'][:12]
+    assert '±' in row['fused top-1']
+
+
+def test_second_run_does_nothing(tool, place):
+    tool.main(_argv())
+    before = Path('work/row/result.md').read_text()
+    tool.main(_argv())
+    assert len(_calls()) == 8
+    assert Path('work/row/result.md').read_text() == before
+
+
+def test_goes_on_where_a_training_failed(tool, place):
+    Path('stop').touch()
+    with pytest.raises(tool.ToolError, match='train rgb split 1 .*code 3'):
+        tool.main(_argv())
+    Path('stop').unlink()
+    # a file that was being written is not gone on from
+    train = Path('work/row/rgb/split1/train')
+    (train / 'epoch_3.pth').write_bytes(b'PK cut short')
+    (train / 'last_checkpoint').write_text('')
+    tool.main(_argv('--cfg-options', 'load_from=None'))
+    call = _calls()[1]
+    assert call[call.index('--resume') + 1] == str(train / 'epoch_2.pth')
+    # resuming from a path, load_from would replace it
+    assert 'load_from=None' not in call
+    assert sum(call[0] == 'train' for call in _calls()) == 5
+    marker = json.loads(
+        Path('work/row/steps/train_rgb_split1.json').read_text()
+    )
+    assert (marker['state'], marker['runs']) == ('done', 2)
+
+
+def test_test_step_is_done_again_when_the_checkpoint_changes(tool, place):
+    tool.main(_argv())
+    scores = Path('work/row/flow/split2/scores.pkl')
+    scores.write_bytes(scores.read_bytes() + b'x')
+    tool.main(_argv())
+    assert [call[0] for call in _calls()[8:]] == ['test']
+    assert _calls()[8][1] == 'flow2.py'
+    Path('work/row/flow/split2/train/epoch_3.pth').unlink()
+    tool.main(_argv())
+    assert [call[0] for call in _calls()[9:]] == ['train']
+
+
+def test_refuses_to_mix_trainings(tool, place, capsys):
+    tool.main(_argv())
+    changed = _argv('--stream-options', 'rgb', 'train_cfg.max_epochs=9')
+    with pytest.raises(tool.ToolError, match=r'changed: config\); take anoth'):
+        tool.main(changed)
+    with pytest.raises(tool.ToolError, match='changed: seed'):
+        tool.main(_argv('--seed', '1'))
+    assert len(_calls()) == 8
+    tool.main([*changed, '--restart'])
+    # only RGB was changed; nothing is lost
+    assert [call[1] for call in _calls()[8:]] == [
+        *('rgb1.py', 'rgb1.py', 'rgb2.py', 'rgb2.py')
+    ]
+    assert Path('work/row/rgb/split1/train.old-1/epoch_3.pth').is_file()
+    assert '--resume' not in _calls()[8]
+
+
+def test_scores_that_lack_a_video_get_no_name(tool, place):
+    Path('lose').touch()
+    with pytest.raises(tool.ToolError, match='1 are not in .*s1_v5'):
+        tool.main(_argv())
+    assert not Path('work/row/rgb/split1/scores.pkl').exists()
+    Path('lose').unlink()
+    tool.main(_argv())
+    assert sum(call[0] == 'train' for call in _calls()) == 4
+
+
+def test_commands(tool, place, capsys):
+    argv = _argv(
+        *('--gpus', '4', '--amp', '--seed', '7', '--weights', '2', '1'),
+        *('--cfg-options', 'a.b=1'),
+        *('--stream-options', 'flow', 'load_from=f.pth'),
+        '--dry-run',
+    )
+    assert tool.main(argv) == 0
+    assert not Path('work').exists()
+    lines = capsys.readouterr().out.splitlines()
+    assert '# train flow split 1: to do' in lines
+    train = next(x for x in lines if 'fake_train' in x and 'flow1' in x)
+    assert train == (
+        f'{sys.executable} -m torch.distributed.run --standalone '
+        '--nproc_per_node=4 fake_train.py flow1.py --work-dir '
+        'work/row/flow/split1/train --seed 7 --amp --launcher pytorch '
+        '--cfg-options a.b=1 load_from=f.pth'
+    )
+    test = next(x for x in lines if 'fake_test' in x and 'flow1' in x)
+    assert test.endswith(
+        "--cfg-options a.b=1 'test_dataloader.dataset.pipeline.1.meta_keys="
+        "[img_shape,filename,frame_dir]'"
+    )
+    assert any('fuse_streams' in x and '--weights 2.0 1.0' in x for x in lines)
+    # one split, one stream: no split in the paths
+    tool.main(['--name', 'one', '--rgb', 'rgb1.py', '--dry-run'])
+    assert 'work_dirs/experiments/one/rgb/train' in capsys.readouterr().out
+
+
+def test_one_stream(tool, place, capsys):
+    tool.main(['--name', 'one', '--work-dir', 'w', '--rgb', 'rgb1.py'])
+    row = Path('w/one/result.md').read_text().splitlines()[2]
+    assert '±' not in row
+    assert '| 4 | 2 | 1 |' in row
+    assert not list(Path('w/one').glob('gains*'))
+
+
+def _break(root: Path, what: str) -> None:
+    rgb_list = root / 'data' / 'rgb_test_1.txt'
+    lines = rgb_list.read_text().splitlines()
+    if what == 'no list':
+        rgb_list.unlink()
+    elif what == 'missing video':
+        (root / 'data/videos/s1_v4.avi').unlink()
+    elif what == 'empty video':
+        (root / 'data/videos/s1_v4.avi').write_bytes(b'')
+    elif what == 'missing flow':
+        (root / 'data/flow/s1_v3/flow_y_00003.jpg').unlink()
+    elif what == 'empty flow':
+        (root / 'data/flow/s1_v3/flow_x_00005.jpg').write_bytes(b'')
+    elif what == 'other label':
+        lines[1] = lines[1].replace(' 1', ' 0')
+    elif what == 'wrong label':
+        lines[1] = lines[1].replace(' 1', ' 2')
+    elif what == 'fewer videos':
+        lines.pop()
+    elif what == 'overlap':
+        lines.append('s1_v0.avi 0')
+    elif what == 'twice':
+        lines *= 2
+    if what != 'no list':
+        rgb_list.write_text('\n'.join(lines) + '\n')
+
+
+@pytest.mark.parametrize(
+    ('what', 'message'),
+    [
+        ('no list', r'annotation list data/rgb_test_1.txt does not exist'),
+        ('missing video', r'1 of 4 videos are missing.*videos/s1_v4.avi'),
+        ('empty video', r'missing or empty: data/videos/s1_v4.avi'),
+        ('missing flow', r'flow_test_1.*s1_v3/flow_y_00003.jpg'),
+        ('empty flow', r'flow_test_1.*s1_v3/flow_x_00005.jpg'),
+        ('other label', r'disagree on s1_v3: label 0 and 1'),
+        ('wrong label', r's1_v3.avi has label 2, but the network 2 classes'),
+        ('fewer videos', r'not in data/rgb_test_1.txt: s1_v5'),
+        ('overlap', r'1 videos of data/rgb_test_1.txt are also in'),
+        ('twice', r's1_v2.avi is there more than once'),
+    ],
+)
+def test_check_finds_bad_data(tool, place, what, message):
+    _break(place, what)
+    with pytest.raises(tool.ToolError, match=message):
+        tool.main(_argv('--check-only'))
+    assert _calls() == []
+
+
+def test_check_only(tool, place, capsys):
+    assert tool.main(_argv('--check-only')) == 0
+    assert '4 videos, data/flow_test_2.txt' in capsys.readouterr().out
+    assert _calls() == []
+    # asked for, it looks again even where nothing seems changed
+    (place / 'data/videos/s1_v4.avi').unlink()
+    with pytest.raises(tool.ToolError, match='s1_v4'):
+        tool.main(_argv('--check-only'))
+
+
+def test_bad_arguments(tool, place):
+    for argv, message in [
+        (['--name', 'a/b', '--rgb', 'rgb1.py'], 'becomes a folder'),
+        (['--name', 'a'], 'configs for each stream: none'),
+        (_argv('--stream', 'rgb', 'rgb1.py'), '--stream rgb'),
+        (_argv('--stream', 'sound', 'rgb1.py'), "'sound': 1"),
+        (_argv('--stream-options', 'sound', 'a=1'), 'the streams are rgb'),
+        (_argv('--weights', '1'), '1 weights for 2 streams'),
+        (['--name', 'a', '--rgb', 'no.py'], 'there is no config no.py'),
+        (_argv('--cfg-options', 'load_from=x.pth'), 'x.pth, which is not'),
+    ]:
+        with pytest.raises(tool.ToolError, match=message):
+            tool.main(argv)
+    Path('bad.py').write_text('a = [')
+    with pytest.raises(tool.ToolError, match='cannot read bad.py'):
+        tool.main(['--name', 'a', '--rgb', 'bad.py'])
+
+
+@pytest.mark.slow
+def test_killed_runner_takes_its_child_along(tool, place):
+    """SIGTERM ends the training too; a second runner is kept out."""
+    Path('hang').touch()
+    code = (
+        'import importlib.util, sys\n'
+        f's = importlib.util.spec_from_file_location("r", {tool.__file__!r})\n'
+        'm = importlib.util.module_from_spec(s); s.loader.exec_module(m)\n'
+        'from pathlib import Path\n'
+        'm.plan.TRAIN_SCRIPT = Path("fake_train.py").resolve()\n'
+        f'm.main({_argv()!r})\n'
+    )
+    with subprocess.Popen([sys.executable, '-c', code]) as process:
+        for _ in range(600):
+            if Path('hanging').exists() or process.poll() is not None:
+                break
+            time.sleep(0.1)
+        assert Path('hanging').exists()
+        with pytest.raises(tool.ToolError, match='is in use by another'):
+            tool.main(_argv())
+        os.kill(process.pid, signal.SIGTERM)
+        assert process.wait(30) == 128 + signal.SIGTERM
+    Path('hang').unlink()
+    # the lock is free again, so the child has ended
+    tool.main(_argv())
+    assert '--resume' in _calls()[1]

@@ -1,0 +1,171 @@
+"""Are the data of a config there? Counts, presence, overlap.
+
+Everything that would stop a run after hours is looked at before it begins:
+lists, labels, every video or folder of frames, videos that are both trained
+and tested on, and streams that would be tested on different videos.
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from analysis_common import ToolError, file_sha256, read_lines
+from common import progress
+from video_names import read_list, same_videos, video_keys
+
+ROLES = ('train', 'val', 'test')
+CHECKED = ('VideoDataset', 'RawframeDataset')
+
+
+def dataset_of(config: Mapping[str, Any], role: str) -> dict:
+    """The data set of a role ('train', 'val', 'test'), unwrapped.
+
+    Raises:
+        ToolError: There is none, or it is not a plain list of videos or
+            frames.
+    """
+    loader = config.get(f'{role}_dataloader') or {}
+    dataset = loader.get('dataset') or {}
+    while isinstance(dataset.get('dataset'), Mapping):
+        dataset = dataset['dataset']
+    kind = str(dataset.get('type')).rsplit('.', 1)[-1]
+    if kind not in CHECKED:
+        raise ToolError(
+            f'{role}_dataloader has a data set of type {kind}; an experiment '
+            f'needs {" or ".join(CHECKED)}'
+        )
+    return dict(dataset)
+
+
+def list_of(dataset: Mapping[str, Any]) -> str:
+    """Path of a data set's annotation list."""
+    return os.path.join(
+        dataset.get('data_root') or '', dataset.get('ann_file') or ''
+    )
+
+
+def check_dataset(dataset: Mapping[str, Any], classes: int | None) -> dict:
+    """Checks that all videos of a data set are there.
+
+    Args:
+        dataset: As in a config.
+        classes: Number of classes of the network, if known.
+
+    Returns:
+        `list`, `sha256` of the list, `videos` and `classes` (counts).
+
+    Raises:
+        ToolError: The list is broken, or videos are missing or empty.
+    """
+    ann = list_of(dataset)
+    names, labels = read_list(ann)
+    video_keys([names])
+    if classes is not None and max(labels) >= classes:
+        name = names[labels.index(max(labels))]
+        raise ToolError(
+            f'{ann}: {name} has label {max(labels)}, but the network '
+            f'{classes} classes; set model.cls_head.num_classes'
+        )
+    missing = [
+        path
+        for paths in progress(_files(dataset, ann, names), ann, len(names))
+        for path in paths[:1]
+    ]
+    if missing:
+        shown = ', '.join(missing[:3]) + ', ...' * (len(missing) > 3)
+        raise ToolError(
+            f'{ann}: {len(missing)} of {len(names)} videos are missing or '
+            f'empty: {shown}; prepare them, or make the list again with '
+            'tools/data, which leaves out and reports what is missing'
+        )
+    return {
+        'list': ann,
+        'sha256': file_sha256(ann),
+        'videos': len(names),
+        'classes': len(set(labels)),
+    }
+
+
+def _files(dataset: Mapping[str, Any], ann: str, names: Sequence[str]) -> Any:
+    """For each video, those of its files that are not there."""
+    prefixes = dataset.get('data_prefix') or {}
+    frames = str(dataset['type']).endswith('RawframeDataset')
+    prefix = prefixes.get('img' if frames else 'video') or ''
+    root = os.path.join(dataset.get('data_root') or '', prefix)
+    if not frames:
+        for name in names:
+            yield _absent([os.path.join(root, name)])
+        return
+    template = dataset.get('filename_tmpl', 'img_{:05}.jpg')
+    first = dataset.get('start_index', 1)
+    for name, (_, line) in zip(
+        names, read_lines(ann, 'annotation list'), strict=True
+    ):
+        total = line.rsplit(None, 2)[1]
+        if not total.isdigit() or int(total) < 1:
+            raise ToolError(
+                f'{ann}: {name} has no number of frames; extract its flow '
+                'and make the list again with tools/data'
+            )
+        numbers = range(first, first + int(total))
+        if dataset.get('modality') == 'Flow':
+            files = [template.format(xy, i) for i in numbers for xy in 'xy']
+        else:
+            files = [template.format(i) for i in numbers]
+        yield _absent_frames(os.path.join(root, name), files)
+
+
+def _absent_frames(folder: str, files: Sequence[str]) -> list[str]:
+    try:
+        there = set(os.listdir(folder))
+    except OSError:
+        there = set()
+    missing = [os.path.join(folder, f) for f in files if f not in there]
+    # one listing names all files; a look at each would be slow, and writing
+    # that was cut short leaves its mark on the last
+    return missing or _absent([os.path.join(folder, f) for f in files[-2:]])
+
+
+def _absent(paths: Sequence[str]) -> list[str]:
+    absent = []
+    for path in paths:
+        try:
+            there = os.stat(path).st_size > 0
+        except OSError:
+            there = False
+        if not there:
+            absent.append(path)
+    return absent
+
+
+def check_overlap(train: str | Path, test: str | Path) -> None:
+    """Raises ToolError where a test video is also trained on."""
+    mine, theirs = video_keys([read_list(train)[0], read_list(test)[0]])
+    both = sorted(set(mine) & set(theirs))
+    if both:
+        raise ToolError(
+            f'{len(both)} videos of {test} are also in {train}, for example '
+            f'{both[0]}; a number measured on them would mean nothing'
+        )
+
+
+def check_streams(lists: Sequence[str | Path]) -> None:
+    """Raises ToolError unless all lists hold the same labelled videos."""
+    read = [read_list(path) for path in lists]
+    keys = video_keys([names for names, _ in read])
+    same_videos(
+        [(str(p), set(k)) for p, k in zip(lists, keys, strict=True)],
+        'prepare all streams from the same videos',
+    )
+    first = dict(zip(keys[0], read[0][1], strict=True))
+    for path, own, (_, labels) in zip(
+        lists[1:], keys[1:], read[1:], strict=True
+    ):
+        for key, label in zip(own, labels, strict=True):
+            if first[key] != label:
+                raise ToolError(
+                    f'{lists[0]} and {path} disagree on {key}: label '
+                    f'{first[key]} and {label}; prepare both with the same '
+                    'label map'
+                )

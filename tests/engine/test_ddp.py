@@ -10,6 +10,9 @@ from types import ModuleType
 import pytest
 import torch
 
+# one worker runs the processes once for all of them
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group('ddp')]
+
 
 def free_port() -> int:
     with socket.socket() as s:
@@ -70,7 +73,6 @@ def runs(
     return folder / 'one', folder / 'two'
 
 
-@pytest.mark.slow
 def test_gradients_of_both_stages(runs: tuple[Path, Path]) -> None:
     one = torch.load(runs[0] / 'steps_0.pth')
     for rank in (0, 1):
@@ -89,7 +91,6 @@ def test_gradients_of_both_stages(runs: tuple[Path, Path]) -> None:
                 assert b[name].abs().max() == 0
 
 
-@pytest.mark.slow
 def test_weights_at_the_end(runs: tuple[Path, Path], tiny: ModuleType) -> None:
     for epoch, stage in ((1, 1), (2, 2)):
         a, b = (tiny.checkpoint(r, epoch)['state_dict'] for r in runs)
@@ -99,7 +100,6 @@ def test_weights_at_the_end(runs: tuple[Path, Path], tiny: ModuleType) -> None:
             torch.testing.assert_close(a[key], b[key], rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.slow
 def test_idle_classifiers_get_no_weight_decay(
     runs: tuple[Path, Path], tiny: ModuleType
 ) -> None:

@@ -25,5 +25,9 @@ test_pipeline = [
     dict(type='RawFrameDecode'),
     dict(type='Resize', scale=(-1, 240)),
     dict(type='FormatShape', input_format='NCTHW'),
-    dict(type='PackActionInputs'),
+    # names in the dumped scores, so that streams are paired by video
+    dict(
+        type='PackActionInputs',
+        meta_keys=('img_shape', 'filename', 'frame_dir'),
+    ),
 ]

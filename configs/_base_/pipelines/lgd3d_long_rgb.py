@@ -38,5 +38,9 @@ test_pipeline = [
     dict(type='DecordDecode'),
     dict(type='Resize', scale=(-1, 120)),
     dict(type='FormatShape', input_format='NCTHW'),
-    dict(type='PackActionInputs'),
+    # names in the dumped scores, so that streams are paired by video
+    dict(
+        type='PackActionInputs',
+        meta_keys=('img_shape', 'filename', 'frame_dir'),
+    ),
 ]

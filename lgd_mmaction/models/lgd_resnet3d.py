@@ -31,6 +31,8 @@ from lgd_mmaction.models.inflate import (
 )
 from lgd_mmaction.models.pseudo3d import KINDS, Pseudo3DConv
 
+TEMPORAL_STARTS = ('identity', 'random')
+
 
 class LGDUnit:
     """A stock residual unit that carries (x, g): one LGD block.
@@ -129,6 +131,10 @@ class GlobalPath:
             (the first author's later code). Each kernel with both a
             temporal and a spatial extent is factorised, the stem's too.
             ``None`` keeps the convolutions of the stock class.
+        temporal_start: How temporal factors start without ``pretrained``:
+            ``'identity'``, or ``'random'`` as all other convolutions.
+            Identity is for 2D weights; from scratch it makes the network
+            blind to the direction of time, and leaving that takes long.
         kwargs: Those of the stock class, by name.
 
     Returns (forward):
@@ -151,12 +157,19 @@ class GlobalPath:
         *args,
         diffusion: dict | None = dict(form='both', reduction=16),  # noqa: B006
         pseudo3d: str | None = None,
+        temporal_start: str = 'identity',
         **kwargs,
     ) -> None:
         _check(type(self).__name__, self.depths, diffusion, pseudo3d, kwargs)
+        if temporal_start not in TEMPORAL_STARTS:
+            raise ConfigError(
+                f'temporal_start={temporal_start!r} is unknown: use '
+                f'{" or ".join(map(repr, TEMPORAL_STARTS))}.'
+            )
         # the stock class hands what it does not know to make_res_layer
         super().__init__(*args, diffusion=diffusion, **kwargs)
         self.pseudo3d = pseudo3d
+        self.temporal_start = temporal_start
         if diffusion is not None:
             # the stock forward pools between stages, where a pair travels
             self.pool2 = OnLocal(self.pool2)
@@ -213,13 +226,14 @@ class GlobalPath:
     def init_weights(self, pretrained: str | None = None) -> None:
         """Load ``pretrained``, or draw the weights as the stock class does.
 
-        Diffusion starts with W^{x,g} = 0, temporal factors as the identity.
+        Diffusion starts with W^{x,g} = 0, temporal factors as
+        ``temporal_start`` says.
         """
         for module in self.modules():
             if isinstance(module, LowRankProjection):
                 module.reset_parameters()
         super().init_weights(pretrained)
-        if self.pretrained is None:
+        if self.pretrained is None and self.temporal_start == 'identity':
             # the stock draw treats every Conv3d alike
             for module in self.modules():
                 if isinstance(module, Pseudo3DConv):

@@ -256,9 +256,30 @@ def test_init_keeps_the_zero_and_identity_starts():
             assert p.abs().max() > 0, name
 
 
+def test_random_temporal_start_draws_them_as_the_others():
+    net = build(
+        'LGDResNet3d',
+        depth=18,
+        base_channels=8,
+        pseudo3d='A',
+        pretrained=None,
+        temporal_start='random',
+    )
+    net.init_weights()
+    factors = [m for m in net.modules() if isinstance(m, Pseudo3DConv)]
+    assert len(factors) == 17  # the stem and two in each of 8 units
+    for factor in factors:
+        w = factor.temporal.weight
+        assert (w[:, :, 0] - w[:, :, 2]).abs().max() > 0.01  # time has a sense
+        # kaiming, fan out: std sqrt(2 / (C_out 3))
+        expected = (2 / (w.shape[0] * 3)) ** 0.5
+        assert abs(w.std().item() / expected - 1) < 0.3
+
+
 @pytest.mark.parametrize(
     'kwargs, message',
     [
+        (dict(temporal_start='zero'), "temporal_start='zero' is unknown"),
         (dict(depth=42), 'has no depth 42: use one of 18, 34, 50, 101, 152'),
         (dict(pseudo3d='D'), "pseudo3d='D' is unknown: use a kind"),
         (dict(pseudo3d=''), "pseudo3d='' is unknown"),

@@ -1,43 +1,12 @@
-# LGD-3D, long clips: 128 consecutive frames, everything else as
-# lgd3d_flow.py. The paper does not say how its long models were tested; 15
-# uniformly sampled clips are kept.
-train_pipeline = [
-    dict(type='SampleFrames', clip_len=128, frame_interval=1, num_clips=1),
-    dict(type='RawFrameDecode'),
-    dict(type='Resize', scale=(-1, 120)),
-    dict(type='RandomCrop', size=112),
-    dict(type='Flip', flip_ratio=0.5),
-    dict(type='FormatShape', input_format='NCTHW'),
-    dict(type='PackActionInputs'),
-]
-val_pipeline = [
-    dict(
-        type='SampleFrames',
-        clip_len=128,
-        frame_interval=1,
-        num_clips=1,
-        test_mode=True,
-    ),
-    dict(type='RawFrameDecode'),
-    dict(type='Resize', scale=(-1, 120)),
-    dict(type='CenterCrop', crop_size=112),
-    dict(type='FormatShape', input_format='NCTHW'),
-    dict(type='PackActionInputs'),
-]
-test_pipeline = [
-    dict(
-        type='SampleFrames',
-        clip_len=128,
-        frame_interval=1,
-        num_clips=15,
-        test_mode=True,
-    ),
-    dict(type='RawFrameDecode'),
-    dict(type='Resize', scale=(-1, 120)),
-    dict(type='FormatShape', input_format='NCTHW'),
-    # names in the dumped scores, so that streams are paired by video
-    dict(
-        type='PackActionInputs',
-        meta_keys=('img_shape', 'filename', 'frame_dir'),
-    ),
-]
+# LGD-3D, long clips: lgd3d_flow.py with 128 consecutive frames. The paper does
+# not say how its long models were tested; 15 clips are kept.
+_base_ = './lgd3d_flow.py'
+
+train_pipeline = _base_.train_pipeline
+val_pipeline = _base_.val_pipeline
+test_pipeline = _base_.test_pipeline
+for _pipeline in (train_pipeline, val_pipeline, test_pipeline):
+    for _transform in _pipeline:
+        if _transform['type'] == 'SampleFrames':
+            _transform['clip_len'] = 128
+del _pipeline, _transform  # else they were part of the config

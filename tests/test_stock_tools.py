@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 import pytest
 import torch
+from PIL import Image
 
 from lgd_mmaction.launch import stock_tools_dir
 
@@ -322,10 +323,7 @@ def test_get_flops(trained: Trained, tmp_path: Path) -> None:
 
 
 def test_grad_cam_on_an_lgd_block(trained: Trained, tmp_path: Path) -> None:
-    """vis_cam.py runs; what it computes is a map that differs by place.
-
-    It is given no output file: writing one needs moviepy 1, an extra.
-    """
+    """vis_cam.py writes a gif; its map differs by place."""
     video = sorted(trained.videos.rglob('*.mp4'))[0]
     script = stock_tools_dir() / 'visualizations' / 'vis_cam.py'
     layer = 'backbone/layer4/1/local_out'
@@ -339,8 +337,12 @@ def test_grad_cam_on_an_lgd_block(trained: Trained, tmp_path: Path) -> None:
         'cpu',
         '--target-layer-name',
         layer,
+        '--out-filename',
+        tmp_path / 'cam.gif',
         cwd=tmp_path,
     )
+    with Image.open(tmp_path / 'cam.gif') as gif:
+        assert gif.n_frames == 12  # 3 clips of 4 frames
     from mmaction.apis import init_recognizer
     from mmaction.utils import GradCAM
 

@@ -5,14 +5,15 @@
 # Test:      bash tools/dist_test.sh configs/lgd3d_long_k600.py \
 #                work_dirs/lgd3d_long_k600/epoch_15.pth 8
 # Hardware:  written for 8 GPUs with 2 clips each (batch 16), gradient
-#            checkpointing on; memory not measured here
+#            checkpointing on: 2.5 GiB kept for the backward pass, 4.5
+#            without it (tools/benchmarks/activation_memory.py); peak on a GPU
+#            not measured here
 # Published: 81.5 / 95.6 top-1 / top-5 (quoted), of a 128-frame ResNet-101
 #            LGD-3D; its schedule is not known
 # Measured:  not measured here
 #
-# Batch norm keeps the statistics of the 16-frame run (2 clips a GPU are too
-# few). Without gradient checkpointing (with_cp) the activations of every
-# residual unit stay in memory; --amp halves them.
+# Batch norm keeps the statistics of the 16-frame run: 2 clips a GPU are too
+# few.
 _base_ = [
     '_base_/models/lgd3d_r50.py',
     '_base_/datasets/kinetics600_rgb.py',

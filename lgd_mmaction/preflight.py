@@ -14,10 +14,23 @@ from typing import Any
 import torch
 from mmengine.config import Config
 
-from .errors import CheckpointError, DataError
+from .errors import CheckpointError, ConfigError, DataError
 
 # which command writes the lists of a data set, by a word in its paths
 _CONVERTERS = ('kinetics', 'ucf101', 'hmdb51')
+# stock heads for one feature map
+_ONE_MAP_HEADS = (
+    'I3DHead',
+    'X3DHead',
+    'MViTHead',
+    'TimeSformerHead',
+    'UniFormerHead',
+    'TPNHead',
+    'TSNHead',
+    'TSMHead',
+    'TRNHead',
+    'GCNHead',
+)
 
 
 def check_config(
@@ -33,7 +46,9 @@ def check_config(
     Raises:
         DataError: if an annotation file or a data root is missing or empty.
         CheckpointError: if a checkpoint is missing or unreadable.
+        ConfigError: if the head cannot take what an LGD network returns.
     """
+    _check_head(cfg.get('model', {}))
     loaders = ('test',) if test else ('train', 'val')
     for name in loaders:
         loader = cfg.get(f'{name}_dataloader')
@@ -51,6 +66,46 @@ def check_config(
         _check_checkpoint(
             'model.backbone.pretrained', backbone.get('pretrained')
         )
+
+
+def _check_head(model: dict) -> None:
+    """Check that a stock head takes the pair (x_L, g_L), where it gets it.
+
+    Our own head says so itself; the stock ones end in shape errors.
+    """
+    backbone, neck = model.get('backbone') or {}, model.get('neck') or {}
+    head = model.get('cls_head') or {}
+    has_neck = neck.get('type') == 'DiffusionNeck'
+    is_lgd = str(backbone.get('type')).startswith('LGD')
+    pair = has_neck or (is_lgd and backbone.get('diffusion', {}) is not None)
+    kind = head.get('type')
+    if not pair or not isinstance(kind, str) or kind == 'KernelizedHead':
+        return
+    source = 'DiffusionNeck' if has_neck else backbone.get('type')
+    if kind == 'SlowFastHead':
+        channels = _channels(neck if has_neck else backbone, has_neck)
+        if head.get('in_channels') != 2 * channels:
+            raise ConfigError(
+                f'{source} returns two features of {channels} channels, but '
+                f'cls_head.in_channels of SlowFastHead is '
+                f'{head.get("in_channels")}; set it to {2 * channels}'
+            )
+    elif kind in _ONE_MAP_HEADS:
+        raise ConfigError(
+            f'cls_head.type={kind} takes one feature map, but {source} '
+            'returns the pair (local, global); use KernelizedHead, or '
+            'SlowFastHead with the double of in_channels'
+        )
+
+
+def _channels(part: dict, is_neck: bool) -> int:
+    """C_L of a DiffusionNeck or of an LGD backbone."""
+    if is_neck:
+        channels = part['in_channels']
+        return channels if isinstance(channels, int) else channels[-1]
+    expansion = 1 if part.get('depth', 50) in (18, 34) else 4
+    last = part.get('num_stages', 4) - 1
+    return part.get('base_channels', 64) * 2**last * expansion
 
 
 def _datasets(dataset: Any, key: str) -> Iterator[tuple[str, dict]]:

@@ -177,7 +177,7 @@ def test_links_of_the_tree_are_relative(repo_root: Path) -> None:
 
 
 def test_lock_pins_every_version_exactly(repo_root: Path) -> None:
-    names: dict[str, list[str]] = {}
+    names: dict[str, set[str]] = {}
     for path in (repo_root / 'tools' / 'requirements').glob('*.txt'):
         for line in path.read_text().splitlines():
             line = line.split('#')[0].strip()
@@ -186,10 +186,10 @@ def test_lock_pins_every_version_exactly(repo_root: Path) -> None:
             pin = line.split(';')[0].strip()
             name, version = pin.split('==')
             assert version, line
-            names.setdefault(name, []).append(line)
+            names.setdefault(name, set()).add(line)
     for name, lines in names.items():
         # two lines only where Python 3.10 needs an older release
         assert len(lines) == 1 or all('python_version' in x for x in lines)
         assert len(lines) <= 2, name
-    assert names['torch'] == ['torch==2.13.0']
-    assert names['mmaction2'] == ['mmaction2==1.2.0']
+    assert names['torch'] == {'torch==2.13.0'}
+    assert names['mmaction2'] == {'mmaction2==1.2.0'}

@@ -6,7 +6,7 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from lgd_mmaction.errors import CheckpointError, DataError
+from lgd_mmaction.errors import CheckpointError, ConfigError, DataError
 from lgd_mmaction.preflight import check_config
 
 
@@ -149,3 +149,53 @@ def test_checkpoints_that_a_config_names(folder: Path) -> None:
         check_config(cfg)
     cfg.model.backbone.pretrained = 'torchvision://resnet50'
     check_config(cfg)
+
+
+@pytest.mark.parametrize(
+    'model, message',
+    [
+        (
+            dict(
+                backbone=dict(type='LGDResNet3dSlowOnly', depth=50),
+                cls_head=dict(type='I3DHead', in_channels=2048),
+            ),
+            'takes one feature map, but LGDResNet3dSlowOnly returns the pair',
+        ),
+        (
+            dict(
+                backbone=dict(type='LGDResNet3d', depth=34),
+                cls_head=dict(type='SlowFastHead', in_channels=512),
+            ),
+            'features of 512 channels.*is 512; set it to 1024',
+        ),
+        (
+            dict(
+                backbone=dict(type='SwinTransformer3D'),
+                neck=dict(type='DiffusionNeck', in_channels=(384, 768)),
+                cls_head=dict(type='SlowFastHead', in_channels=768),
+            ),
+            'DiffusionNeck returns two features of 768.*set it to 1536',
+        ),
+    ],
+)
+def test_a_head_that_does_not_fit_is_named(model: dict, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        check_config(Config(dict(model=model)))
+
+
+@pytest.mark.parametrize(
+    'backbone, head',
+    [
+        (dict(type='LGDResNet3d', depth=50), ('SlowFastHead', 4096)),
+        (dict(type='LGDResNet3d', depth=18), ('SlowFastHead', 1024)),
+        (dict(type='LGDResNet3d', diffusion=None), ('I3DHead', 2048)),
+        (dict(type='ResNet3d', depth=50), ('I3DHead', 2048)),
+        (dict(type='LGDResNet3d', depth=50), ('KernelizedHead', 2048)),
+    ],
+)
+def test_heads_that_fit_pass(backbone: dict, head: tuple) -> None:
+    kind, channels = head
+    model = dict(
+        backbone=backbone, cls_head=dict(type=kind, in_channels=channels)
+    )
+    check_config(Config(dict(model=model)))

@@ -361,16 +361,24 @@ def test_own_scripts_are_the_stock_ones(
     trained: Trained, repo_root: Path, tmp_path: Path
 ) -> None:
     """tools/test.py gives the stock test.py's result and the same --help."""
-    done = run(
-        sys.executable,
-        repo_root / 'tools' / 'test.py',
-        trained.config,
-        trained.checkpoint,
-        '--work-dir',
-        tmp_path,
-        cwd=tmp_path,
-    )
-    assert 0 <= top1(done.stdout + done.stderr) <= 1
+    scores = []
+    for name, tools in (('ours', repo_root / 'tools'), ('stock', None)):
+        dump = tmp_path / f'{name}.pkl'
+        run(
+            sys.executable,
+            (tools or stock_tools_dir()) / 'test.py',
+            trained.config,
+            trained.checkpoint,
+            '--work-dir',
+            tmp_path,
+            '--dump',
+            dump,
+            cwd=tmp_path,
+        )
+        rows = pickle.loads(dump.read_bytes())
+        scores.append(torch.stack([row['pred_score'] for row in rows]))
+    assert scores[0].shape == (4, 2)
+    assert torch.equal(*scores)
     helps = [
         run(sys.executable, tools / 'train.py', '--help', cwd=tmp_path).stdout
         for tools in (repo_root / 'tools', stock_tools_dir())

@@ -1,5 +1,7 @@
 """The global path over MMAction2's ResNet3d family."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from itertools import chain, cycle
 
 import torch
@@ -16,6 +18,7 @@ from mmaction.models.backbones.resnet3d_csn import (
 from mmaction.models.backbones.resnet3d_slowonly import ResNet3dSlowOnly
 from mmaction.registry import MODELS
 from mmcv.cnn import ConvModule
+from mmengine.utils.dl_utils.parrots_wrapper import _BatchNorm
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
@@ -32,6 +35,28 @@ from lgd_mmaction.models.inflate import (
 from lgd_mmaction.models.pseudo3d import KINDS, Pseudo3DConv
 
 TEMPORAL_STARTS = ('identity', 'random')
+
+
+@contextmanager
+def kept_statistics(module: nn.Module) -> Iterator[None]:
+    """Batch norms normalise by their batch and leave their averages alone.
+
+    For a forward that gradient checkpointing runs a second time: its batch
+    is counted already.
+    """
+    norms = [
+        (m, m.momentum, m.num_batches_tracked.clone())
+        for m in module.modules()
+        if isinstance(m, _BatchNorm) and m.training and m.track_running_stats
+    ]
+    for norm, _, _ in norms:
+        norm.momentum = 0.0  # the batch's weight in the average
+    try:
+        yield
+    finally:
+        for norm, momentum, count in norms:
+            norm.momentum = momentum
+            norm.num_batches_tracked.copy_(count)
 
 
 class LGDUnit:
@@ -68,7 +93,12 @@ class LGDUnit:
         if self.recompute and torch.is_grad_enabled():
             # the stock block's reentrant kind breaks DDP with parameters
             # that have no gradient
-            f = checkpoint(super().forward, x, use_reentrant=False)
+            f = checkpoint(
+                super().forward,
+                x,
+                use_reentrant=False,
+                context_fn=lambda: (nullcontext(), kept_statistics(self)),
+            )
         else:
             f = super().forward(x)
         x = self.local_out(self.diffusion.diffuse_to_local(f, g))  # (1)
@@ -160,7 +190,9 @@ class GlobalPath:
         temporal_start: str = 'identity',
         **kwargs,
     ) -> None:
-        _check(type(self).__name__, self.depths, diffusion, pseudo3d, kwargs)
+        depth = args[0] if args and isinstance(args[0], int) else 50
+        depth = kwargs.get('depth', depth)
+        _check(type(self).__name__, self.depths, depth, diffusion, pseudo3d)
         if temporal_start not in TEMPORAL_STARTS:
             raise ConfigError(
                 f'temporal_start={temporal_start!r} is unknown: use '
@@ -264,11 +296,10 @@ def pseudo3d_of(conv: nn.Conv3d, kind: str) -> Pseudo3DConv:
 def _check(
     name: str,
     depths: tuple,
+    depth: int,
     diffusion: dict | None,
     pseudo3d: str | None,
-    kwargs: dict,
 ) -> None:
-    depth = kwargs.get('depth', 50)
     if depth not in depths:
         raise ConfigError(
             f'{name} has no depth {depth!r}: use one of '
@@ -312,6 +343,16 @@ class LGDResNet2Plus1d(GlobalPath, ResNet2Plus1d):
     Its factors have another inner width than 2D kernels, so the stock class
     takes 3D checkpoints only (``pretrained2d=False``).
     """
+
+    def __init__(self, *args, pretrained2d: bool = True, **kwargs) -> None:
+        conv = kwargs.get('conv_cfg', {}).get('type')
+        if pretrained2d or conv != 'Conv2plus1d':
+            raise ConfigError(
+                'LGDResNet2Plus1d takes no 2D weights and only its own '
+                'convolution: set pretrained2d=False and '
+                "conv_cfg=dict(type='Conv2plus1d')."
+            )
+        super().__init__(*args, pretrained2d=False, **kwargs)
 
 
 @MODELS.register_module()

@@ -77,8 +77,9 @@ class TensorSketch(nn.Module):
         )  # h1, h2
         sign = torch.randint(2, shape, generator=rng, device='cpu')
         self.register_buffer('index', index)  # (2, C), 0 .. D - 1
-        # integers, so that .half() cannot touch them
-        self.register_buffer('sign', (2 * sign - 1).to(torch.int8))  # s1, s2
+        # integers, so that .half() cannot touch them, and long ones, since
+        # mmengine's SyncBuffersHook sums all buffers over all processes
+        self.register_buffer('sign', 2 * sign - 1)  # s1, s2
         # tells a checkpoint's hashes into another D from ours; see below
         self.register_buffer('size', torch.tensor(sketch_dim, device='cpu'))
 

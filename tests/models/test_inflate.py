@@ -153,8 +153,11 @@ def test_dense_kernels_equal_the_2d_network_on_a_still_clip(
 
 
 @torch.no_grad()
-def test_flow_stem_is_the_mean_over_colour(resnets, weights):
-    net = build(weights(), in_channels=2, **LGD_2D)
+@pytest.mark.parametrize(
+    'variant', [LGD_2D, dict(LGD_3D, pseudo3d='A')], ids=['2d', '3d']
+)
+def test_flow_stem_is_the_mean_over_colour(resnets, weights, variant):
+    net = build(weights(), in_channels=2, **variant)
     rgb = resnets[18].conv1.conv.weight  # (64, 3, 7, 7)
     for c in range(2):
         torch.testing.assert_close(
@@ -215,7 +218,7 @@ def test_fewer_stages_take_what_they_need(weights):
     assert net(x)[0].shape[1] == 128
 
 
-def test_r2plus1d_and_csn_refuse_2d_weights(weights):
+def test_csn_refuses_2d_weights(weights):
     with pytest.raises(CheckpointError, match='layer1.0.conv2'):
         net = MODELS.build(
             dict(type='LGDResNet3dCSN', depth=50, pretrained=weights(50))

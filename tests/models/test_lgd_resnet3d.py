@@ -7,6 +7,7 @@ from mmaction.registry import MODELS
 
 from lgd_mmaction.errors import ConfigError
 from lgd_mmaction.models.diffusion import FORMS
+from lgd_mmaction.models.lgd_resnet3d import LGDResNet3d
 from lgd_mmaction.models.pseudo3d import Pseudo3DConv
 
 R2PLUS1D = dict(
@@ -208,6 +209,25 @@ def test_gradient_checkpointing_changes_no_number(form, depth):
         torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-6)
 
 
+def test_gradient_checkpointing_counts_a_batch_once():
+    nets = [
+        build('LGDResNet3d', depth=18, base_channels=4, with_cp=with_cp)
+        for with_cp in (False, True)
+    ]
+    nets[1].load_state_dict(nets[0].state_dict())
+    x = torch.randn(2, 3, 4, 64, 64)
+    for net in nets:
+        net.train()
+        local, glob = net(x)
+        (local.sum() + glob.sum()).backward()
+    for (name, a), b in zip(
+        nets[0].named_buffers(), nets[1].buffers(), strict=True
+    ):
+        torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-6, msg=name)
+    assert nets[1].layer1[0].conv1.bn.num_batches_tracked == 1
+    assert nets[1].layer1[0].conv1.bn.momentum == 0.1
+
+
 def test_several_out_indices_give_a_pair_a_stage():
     net = build(
         'LGDResNet3d', depth=18, base_channels=4, out_indices=(1, 2, 3)
@@ -300,5 +320,9 @@ def test_wrong_arguments_are_named(kwargs, message):
 def test_wrong_depth_of_csn_and_pseudo3d_of_r2plus1d_are_named():
     with pytest.raises(ConfigError, match='no depth 18: use one of 50, 101'):
         build('LGDResNet3dCSN', depth=18, pretrained=None)
+    with pytest.raises(ConfigError, match='set pretrained2d=False'):
+        build('LGDResNet2Plus1d', pretrained='torchvision://resnet18')
+    with pytest.raises(ConfigError, match='has no depth 42: use one of 18'):
+        LGDResNet3d(42)
     with pytest.raises(ConfigError, match='cannot factorise a Conv2plus1d'):
         build('LGDResNet2Plus1d', base_channels=4, pseudo3d='A', **R2PLUS1D)

@@ -10,7 +10,7 @@
 # Measured:  not measured here
 _base_ = [
     '_base_/models/lgd2d_flow_r50.py',
-    '_base_/datasets/hmdb51_flow.py',
+    '_base_/datasets/hmdb51_flow_240.py',
     '_base_/pipelines/lgd2d_flow.py',
     '_base_/schedules/two_stage_sgd_finetune_30e.py',
     '_base_/default_runtime.py',

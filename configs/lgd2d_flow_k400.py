@@ -10,7 +10,7 @@
 # Measured:  not measured here
 _base_ = [
     '_base_/models/lgd2d_flow_r50.py',
-    '_base_/datasets/kinetics400_flow.py',
+    '_base_/datasets/kinetics400_flow_240.py',
     '_base_/pipelines/lgd2d_flow.py',
     '_base_/schedules/two_stage_sgd_50e.py',
     '_base_/default_runtime.py',

@@ -273,11 +273,11 @@ def test_ucf101_three_splits_to_row(run, clips, tmp_path, repo_root):
     run(*ucf101)
     run(
         'data/extract_flow.py',
-        *('data/ucf101/videos', 'data/ucf101/rawframes'),
+        *('data/ucf101/videos', 'data/ucf101/rawframes_240'),
         *('--method', 'dis', '--workers', 1),
     )
     # the lists of the flow of all splits, from one folder of flow
-    run(*ucf101, '--rawframes', 'data/ucf101/rawframes')
+    run(*ucf101, '--rawframes', 'data/ucf101/rawframes_240')
     argv = ['--name', 'ucf101', '--work-dir', 'work']
     for stream, part in (('rgb', ''), ('flow', '_flow')):
         argv += [f'--{stream}']

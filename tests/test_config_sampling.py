@@ -153,6 +153,42 @@ def test_long_clips_have_128_frames(clips: Path) -> None:
     assert (np.diff(out['frame_inds']) % 90 == 1).all()
 
 
+@pytest.mark.parametrize('name', ['lgd3d_long_k600', 'lgd3d_long_flow_k600'])
+def test_long_clips_of_a_longer_video(name: str) -> None:
+    def sampled(mode: str) -> np.ndarray:
+        pipeline = parsed(name)[f'{mode}_pipeline']
+        (sample,) = (t for t in pipeline if t['type'] == 'SampleFrames')
+        info = dict(total_frames=300, start_index=0)
+        return Compose([sample])(info)['frame_inds'].reshape(-1, 128)
+
+    views = sampled('test')
+    assert views.shape == (15, 128)
+    assert (np.diff(views, axis=1) == 1).all()
+    assert views[0, 0] == 0 and views[-1, -1] == 299
+    assert set(np.diff(views[:, 0])) <= {12, 13}  # 172 / 14 = 12.3
+    starts = {int(sampled('train')[0, 0]) for _ in range(8)}
+    assert len(starts) > 4 and 0 <= min(starts) <= max(starts) <= 172
+
+
+@pytest.mark.parametrize(
+    'name, shape',
+    [
+        ('lgd2d_flow_ucf101_split2', (10, 2, 3, 240, 320)),
+        ('lgd3d_flow_ucf101_split2', (15, 2, 16, 120, 160)),
+    ],
+)
+def test_flow_is_tested_as_rgb_is(
+    name: str, shape: tuple[int, ...], clips: Path
+) -> None:
+    out = frames_of(name, 'test', clips / 'flow')
+    assert out['imgs'].shape == shape
+    # y = 201 - the frame's number, the first of which is 1
+    y = out['imgs'][:, 1].mean((2, 3))  # (views, T)
+    numbers = out['frame_inds'].reshape(y.shape)
+    assert np.abs(y - (201 - numbers)).max() < 1.5
+    assert numbers.min() >= 1 and numbers.max() <= 40
+
+
 @pytest.mark.parametrize(
     ('clip', 'frames'), [('short.mp4', 5), ('one.mp4', 1)]
 )

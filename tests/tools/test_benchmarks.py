@@ -54,6 +54,28 @@ def test_shapes_alone_give_what_a_real_step_saves(memory: ModuleType) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize('name', ['lgd3d_long_k400', 'lgd3d_long_flow_k600'])
+def test_long_configs_state_their_memory(
+    memory: ModuleType, repo_root: Path, name: str
+) -> None:
+    from mmengine.config import Config
+
+    path = repo_root / 'configs' / f'{name}.py'
+    said = re.search(
+        r'on: ([\d.]+) GiB kept for the backward pass, ([\d.]+)\s',
+        path.read_text(),
+    )
+    cfg = Config.fromfile(path)
+    backbone = dict(cfg.model.backbone)
+    batch = cfg.train_dataloader.batch_size
+    shape = (batch, backbone.get('in_channels', 3), 128, 112, 112)
+    plain, largest, _ = memory.measure({**backbone, 'with_cp': False}, shape)
+    saved, _, _ = memory.measure({**backbone, 'with_cp': True}, shape)
+    assert float(said[1]) == pytest.approx((saved + largest) / 2**30, abs=0.06)
+    assert float(said[2]) == pytest.approx(plain / 2**30, abs=0.06)
+
+
+@pytest.mark.slow
 def test_training_step_benchmark_prints_a_table(repo_root: Path) -> None:
     done = subprocess.run(
         [

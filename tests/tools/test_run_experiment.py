@@ -1,5 +1,6 @@
 """The steps of an experiment, with stand-ins for training and testing."""
 
+import hashlib
 import importlib.util
 import json
 import os
@@ -7,9 +8,11 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 FAKE_TRAIN = """
 import json, os, sys, time, zipfile
@@ -208,6 +211,28 @@ def test_goes_on_where_a_training_failed(tool, place):
 
 def test_test_step_is_done_again_when_the_checkpoint_changes(tool, place):
     tool.main(_argv())
+    path = Path('work/row/flow/split2/train/epoch_3.pth')
+    before = hashlib.sha256(path.read_bytes()).hexdigest()
+    with zipfile.ZipFile(path, 'w') as file:
+        file.writestr(zipfile.ZipInfo('weights'), 'other weights')
+    after = hashlib.sha256(path.read_bytes()).hexdigest()
+    assert after != before
+    tool.main(_argv())
+    # the training is asked to go on from there, and finds nothing to do
+    train, test = _calls()[8:]
+    assert (train[0], test[0]) == ('train', 'test')
+    assert train[train.index('--resume') + 1] == str(path)
+    assert test[1:3] == ['flow2.py', str(path)]
+    marker = Path('work/row/steps/test_flow_split2.json')
+    assert json.loads(marker.read_text())['inputs']['checkpoint'] == after
+    result = json.loads(Path('work/row/result.json').read_text())
+    assert result['runs'][3]['checkpoint'] == {str(path): after}
+    tool.main(_argv())
+    assert len(_calls()) == 10
+
+
+def test_steps_are_done_again_when_their_files_change(tool, place):
+    tool.main(_argv())
     scores = Path('work/row/flow/split2/scores.pkl')
     scores.write_bytes(scores.read_bytes() + b'x')
     tool.main(_argv())
@@ -233,6 +258,85 @@ def test_refuses_to_mix_trainings(tool, place, capsys):
     ]
     assert Path('work/row/rgb/split1/train.old-1/epoch_3.pth').is_file()
     assert '--resume' not in _calls()[8]
+
+
+def test_only_the_test_is_repeated_for_other_test_settings(tool, place):
+    tool.main(_argv())
+    views = 'model.test_cfg.max_testing_views=4'
+    tool.main(_argv('--cfg-options', views))
+    assert [call[0] for call in _calls()[8:]] == ['test'] * 4
+    # nor does another list, where it is not trained on
+    for stream in ('rgb', 'flow'):
+        path = place / f'data/{stream}_test_2.txt'
+        path.write_text(''.join(path.read_text().splitlines(True)[:3]))
+    tool.main(_argv('--cfg-options', views))
+    assert [call[:2] for call in _calls()[12:]] == [
+        ['test', 'rgb2.py'],
+        ['test', 'flow2.py'],
+    ]
+    result = json.loads(Path('work/row/result.json').read_text())
+    assert result['summary']['videos'] == [4, 3]
+    rate = _argv('--cfg-options', views, 'optim_wrapper.optimizer.lr=0.5')
+    with pytest.raises(tool.ToolError, match=r'changed: config\)'):
+        tool.main(rate)
+    path = place / 'data/rgb_train_1.txt'
+    path.write_text(path.read_text().splitlines(True)[0])
+    with pytest.raises(tool.ToolError, match=r'changed: lists\)'):
+        tool.main(_argv('--cfg-options', views))
+    assert len(_calls()) == 14
+
+
+@pytest.mark.parametrize(
+    ('option', 'same'),
+    [
+        ('test_dataloader.batch_size=3', True),
+        ('val_dataloader.dataset.ann_file=a.txt', True),
+        ('test_pipeline.0.clip_len=8', True),
+        ('train_cfg.val_interval=7', True),
+        ('model.test_cfg.max_testing_views=1', True),
+        ('model.cls_head.average_clips=score', True),
+        ('train_dataloader.num_workers=2', True),
+        ('train_dataloader.persistent_workers=True', True),
+        ('train_dataloader.pin_memory=True', True),
+        ('default_hooks.logger.interval=1', True),
+        ('log_level=DEBUG', True),
+        ('env_cfg.cudnn_benchmark=True', True),
+        ('visualizer.type=V', True),
+        ('train_dataloader.batch_size=3', False),
+        ('train_dataloader.dataset.ann_file=a.txt', False),
+        ('train_cfg.max_epochs=4', False),
+        ('model.cls_head.num_classes=3', False),
+        ('model.train_cfg.a=1', False),
+        ('default_hooks.epoch_seed.type=Other', False),
+        ('optim_wrapper.optimizer.lr=0.5', False),
+        ('custom_hooks.0.switch_epoch=1', False),
+        ('auto_scale_lr.enable=True', False),
+    ],
+)
+def test_what_a_training_depends_on(tool, place, option, same):
+    config = Path('rgb1.py')
+    config.write_text(
+        config.read_text() + 'test_pipeline = [dict(clip_len=16)]\n'
+    )
+    one, other = (
+        tool.plan.make_run(place, 'rgb', None, 'rgb1.py', options)
+        for options in ([], [option])
+    )
+    assert (one.train_sha256 == other.train_sha256) is same
+    assert one.config_sha256 != other.config_sha256
+
+
+def test_a_training_may_listen_to_its_validation(tool, place):
+    stop = "custom_hooks = [dict(type='EarlyStoppingHook')]\n"
+    Path('rgb1.py').write_text(Path('rgb1.py').read_text() + stop)
+    one, other = (
+        tool.plan.make_run(place, 'rgb', None, 'rgb1.py', options)
+        for options in ([], ['val_dataloader.batch_size=3'])
+    )
+    assert one.train_sha256 != other.train_sha256
+    assert set(tool.plan.train_inputs(one, 0, False)['lists']) == {
+        *('train', 'val')
+    }
 
 
 def test_scores_that_lack_a_video_get_no_name(tool, place):
@@ -319,7 +423,8 @@ def _break(root: Path, what: str) -> None:
         ('empty flow', r'flow_test_1.*s1_v3/flow_x_00005.jpg'),
         ('other label', r'disagree on s1_v3: label 0 and 1'),
         ('wrong label', r's1_v3.avi has label 2, but the network 2 classes'),
-        ('fewer videos', r'not in data/rgb_test_1.txt: s1_v5'),
+        ('fewer videos', r'not in data/rgb_test_1.txt: s1_v5.*--common'),
+        ('fewer videos', r'--exclude bad.txt'),
         ('overlap', r'1 videos of data/rgb_test_1.txt are also in'),
         ('twice', r's1_v2.avi is there more than once'),
     ],
@@ -339,6 +444,115 @@ def test_check_only(tool, place, capsys):
     (place / 'data/videos/s1_v4.avi').unlink()
     with pytest.raises(tool.ToolError, match='s1_v4'):
         tool.main(_argv('--check-only'))
+
+
+def test_a_list_is_checked_with_each_folder(tool, place):
+    """The val list is the test list, but its videos are elsewhere."""
+    option = 'val_dataloader.dataset.data_prefix.video=data/small'
+    argv = ['--name', 'one', '--rgb', 'rgb1.py', '--cfg-options', option]
+    with pytest.raises(tool.ToolError, match='4 of 4.*data/small/s1_v2.avi'):
+        tool.main([*argv, '--check-only'])
+    (place / 'data/small').mkdir()
+    for path in (place / 'data/videos').iterdir():
+        (place / 'data/small' / path.name).write_bytes(b'small')
+    assert tool.main(argv) == 0
+    result = Path('work_dirs/experiments/one/result.json')
+    data = json.loads(result.read_text())['runs'][0]['data']
+    assert {role: facts['folder'] for role, facts in data.items()} == {
+        'train': 'data/videos',
+        'val': 'data/small',
+        'test': 'data/videos',
+    }
+
+
+@pytest.mark.parametrize(
+    ('train', 'test', 'found'),
+    [
+        ('run/01.avi walk/02.avi', 'walk/01.avi run/03.avi', None),
+        ('run/01.avi walk/02.avi', 'walk/01.avi run/01.avi', 'run/01.avi'),
+        ('run/01.avi walk/02.avi', 'run/01.mp4', 'run/01.mp4'),
+        ('run/01.avi walk/02.avi', r'run\01.avi', r'run\01.avi'),
+        # the same video with and without its folder
+        ('run/a.avi', 'b.avi a.avi', 'a.avi'),
+        ('b.avi a.avi', 'walk/a.avi', 'walk/a.avi'),
+        ('run/a.avi', 'run/b.avi', None),
+        # part of a folder's name is no folder
+        ('fast_run/01.avi', 'run/01.avi', None),
+        ('v1.2.avi', 'v1.avi v1.3.avi', None),
+    ],
+)
+def test_overlap(tool, tmp_path, train, test, found):
+    from experiment.data_check import check_overlap
+
+    paths = []
+    for role, names in (('train', train), ('test', test)):
+        paths.append(tmp_path / f'{role}.txt')
+        paths[-1].write_text(''.join(f'{n} 0\n' for n in names.split()))
+    if found is None:
+        check_overlap(*paths)
+        return
+    with pytest.raises(tool.ToolError, match='1 videos of .*for exam') as e:
+        check_overlap(*paths)
+    assert f'for example {found};' in str(e.value)
+
+
+def test_flow_of_another_size_is_noted(tool, place, capsys):
+    for path in (place / 'data/flow').rglob('*.jpg'):
+        Image.new('L', (16, 12)).save(path)
+    argv = ['--name', 'one', '--flow', 'flow1.py', '--cfg-options']
+    size = '{}_dataloader.dataset.pipeline.0.scale=(-1,{})'.format
+    argv += [size('train', 12), size('val', 12)]
+    assert tool.main([*argv, size('test', 12)]) == 0
+    assert 'warning' not in capsys.readouterr().out
+    note = (
+        'the flow in data/flow has a short side of 12 pixels, but the '
+        'pipeline resizes it to 6; '
+    )
+    for _ in range(2):  # also where the data were checked before
+        assert tool.main([*argv, size('test', 6)]) == 0
+        out = capsys.readouterr().out
+        assert out.count(f'warning: {note}') == 1
+        assert 'its values are 2 times what they are at 6; extract' in out
+        assert 'tools/data/extract_flow.py --short-side 6\n' in out
+    result = Path('work_dirs/experiments/one/result.json')
+    data = json.loads(result.read_text())['runs'][0]['data']
+    assert data['test']['note'].startswith(note)
+    assert data['train']['note'] is data['val']['note'] is None
+    (place / 'data/flow/s1_v2/flow_x_00001.jpg').write_bytes(b'no picture')
+    with pytest.raises(tool.ToolError, match='s1_v2/flow_x_00001.jpg is not'):
+        tool.main([*argv, size('test', 6), '--check-only'])
+
+
+@pytest.mark.parametrize(
+    ('pipeline', 'side'),
+    [
+        ([dict(type='Resize', scale=(-1, 120))], 120),
+        ([dict(type='Resize', scale=[340, 256])], 256),
+        ([dict(type='mmaction.Resize', scale=(float('inf'), 240))], 240),
+        ([dict(type='Resize', scale=0.5)], None),
+        ([dict(type='RawFrameDecode')], None),
+        # what a crop leaves has another size than the flow
+        (
+            [
+                dict(type='RandomResizedCrop'),
+                dict(type='Resize', scale=(224, 224)),
+            ],
+            None,
+        ),
+        (
+            [
+                dict(type='Resize', scale=(-1, 240)),
+                dict(type='RandomResizedCrop'),
+                dict(type='Resize', scale=(224, 224)),
+            ],
+            240,
+        ),
+    ],
+)
+def test_short_side_of_a_pipeline(tool, pipeline, side):
+    from experiment.flow_size import resized_short_side
+
+    assert resized_short_side({'pipeline': pipeline}) == side
 
 
 def test_bad_arguments(tool, place):

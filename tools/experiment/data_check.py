@@ -5,13 +5,20 @@ lists, labels, every video or folder of frames, videos that are both trained
 and tested on, and streams that would be tested on different videos.
 """
 
+import json
 import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
-from analysis_common import ToolError, file_sha256, read_lines
+from analysis_common import (
+    VIDEO_EXTENSIONS,
+    ToolError,
+    file_sha256,
+    read_lines,
+)
 from common import progress
+from experiment.flow_size import resized_short_side, size_note
 from video_names import read_list, same_videos, video_keys
 
 ROLES = ('train', 'val', 'test')
@@ -45,6 +52,25 @@ def list_of(dataset: Mapping[str, Any]) -> str:
     )
 
 
+def folder_of(dataset: Mapping[str, Any]) -> str:
+    """The folder that the names of a data set's list begin in."""
+    prefixes = dataset.get('data_prefix') or {}
+    prefix = prefixes.get('img' if _has_frames(dataset) else 'video') or ''
+    return os.path.join(dataset.get('data_root') or '', prefix)
+
+
+def _has_frames(dataset: Mapping[str, Any]) -> bool:
+    return str(dataset['type']).endswith('RawframeDataset')
+
+
+def data_key(dataset: Mapping[str, Any], classes: int | None) -> str:
+    """Text that is the same where `check_dataset` looks at the same."""
+    read = [dataset.get(k) for k in ('modality', 'filename_tmpl')]
+    read += [dataset.get('start_index'), resized_short_side(dataset), classes]
+    kind = str(dataset['type'])
+    return json.dumps([list_of(dataset), folder_of(dataset), kind, *read])
+
+
 def check_dataset(dataset: Mapping[str, Any], classes: int | None) -> dict:
     """Checks that all videos of a data set are there.
 
@@ -53,7 +79,8 @@ def check_dataset(dataset: Mapping[str, Any], classes: int | None) -> dict:
         classes: Number of classes of the network, if known.
 
     Returns:
-        `list`, `sha256` of the list, `videos` and `classes` (counts).
+        `list`, `sha256` of the list, `folder`, `videos` and `classes`
+        (counts), `note`: a warning, or None.
 
     Raises:
         ToolError: The list is broken, or videos are missing or empty.
@@ -79,26 +106,36 @@ def check_dataset(dataset: Mapping[str, Any], classes: int | None) -> dict:
             f'empty: {shown}; prepare them, or make the list again with '
             'tools/data, which leaves out and reports what is missing'
         )
+    note = None
+    if _has_frames(dataset) and dataset.get('modality') == 'Flow':
+        template, first = _template(dataset)
+        image = os.path.join(names[0], template.format('x', first))
+        note = size_note(dataset, folder_of(dataset), image)
     return {
         'list': ann,
         'sha256': file_sha256(ann),
+        'folder': folder_of(dataset),
         'videos': len(names),
         'classes': len(set(labels)),
+        'note': note,
     }
+
+
+def _template(dataset: Mapping[str, Any]) -> tuple[str, int]:
+    return (
+        dataset.get('filename_tmpl', 'img_{:05}.jpg'),
+        dataset.get('start_index', 1),
+    )
 
 
 def _files(dataset: Mapping[str, Any], ann: str, names: Sequence[str]) -> Any:
     """For each video, those of its files that are not there."""
-    prefixes = dataset.get('data_prefix') or {}
-    frames = str(dataset['type']).endswith('RawframeDataset')
-    prefix = prefixes.get('img' if frames else 'video') or ''
-    root = os.path.join(dataset.get('data_root') or '', prefix)
-    if not frames:
+    root = folder_of(dataset)
+    if not _has_frames(dataset):
         for name in names:
             yield _absent([os.path.join(root, name)])
         return
-    template = dataset.get('filename_tmpl', 'img_{:05}.jpg')
-    first = dataset.get('start_index', 1)
+    template, first = _template(dataset)
     for name, (_, line) in zip(
         names, read_lines(ann, 'annotation list'), strict=True
     ):
@@ -140,14 +177,35 @@ def _absent(paths: Sequence[str]) -> list[str]:
 
 
 def check_overlap(train: str | Path, test: str | Path) -> None:
-    """Raises ToolError where a test video is also trained on."""
-    mine, theirs = video_keys([read_list(train)[0], read_list(test)[0]])
-    both = sorted(set(mine) & set(theirs))
+    """Raises ToolError where a test video is also trained on.
+
+    `run/01.avi` and `walk/01.avi` are two videos; `run/01.avi` and `01.mp4`
+    are one, named with and without its folder.
+    """
+    mine = {_parts(name) for name in read_list(train)[0]}
+    ends = {end for parts in mine for end in _ends(parts)}
+    both = [
+        name
+        for name in read_list(test)[0]
+        if (parts := _parts(name)) in ends or not mine.isdisjoint(_ends(parts))
+    ]
     if both:
         raise ToolError(
             f'{len(both)} videos of {test} are also in {train}, for example '
             f'{both[0]}; a number measured on them would mean nothing'
         )
+
+
+def _parts(name: str) -> tuple[str, ...]:
+    """Folders and stem of a video, as `video_keys` compares them."""
+    path = PurePosixPath(name.replace('\\', '/').replace(' ', '_'))
+    if path.suffix.lower() in VIDEO_EXTENSIONS:
+        path = path.with_suffix('')
+    return path.parts
+
+
+def _ends(parts: tuple[str, ...]) -> list[tuple[str, ...]]:
+    return [parts[i:] for i in range(len(parts))]
 
 
 def check_streams(lists: Sequence[str | Path]) -> None:
@@ -156,7 +214,10 @@ def check_streams(lists: Sequence[str | Path]) -> None:
     keys = video_keys([names for names, _ in read])
     same_videos(
         [(str(p), set(k)) for p, k in zip(lists, keys, strict=True)],
-        'prepare all streams from the same videos',
+        'prepare all streams from the same videos: make the lists again with '
+        'the converter of tools/data and --common, which keeps only clips '
+        'that have both video and frames, or with --exclude bad.txt for '
+        'clips that cannot be used',
     )
     first = dict(zip(keys[0], read[0][1], strict=True))
     for path, own, (_, labels) in zip(

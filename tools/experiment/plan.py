@@ -12,6 +12,7 @@ from typing import Any
 from analysis_common import ToolError, file_sha256
 from experiment.data_check import ROLES, dataset_of, list_of
 from experiment.steps import json_sha256
+from experiment.train_view import train_view, validation_decides
 
 _TOOLS = Path(__file__).resolve().parents[1]
 TRAIN_SCRIPT, TEST_SCRIPT = _TOOLS / 'train.py', _TOOLS / 'test.py'
@@ -59,6 +60,11 @@ class Run:
         """Hash of the config with everything that it inherits."""
         kept = {k: v for k, v in self.settings.items() if k not in _NOT_HASHED}
         return json_sha256(kept)
+
+    @property
+    def train_sha256(self) -> str:
+        """Hash of what the training depends on in the config."""
+        return json_sha256(train_view(self.settings))
 
     @property
     def classes(self) -> int | None:
@@ -139,11 +145,12 @@ def train_inputs(run: Run, seed: int, amp: bool) -> dict[str, Any]:
         if isinstance(source, str) and source:
             start[name] = _source_hash(run, name, source)
     lists = run.lists()
+    roles = ['train', *['val'] * validation_decides(run.settings)]
     return {
-        'config': run.config_sha256,
+        'config': run.train_sha256,
         'seed': seed,
         'amp': amp,
-        'lists': {r: file_sha256(lists[r]) for r in lists if r != 'test'},
+        'lists': {r: file_sha256(lists[r]) for r in roles if r in lists},
         **start,
     }
 

@@ -3,7 +3,7 @@
 import argparse
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from analysis_common import ToolError, file_sha256, read_lines, write_json
@@ -12,6 +12,7 @@ from experiment.data_check import (
     check_dataset,
     check_overlap,
     check_streams,
+    data_key,
     dataset_of,
 )
 from experiment.report import run_facts, write_result
@@ -55,7 +56,7 @@ class Experiment:
         return [[r for r in self.runs if r.split == s] for s in splits]
 
     def check(self, force: bool = False) -> dict[str, dict]:
-        """Checks all data once; counts of each list, by its path."""
+        """Checks all data once; counts of each data set, by its key."""
         lists = {path for run in self.runs for path in run.lists().values()}
         for path in lists:
             # says which one is missing
@@ -63,26 +64,41 @@ class Experiment:
         inputs = {
             'lists': {path: file_sha256(path) for path in sorted(lists)},
             'configs': [run.config_sha256 for run in self.runs],
+            'data': sorted(
+                {
+                    self._data_key(r, role)
+                    for r in self.runs
+                    for role in r.lists()
+                }
+            ),
         }
         marker = self.store.done('check', inputs)
         if marker is not None and not force:
             self.say('data: checked before')
+            _print_notes(marker['notes'])
             return marker['notes']
         self.say(f'data: checking {len(lists)} lists')
         self.store.start('check', inputs)
         counts: dict[str, dict] = {}
         for run in self.runs:
-            for role, path in run.lists().items():
-                if path not in counts:
+            for role in run.lists():
+                # one list may be read with several folders of files
+                key = self._data_key(run, role)
+                if key not in counts:
                     dataset = dataset_of(run.settings, role)
-                    counts[path] = check_dataset(dataset, run.classes)
+                    counts[key] = check_dataset(dataset, run.classes)
             check_overlap(run.lists()['train'], run.lists()['test'])
         for runs in self.by_split():
             check_streams([run.lists()['test'] for run in runs])
         self.store.finish('check', notes=counts)
-        for path, facts in counts.items():
-            print(f'  {facts["videos"]:>7} videos, {path}')
+        for facts in counts.values():
+            shown = f'{facts["list"]} in {facts["folder"]}'
+            print(f'  {facts["videos"]:>7} videos, {shown}')
+        _print_notes(counts)
         return counts
+
+    def _data_key(self, run: plan.Run, role: str) -> str:
+        return data_key(dataset_of(run.settings, role), run.classes)
 
     def train(self, run: plan.Run) -> dict:
         """Trains, or goes on training; the marker of the step."""
@@ -194,7 +210,7 @@ class Experiment:
         for run in self.runs:
             trained = self.train(run)
             tested = self.test(run, trained)
-            data = {role: counts[p] for role, p in run.lists().items()}
+            data = {r: counts[self._data_key(run, r)] for r in run.lists()}
             markers = {'train': trained, 'test': tested}
             facts.append(run_facts(run, data, markers))
         reports = [self.fuse(runs) for runs in self.by_split()]
@@ -248,3 +264,9 @@ class Experiment:
     def _state(self, key: str) -> str:
         marker = self.store.read(key)
         return 'to do' if marker is None else marker['state']
+
+
+def _print_notes(counts: Mapping[str, dict]) -> None:
+    for note in dict.fromkeys(facts['note'] for facts in counts.values()):
+        if note:
+            print(f'  warning: {note}', flush=True)

@@ -14,13 +14,14 @@ downwards.
                 VideoDataset and lgd_mmaction's UnpackFlow
 
 Results keep the folders of the source; spaces in their names become '_',
-because lists split at spaces. A result gets its name only when complete.
+because lists split at spaces, and so do bytes that are not UTF-8. A result
+gets its name only when complete.
 """
 
 import os
-import re
 from pathlib import Path, PurePosixPath
 
+from clips import safe_name
 from common import (
     ToolError,
     add_workers,
@@ -37,7 +38,7 @@ from flow_coding import BOUND, preview, quantise
 from flow_methods import ALIASES, METHODS, make_method, require_method
 from flow_store import JPG_NAME, JpgWriter, VideoWriter
 from parallel import Job, JobError, Outcome, Report, run_jobs
-from part_files import part_name, remove_parts
+from part_files import part_name, remove, remove_parts, require_outside
 
 EXAMPLE = """\
   # TV-L1 at 120 pixels (LGD-3D) for one list, and the list of the result
@@ -55,7 +56,7 @@ size of every choice: docs/flow.md."""
 
 def result_name(video: str, store: str) -> str:
     """Name of the result of a video, both relative to their folders."""
-    stem = re.sub(r'\s+', '_', os.path.splitext(video)[0])
+    stem = safe_name(os.path.splitext(video)[0])
     return f'{stem}.mp4' if store == 'video' else stem
 
 
@@ -73,7 +74,8 @@ def extract_one(
 
     Returns:
         ``flows``, ``width``, ``height``, ``bytes``, ``clipped`` (share of
-        the components beyond the bound), ``note``.
+        the components beyond the bound), ``note`` (damage, and why there
+        is no picture), ``damage``, ``picture_error``.
 
     Raises:
         JobError: The video is damaged, or has fewer than two frames.
@@ -109,17 +111,22 @@ def extract_one(
             if writer.count == 0:
                 raise JobError('one frame only: there is no motion in it')
             writer.commit()
-        note = video.damage()
+        damage, error = video.damage(), ''
     if picture:
-        colours = _frame(source, best[1], options)
-        _write_picture(Path(picture), preview(colours, best[2]))
+        try:
+            colours = _frame(source, best[1], options)
+            _write_picture(Path(picture), preview(colours, best[2]))
+        except Exception as problem:  # an extra: the flow is finished
+            error = f'no preview picture: {problem}'
     return dict(
         flows=writer.count,
         width=width,
         height=height,
         bytes=writer.bytes,
         clipped=round(clipped / writer.count, 5),
-        note=note,
+        note='; '.join(filter(None, (damage, error))),
+        damage=damage,
+        picture_error=error,
     )
 
 
@@ -148,10 +155,15 @@ def _write_picture(path: Path, picture) -> None:
 def is_there(job: Job, outcome: Outcome) -> bool:
     """Whether the result of a finished job is still complete."""
     path, flows = Path(job.args[1]), outcome.result['flows']
-    picture = job.args[2]
-    if picture and not os.path.isfile(picture):
+    picture, options = job.args[2:]
+    tried = outcome.result.get('picture_error')
+    if picture and not tried and not os.path.isfile(picture):
         return False
-    if job.args[3]['store'] == 'video':
+    # old journals know only the note
+    damage = outcome.result.get('damage', outcome.result['note'])
+    if damage and not options['allow_damaged']:
+        return False
+    if options['store'] == 'video':
         size = outcome.result['bytes']
         return path.is_file() and path.stat().st_size == size
     if not path.is_dir():
@@ -297,6 +309,12 @@ def parse(argv: list[str] | None):
         help='use the frames that decode of a damaged video',
     )
     parser.add_argument(
+        '--overwrite',
+        action='store_true',
+        help='make results of other options in the target again; without '
+        'it they are refused, so that no target holds a mixture',
+    )
+    parser.add_argument(
         '--time-limit',
         type=float,
         default=7200,
@@ -314,10 +332,7 @@ def main(argv: list[str] | None = None) -> int:
     args = parse(argv)
     require_method(args.method)
     require_dir(args.source, 'video folder')
-    if args.source.resolve() == args.target.resolve():
-        raise ToolError(
-            'source and target are the same folder: choose another target'
-        )
+    require_outside(args.source, args.target)
     if args.list:
         rows = read_list(require_file(args.list, 'list'))
     else:
@@ -339,11 +354,15 @@ def main(argv: list[str] | None = None) -> int:
         make_jobs(args, names, options),
         workers=args.workers,
         journal=args.target / '.extract_flow.jsonl',
-        params=options,
+        # --allow-damaged changes no result of a whole video; is_there looks
+        # after the others
+        params=dict(options, allow_damaged=False),
         time_limit=args.time_limit,
         desc='flow',
         still_done=is_there,
         before=lambda: remove_parts(args.target),
+        overwrite=args.overwrite,
+        drop=lambda name: remove(args.target / result_name(name, args.store)),
     )
     flows = sum(o.result['flows'] for o in report.done)
     size = sum(o.result['bytes'] for o in report.done)
@@ -359,6 +378,7 @@ def main(argv: list[str] | None = None) -> int:
             f'{args.list_out}: {len(rows) - left_out} rows, '
             f'{left_out} left out'
         )
+    report.print_notes()
     report.print_bad()
     return report.exit_code
 

@@ -11,13 +11,9 @@ same and its output is still there. The journal is locked while a run lasts,
 so that two runs cannot write the same outputs.
 
     report = run_jobs(function, jobs, workers=8, journal=path, params={...})
-
-``function(*job.args)`` returns a JSON-able dict, raises :class:`JobError` for
-a bad input (one sentence), and must be importable by name.
 """
 
 import contextlib
-import hashlib
 import json
 import multiprocessing
 import os
@@ -33,6 +29,7 @@ from pathlib import Path
 from typing import Any
 
 from common import EXIT_INCOMPLETE, EXIT_OK, ToolError
+from part_files import params_hash, require_unmixed, stamp_of
 
 DONE, FAILED, CRASHED, TIMEOUT = 'done', 'failed', 'crashed', 'timeout'
 
@@ -66,6 +63,7 @@ class Outcome:
     error: str = ''
     seconds: float = 0.0
     stamp: str = ''
+    params: str = ''
 
 
 @dataclass
@@ -89,10 +87,19 @@ class Report:
 
     def print_bad(self, limit: int = 20) -> None:
         """List what failed, with the reason, on stderr."""
-        for outcome in self.bad[:limit]:
-            print(f'  {outcome.key}: {outcome.error}', file=sys.stderr)
-        if len(self.bad) > limit:
-            print(f'  ... {len(self.bad) - limit} more', file=sys.stderr)
+        _print_some([f'  {o.key}: {o.error}' for o in self.bad], limit)
+
+    def print_notes(self, limit: int = 20) -> None:
+        """List the notes on what is done, on stderr."""
+        notes = [(o.key, o.result.get('note')) for o in self.done]
+        _print_some([f'  {k}: note: {n}' for k, n in notes if n], limit)
+
+
+def _print_some(lines: list[str], limit: int) -> None:
+    if len(lines) > limit:
+        lines = [*lines[:limit], f'  ... {len(lines) - limit} more']
+    for line in lines:
+        print(line, file=sys.stderr)
 
 
 # ------------------------------------------------------------------- journal
@@ -144,17 +151,6 @@ class Journal:
 
     def close(self) -> None:
         self.file.close()
-
-
-def stamp_of(job: Job, params: dict[str, Any] | None) -> str:
-    """Fingerprint of a job's input file (size, time) and the parameters."""
-    size = time_ns = None
-    if job.source is not None:
-        with contextlib.suppress(OSError):
-            stat = os.stat(job.source)
-            size, time_ns = stat.st_size, stat.st_mtime_ns
-    text = json.dumps([size, time_ns, params], sort_keys=True, default=str)
-    return hashlib.sha1(text.encode()).hexdigest()[:16]
 
 
 # ------------------------------------------------------------------- workers
@@ -233,12 +229,11 @@ class _Slot:
         if code is not None and code < 0:
             with contextlib.suppress(ValueError):
                 how = signal.Signals(-code).name
-        try:
-            with open(self.log, 'rb') as file:
-                tail = file.read()[-4000:].decode(errors='replace')
-        except OSError:
-            tail = ''
-        lines = [line.strip() for line in tail.splitlines() if line.strip()]
+        tail = b''
+        with contextlib.suppress(OSError):
+            tail = Path(self.log).read_bytes()[-4000:]
+        lines = tail.decode(errors='replace').splitlines()
+        lines = [line.strip() for line in lines if line.strip()]
         last = f' after printing {lines[-1][:200]!r}' if lines else ''
         return f'the process crashed ({how}){last}'
 
@@ -327,11 +322,14 @@ def run_jobs(
     still_done: Callable[[Job, Outcome], bool] | None = None,
     before: Callable[[], None] | None = None,
     jobs_per_worker: int = 500,
+    overwrite: bool | None = None,
+    drop: Callable[[str], None] | None = None,
 ) -> Report:
     """Run ``function(*job.args)`` for all jobs that are not finished yet.
 
     Args:
-        function: Importable by name; returns a JSON-able dict.
+        function: Importable by name; returns a JSON-able dict, or raises
+            :class:`JobError` for a bad input (one sentence).
         jobs: The items; their keys must differ.
         workers: Number of processes.
         journal: Where finished items are remembered; None: nowhere.
@@ -343,9 +341,13 @@ def run_jobs(
         still_done: Whether the output of a finished item is still there.
         before: Called once the journal is locked, before the first job.
         jobs_per_worker: A process is renewed after this many items.
+        overwrite: Where the journal lists items done with other ``params``:
+            False refuses to run, True and None do them again.
+        drop: Removes the output of the key that could not be done again.
 
     Raises:
-        ToolError: Two jobs have one key, or another run holds the journal.
+        ToolError: Two jobs have one key, another run holds the journal, or
+            ``overwrite`` is False and there are items of other ``params``.
         KeyboardInterrupt: After all workers were stopped; what was finished
             is in the journal.
     """
@@ -357,10 +359,14 @@ def run_jobs(
     os.environ.setdefault('OMP_NUM_THREADS', '1')
     book = Journal(journal) if journal is not None else None
     known = book.entries if book else {}
-    stamps = {job.key: stamp_of(job, params) for job in jobs}
+    stamps = {job.key: stamp_of(job.source, params) for job in jobs}
+    mark = params_hash(params)
     outcomes: dict[str, Outcome] = {}
     keep = {DONE} if redo_failed else {DONE, FAILED}
     try:
+        if overwrite is not None and book:
+            made = {k: o.params for k, o in known.items() if o.status == DONE}
+            require_unmixed(book.path.parent, made, mark, stamps, overwrite)
         if before:
             before()
         for job in jobs:
@@ -373,20 +379,14 @@ def run_jobs(
         todo = [job for job in jobs if job.key not in outcomes]
         bad = sum(o.status != DONE for o in outcomes.values())
         bar = tqdm(total=len(jobs), initial=skipped, desc=desc, disable=None)
-        with (
-            bar,
-            contextlib.closing(
-                _serve(
-                    pickle.dumps(function),
-                    todo,
-                    workers,
-                    time_limit,
-                    jobs_per_worker,
-                )
-            ) as served,
-        ):
+        work = pickle.dumps(function)
+        served = _serve(work, todo, workers, time_limit, jobs_per_worker)
+        with bar, contextlib.closing(served):
             for outcome in served:
-                outcome.stamp = stamps[outcome.key]
+                outcome.stamp, outcome.params = stamps[outcome.key], mark
+                old = known.get(outcome.key)
+                if drop and old and old.status == DONE != outcome.status:
+                    drop(old.key)  # it would pass for the result of this run
                 outcomes[outcome.key] = outcome
                 if book:
                     book.add(outcome)

@@ -1,5 +1,6 @@
 """tools/data/extract_flow.py: exactness, storage, readers, resumption."""
 
+import os
 import subprocess
 import sys
 
@@ -10,16 +11,9 @@ import numpy as np
 import pytest
 from common import ToolError
 from extract_flow import extract_one, main
-from flow_coding import (
-    colour_flow,
-    colour_wheel,
-    dequantise,
-    legend,
-    preview,
-    quantise,
-)
+from flow_coding import dequantise
 from flow_methods import make_method, require_method, scales_for
-from parallel import JobError
+from parallel import Job, JobError, Outcome
 from video_writer import write_video
 
 OPTIONS = dict(
@@ -123,59 +117,6 @@ def test_missing_method(monkeypatch):
     require_method('dis')  # needs no contrib module
 
 
-# -------------------------------------------------------------------- coding
-def test_quantise_formula():
-    values = np.array([-25, -20, -0.01, 0, 0.2, 10, 20, 99, np.nan, np.inf])
-    stored = quantise(values)
-    # round((v + 20) * 255 / 40), half to even
-    expected = [0, 0, 127, 128, 129, 191, 255, 255, 128, 255]
-    assert stored.tolist() == expected and stored.dtype == np.uint8
-    assert quantise(np.array([5.0]), bound=5).item() == 255
-
-
-def test_quantise_error_and_inverse():
-    values = np.linspace(-20, 20, 4001)
-    back = dequantise(quantise(values))
-    assert np.abs(back - values).max() <= 20 / 255 + 1e-6  # half a step
-    every = np.arange(256, dtype=np.uint8)
-    assert np.array_equal(quantise(dequantise(every)), every)
-
-
-def test_inverting_is_negating():
-    """255 - q, what mmcv.iminvert in the stock Flip does, is -v."""
-    every = np.arange(256, dtype=np.uint8)
-    assert np.allclose(dequantise(255 - every), -dequantise(every), atol=1e-5)
-
-
-def test_colour_wheel():
-    wheel = colour_wheel()
-    assert wheel.shape == (55, 3)
-    assert wheel[0].tolist() == [255, 0, 0]
-    assert wheel[15].tolist() == [255, 255, 0]
-    assert wheel[25].tolist() == [0, 255, 255]
-    directions = np.array([[[1, 0], [-1, 0], [0, 1], [0, -1]]], float)
-    right, left, down, up = colour_flow(directions, 1.0)[0].astype(int)
-    assert right[0] == 255 and right[1] == 0  # red
-    assert left[0] == 0 and left[2] == 255  # cyan
-    assert down[0] > 230 and down[1] > 200 and down[2] == 0  # yellow
-    assert up[2] == 255 and up[1] < 20  # blue to violet
-    rest = colour_flow(np.zeros((1, 1, 2)), 1.0)
-    assert rest.ravel().tolist() == [255, 255, 255]
-
-
-def test_preview_layout():
-    frame = np.full((100, 80, 3), 7, np.uint8)
-    flow = np.zeros((100, 80, 2), np.float32)
-    flow[..., 0] = 3
-    picture = preview(frame, flow)
-    assert picture.shape[0] == 100 and picture.dtype == np.uint8
-    assert (picture[:, :80] == 7).all()
-    flow_part = picture[:, 84:164]
-    assert (flow_part == flow_part[0, 0]).all()
-    assert flow_part[0, 0].tolist() == [255, 0, 0]
-    assert legend(51)[25, 25].min() > 240  # white middle
-
-
 # --------------------------------------------------------------- one video
 def test_jpg_folder(tmp_path):
     source = clip(tmp_path / 'in.mp4', frames=4)
@@ -197,7 +138,6 @@ def test_jpg_folder(tmp_path):
         assert abs(np.median(flow[..., 0]) - 5) < 0.2
         assert abs(np.median(flow[..., 1]) + 3) < 0.2
     assert cv2.imread(str(picture)).shape[0] == 96
-    # the picture is an extra: the flow is the same without it
     extract_one(str(source), str(tmp_path / 'again'), None, OPTIONS)
     for path in (tmp_path / 'again').iterdir():
         assert path.read_bytes() == (tmp_path / 'out' / path.name).read_bytes()
@@ -225,6 +165,61 @@ def test_one_frame_and_broken_videos(tmp_path):
             extract_one(str(one), str(tmp_path / 'x.mp4'), None, options)
     left = {p.name for p in tmp_path.iterdir()}
     assert left == {'one.mp4', 'cut.mp4'}
+
+
+def test_preview_that_fails_is_a_note(tmp_path, monkeypatch):
+    source, out = clip(tmp_path / 'in.mp4'), tmp_path / 'out'
+    (tmp_path / 'file').write_bytes(b'')
+    picture = str(tmp_path / 'file' / 'p.png')  # no folder can be made there
+    result = extract_one(str(source), str(out), picture, OPTIONS)
+    assert result['flows'] == 3 and len(list(out.iterdir())) == 6
+    assert result['note'].startswith('no preview picture: ')
+    job = Job('in.mp4', (str(source), str(out), picture, OPTIONS))
+    outcome = Outcome('in.mp4', 'done', result)
+    assert extract_flow.is_there(job, outcome)  # not done again for that
+    # a picture that was deleted is made again
+    good = Outcome('in.mp4', 'done', dict(result, note='', picture_error=''))
+    assert not extract_flow.is_there(job, good)
+
+    def broken(*_):
+        raise JobError('frame 1 cannot be decoded a second time')
+
+    monkeypatch.setattr(extract_flow, '_frame', broken)
+    picture = str(tmp_path / 'p.png')
+    result = extract_one(str(source), str(out), picture, OPTIONS)
+    assert result['note'].endswith('cannot be decoded a second time')
+
+
+@pytest.mark.skipif(sys.platform != 'linux', reason='bytes as file names')
+def test_names_that_are_not_utf8(tmp_path):
+    source, out = tmp_path / 'v', tmp_path / 'out'
+    name = os.fsdecode(b'caf\xe9 1.mp4')
+    clip(source / 'x.mp4', frames=2).rename(source / name)
+    assert extract_flow.result_name(f'a/{name}', 'video') == 'a/caf__1.mp4'
+    argv = [str(source), str(out), '--method', 'dis', '--workers', '1']
+    argv += ['--list-out', str(tmp_path / 'l.txt')]
+    assert main(argv) == main(argv) == 0  # the journal keeps such names
+    assert (tmp_path / 'l.txt').read_text() == 'caf__1 1\n'
+    assert len(list((out / 'caf__1').iterdir())) == 2
+
+
+def test_other_options_need_overwrite(tmp_path):
+    source, out = tmp_path / 'v', tmp_path / 'out'
+    clip(source / 'a.mp4', frames=2)
+    clip(source / 'b.mp4', frames=2)
+    argv = [str(source), str(out), '--workers', '1', '--method']
+    assert main([*argv, 'dis']) == 0
+    before = {p: p.read_bytes() for p in out.rglob('*.jpg')}
+    with pytest.raises(ToolError, match='out holds 2 result.*--overwrite'):
+        main([*argv, 'dis_fast'])
+    assert before == {p: p.read_bytes() for p in out.rglob('*.jpg')}
+    (source / 'b.mp4').write_bytes(b'no video any more')
+    assert main([*argv, 'dis_fast', '--overwrite']) == 1
+    after = {p: p.read_bytes() for p in out.rglob('*.jpg')}
+    # b's old flow would pass for one of these options
+    assert {p.parent.name for p in after} == {'a'}
+    assert all(before[path] != data for path, data in after.items())
+    assert main([*argv, 'dis_fast']) == 1  # continues
 
 
 # ------------------------------------------------------------------- readers
@@ -362,24 +357,34 @@ def test_wrong_input_is_a_tool_error(tmp_path):
     out = str(tmp_path / 'out')
     with pytest.raises(ToolError, match='gone does not exist'):
         main([str(tmp_path / 'gone'), out])
-    with pytest.raises(ToolError, match='same folder'):
-        main([str(tmp_path), str(tmp_path)])
+    for store in ('jpg', 'video'):
+        for inside in (str(tmp_path), out):
+            with pytest.raises(ToolError, match='or lies inside it'):
+                main([str(tmp_path), inside, '--store', store])
+    source = tmp_path / 'in'
+    source.mkdir()
     with pytest.raises(ToolError, match='no videos in'):
-        main([str(tmp_path), out])
-    (tmp_path / 'x y.mp4').write_bytes(b'1')
-    (tmp_path / 'x_y.avi').write_bytes(b'1')
+        main([str(source), out])
+    (source / 'x y.mp4').write_bytes(b'1')
+    (source / 'x_y.avi').write_bytes(b'1')
     with pytest.raises(ToolError, match='would both become x_y'):
-        main([str(tmp_path), out])
-    (tmp_path / 'x y.mp4').unlink()
-    (tmp_path / 'x_y').mkdir()
-    (tmp_path / 'x_y' / 'z.mp4').write_bytes(b'1')
+        main([str(source), out])
+    (source / 'x y.mp4').unlink()
+    (source / 'x_y').mkdir()
+    (source / 'x_y' / 'z.mp4').write_bytes(b'1')
     with pytest.raises(ToolError, match='would lie inside that of x_y.avi'):
-        main([str(tmp_path), out])
+        main([str(source), out])
     with pytest.raises(SystemExit):
-        main([str(tmp_path), out, '--bound', '0'])
+        main([str(source), out, '--bound', '0'])
 
 
-def test_every_method_is_documented():
+def test_every_method_is_documented(repo_root):
+    text = (repo_root / 'docs' / 'flow.md').read_text()
+    for name in flow_methods.METHODS:
+        for size in ('160x120', '318x240'):  # a row of measurements
+            assert f'| {name} | {size} | ' in text
+    for name in flow_methods.ALIASES:
+        assert f'`{name}`' in text
     assert set(flow_methods.ALIASES.values()) <= set(flow_methods.METHODS)
     assert extract_flow.parse(['a', 'b']).method == 'tvl1'
 

@@ -31,7 +31,7 @@ def work(kind, folder):
         time.sleep(60)
     if kind.startswith('slow'):
         time.sleep(0.3)
-    return dict(kind=kind)
+    return dict(kind=kind, pid=os.getpid())
 """
 
 
@@ -85,7 +85,7 @@ def test_every_way_to_fail_costs_one_item(work, tmp_path):
 def test_all_good_is_exit_code_0(work, tmp_path):
     report = run_jobs(work, jobs_of(tmp_path, 'a', 'b'), workers=4)
     assert report.exit_code == 0 and not report.bad
-    assert [o.result for o in report.done] == [dict(kind=k) for k in 'ab']
+    assert [o.result['kind'] for o in report.done] == ['a', 'b']
     assert run_jobs(work, [], workers=2).exit_code == 0
 
 
@@ -154,7 +154,59 @@ def test_workers_are_renewed(work, tmp_path):
     report = run_jobs(
         work, jobs_of(tmp_path, *kinds), workers=1, jobs_per_worker=2
     )
-    assert len(report.done) == 5
+    pids = [o.result['pid'] for o in report.done]
+    assert [pids.count(pid) for pid in dict.fromkeys(pids)] == [2, 2, 1]
+
+
+def test_results_of_other_parameters_are_refused(work, tmp_path, capsys):
+    journal = tmp_path / 'j' / 'journal.jsonl'
+
+    def go(p, kinds, **options):
+        (tmp_path / 'calls').unlink(missing_ok=True)
+        run_jobs(
+            work,
+            jobs_of(tmp_path, *kinds),
+            workers=1,
+            journal=journal,
+            params=dict(p=p),
+            **options,
+        )
+        return calls(tmp_path)
+
+    assert go(1, ['a', 'b', 'bad'], overwrite=False) == ['a', 'b', 'bad']
+    with pytest.raises(ToolError, match='2 result.*--overwrite') as error:
+        go(2, ['c'], overwrite=False, before=lambda: pytest.fail('too late'))
+    assert str(journal.parent) in str(error.value)
+    assert go(2, ['bad'], overwrite=True) == ['bad']  # failed: no mixture
+    assert go(1, ['a'], overwrite=False) == []
+    assert go(2, ['a'], overwrite=True) == ['a']
+    assert '1 result(s) of other options stay' in capsys.readouterr().err
+    assert go(2, ['a', 'b'], overwrite=True) == ['b']  # continued
+    assert go(2, ['a', 'b'], overwrite=False) == []
+    assert go(3, ['a']) == ['a']  # check_videos: nothing to mix
+
+
+def test_old_journal_without_parameters_is_not_refused(work, tmp_path):
+    journal = tmp_path / 'journal.jsonl'
+    options = dict(workers=1, journal=journal, overwrite=False)
+    jobs = jobs_of(tmp_path, 'a')
+    run_jobs(work, jobs, params=dict(p=1), **options)
+    line = json.loads(journal.read_text())
+    assert len(line.pop('params')) == 16
+    journal.write_text(json.dumps(line) + '\n')
+    assert run_jobs(work, jobs, params=dict(p=1), **options).skipped == 1
+    assert run_jobs(work, jobs, params=dict(p=2), **options).skipped == 0
+
+
+def test_what_cannot_be_done_again_is_dropped(work, tmp_path):
+    """Its old output would pass for one of this run."""
+    journal, dropped = tmp_path / 'journal.jsonl', []
+    options = dict(workers=1, journal=journal, drop=dropped.append)
+    folder = str(tmp_path)
+    for kind in ('ok', 'bad', 'bad'):
+        run_jobs(work, [Job('x', (kind, folder))], params=kind, **options)
+    run_jobs(work, [Job('new', ('bad', folder))], **options)
+    assert dropped == ['x']  # once; 'new' was never done
 
 
 def test_function_that_cannot_be_imported_is_a_defect(work, tmp_path):

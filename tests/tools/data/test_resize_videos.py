@@ -180,9 +180,10 @@ def test_odd_pixel_formats_and_sizes(tmp_path, pixels, size):
     assert abs(found.mean() - wanted.mean()) < 4
 
 
-def test_damaged_input_leaves_nothing(tmp_path):
-    whole = write_video(tmp_path / 'whole.mp4', smooth(40))
-    remux = tmp_path / 'faststart.mp4'
+def truncated(path):
+    """A clip of 40 frames whose end is missing."""
+    whole = write_video(path.parent / 'whole.tmp', smooth(40))
+    remux = path.with_suffix('.fast.mp4')
     with (
         av.open(str(whole)) as source,
         av.open(str(remux), 'w', options=dict(movflags='faststart')) as out,
@@ -193,8 +194,14 @@ def test_damaged_input_leaves_nothing(tmp_path):
                 packet.stream = stream
                 out.mux(packet)
     data = remux.read_bytes()
-    cut = tmp_path / 'cut.mp4'
-    cut.write_bytes(data[: len(data) * 3 // 4])
+    whole.unlink()
+    remux.unlink()
+    path.write_bytes(data[: len(data) * 3 // 4])
+    return path
+
+
+def test_damaged_input_leaves_nothing(tmp_path):
+    cut = truncated(tmp_path / 'cut.mp4')
     target = tmp_path / 'out' / 'cut.mp4'
     with pytest.raises(JobError, match='frames'):
         resize_one(str(cut), str(target), OPTIONS)
@@ -232,8 +239,11 @@ def test_wrong_input_is_a_tool_error(tmp_path):
     out = str(tmp_path / 'out')
     with pytest.raises(ToolError, match='gone does not exist'):
         main([str(tmp_path / 'gone'), out, '--short-side', '24'])
-    with pytest.raises(ToolError, match='same folder'):
-        main([str(tmp_path), str(tmp_path), '--short-side', '24'])
+    (tmp_path / 'up').symlink_to(tmp_path)
+    for inside in (tmp_path, tmp_path / 'x' / 'y', tmp_path / 'up' / 'z'):
+        with pytest.raises(ToolError, match='or lies inside it'):
+            main([str(tmp_path), str(inside), '--short-side', '24'])
+    assert not (tmp_path / 'x').exists()
     (tmp_path / 'empty').mkdir()
     with pytest.raises(ToolError, match='no videos under'):
         main([str(tmp_path / 'empty'), out, '--short-side', '24'])
@@ -272,6 +282,39 @@ def test_command_resumes_after_a_kill(tmp_path, repo_root):
     assert code == 0 and '1 from before' in stdout
     assert first.stat().st_mtime_ns == kept
     assert len(decode(second)[0]) == 5
+
+
+def test_other_options_need_overwrite(tmp_path):
+    source, target = tmp_path / 'in', tmp_path / 'out'
+    write_video(source / 'a.mp4', smooth())
+    write_video(source / 'b.mp4', smooth())
+    argv = [str(source), str(target), '--workers', '1']
+    assert main([*argv, '--short-side', '24']) == 0
+    kept = (target / 'a.mp4').read_bytes()
+    with pytest.raises(ToolError, match='out holds 2 result.*--overwrite'):
+        main([*argv, '--short-side', '32'])
+    assert (target / 'a.mp4').read_bytes() == kept
+    (source / 'b.mp4').write_bytes(b'no video any more')
+    assert main([*argv, '--short-side', '32', '--overwrite']) == 1
+    assert decode(target / 'a.mp4')[0][0].height == 32
+    # the old one would pass for a result of these options
+    assert not (target / 'b.mp4').exists()
+
+
+def test_allow_damaged_continues_and_is_taken_back(tmp_path, capsys):
+    source, target = tmp_path / 'in', tmp_path / 'out'
+    write_video(source / 'a.mp4', smooth())
+    truncated(source / 'b.mp4')
+    argv = [str(source), str(target), '--short-side', '24', '--workers', '1']
+    assert main(argv) == 1
+    kept = (target / 'a.mp4').stat().st_mtime_ns
+    assert main([*argv, '--allow-damaged']) == 0
+    err = capsys.readouterr().err
+    assert 'b.mp4: note: ' in err and 'frames' in err
+    assert (target / 'b.mp4').exists()
+    assert main(argv) == 1
+    assert not (target / 'b.mp4').exists()
+    assert (target / 'a.mp4').stat().st_mtime_ns == kept
 
 
 def pictures(path):

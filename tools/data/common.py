@@ -265,9 +265,30 @@ def read_label_map(path: Path) -> list[str]:
 
 
 # -------------------------------------------------------------- writing text
+def printable(text: str) -> str:
+    """Text that any UTF-8 file can hold; odd bytes become ``\\udcxx``.
+
+    File names that are not UTF-8 come with such bytes hidden in surrogates.
+    """
+    return text.encode('utf-8', 'backslashreplace').decode('utf-8')
+
+
 def write_text(path: str | os.PathLike, text: str) -> Path:
-    """Write UTF-8 text atomically: the old file or the whole new one."""
+    """Write UTF-8 text atomically: the old file or the whole new one.
+
+    Names that are not UTF-8 become :func:`printable`, with a warning: hours
+    of work must not end without a report, nor a name change unseen.
+    """
     path = Path(path)
+    odd = [s for s in text.split('\n') if printable(s) != s]
+    if odd:
+        warn(
+            f'{path}: {len(odd)} lines hold file names that are not UTF-8, '
+            f'written with \\udcxx for a byte xx (the first: '
+            f'{printable(odd[0])}): rename those files where lists need '
+            'them'
+        )
+        text = printable(text)
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(
         prefix=f'.{path.name}.', suffix='.tmp', dir=path.parent
@@ -296,7 +317,8 @@ def write_lines(path: str | os.PathLike, lines: Iterable[str]) -> Path:
 def write_json(path: str | os.PathLike, data: Any) -> Path:
     """Write indented JSON atomically; non-finite numbers are refused."""
     text = json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False)
-    return write_text(path, text + '\n')
+    # in JSON \\udcxx means just what it stands for: nothing is changed
+    return write_text(path, printable(text) + '\n')
 
 
 # ------------------------------------------------------------------- videos

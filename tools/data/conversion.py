@@ -1,18 +1,19 @@
-"""The converters' common command line, lists and report.
+"""The converters' common work: checking, linking and listing clips.
 
 A converter reads its annotation files into :class:`clips.Clip` lists, one a
 split, and hands them to a :class:`Conversion`, which checks, links and
-lists them. No list is written before everything has been read and checked.
+lists them. Nothing is linked or listed before everything has been read and
+checked.
 """
 
 import argparse
 import os
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from clips import (
-    ClassTree,
     Clip,
     Placer,
     check_files,
@@ -25,82 +26,42 @@ from common import (
     EXIT_INCOMPLETE,
     EXIT_OK,
     ToolError,
-    add_workers,
-    non_negative_int,
+    printable,
     require_dir,
+    warn,
     write_json,
     write_lines,
 )
-from conversion_report import Section, printable, report_lines
+from conversion_report import Section, report_lines
+from exclusion import Exclusion
+
+# Names without extension that the files of a clip may have.
+Stems = Callable[[Clip], Iterable[str]]
 
 
-def add_conversion_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments that every converter has."""
-    parser.add_argument(
-        '--out',
-        type=Path,
-        required=True,
-        metavar='DIR',
-        help='data folder of the configs: lists, label map, report, links',
-    )
-    parser.add_argument(
-        '--no-check-videos',
-        action='store_true',
-        help='list every annotated clip under its official name, without '
-        'looking for it',
-    )
-    parser.add_argument(
-        '--verify',
-        action='store_true',
-        help='also open every video (needs PyAV): decode its first frame, '
-        'count its frames; check_videos.py looks deeper',
-    )
-    parser.add_argument(
-        '--min-frames',
-        type=non_negative_int,
-        default=0,
-        metavar='N',
-        help='leave out clips of fewer frames; implies --verify',
-    )
-    parser.add_argument(
-        '--no-link',
-        action='store_true',
-        help='make no symbolic links: paths in the lists are then relative '
-        'to the folder of the videos (set data_prefix accordingly)',
-    )
-    parser.add_argument(
-        '--rawframes',
-        type=Path,
-        metavar='DIR',
-        help='also write *_rawframes.txt for the frame folders under DIR '
-        '(<clip>/ or <class>/<clip>/; Kinetics: DIR may hold '
-        'rawframes_train/ and rawframes_val/, or train/ and val/)',
-    )
-    parser.add_argument(
-        '--frames',
-        choices=('flow', 'img'),
-        default='flow',
-        help='which pictures --rawframes counts: flow_x_00001.jpg and '
-        'flow_y_00001.jpg, or img_00001.jpg (default: %(default)s)',
-    )
-    parser.add_argument(
-        '--allow-missing',
-        action='store_true',
-        help='exit with 0, not 1, when clips had to be left out',
-    )
-    add_workers(parser)
+@dataclass
+class PendingList:
+    """One list while it is not yet known which clips it will hold.
 
-
-def split_root(given: Path, split: str, stem: str) -> Path:
-    """The part of a folder that holds one split, or the folder itself.
-
-    For ``stem`` 'videos': ``given/videos_train``, ``given/train``,
-    ``given``, whichever is there first.
+    Args:
+        section: Its part of the report; the title is the file name.
+        clips: The clips of the split.
+        root: Folder that was searched.
+        dest: The configs' data_prefix under the data folder.
+        names: Where each clip was found under ``root``, '' where it is not.
+        totals: Number of pictures of each clip; None in lists of videos.
+        found: ``(kind, detail)`` of what is wrong with each clip.
+        placed: False where nothing was looked for, so there is no link.
     """
-    for name in (f'{stem}_{split}', split):
-        if (given / name).is_dir():
-            return given / name
-    return given
+
+    section: Section
+    clips: Sequence[Clip]
+    root: Path
+    dest: str
+    names: list[str]
+    totals: list[int] | None
+    found: list[tuple[str, str]]
+    placed: bool = True
 
 
 class Conversion:
@@ -108,8 +69,9 @@ class Conversion:
 
     Args:
         prefix: Start of the file names, 'kinetics400'.
-        args: Parsed :func:`add_conversion_arguments`.
+        args: Parsed :func:`conversion_args.add_conversion_arguments`.
         class_names: Names in the order of the class index.
+        any_extension: See :class:`exclusion.Exclusion`.
     """
 
     def __init__(
@@ -117,25 +79,33 @@ class Conversion:
         prefix: str,
         args: argparse.Namespace,
         class_names: Sequence[str],
+        any_extension: bool = True,
     ) -> None:
+        if args.common and (args.rawframes is None or args.no_check_videos):
+            raise ToolError(
+                '--common compares videos and frame folders: give '
+                '--rawframes, and leave --no-check-videos out'
+            )
         self.prefix = prefix
         self.args = args
         self.out: Path = args.out
         self.class_names = list(class_names)
+        self.exclusion = Exclusion(args.exclude, any_extension)
         self.sections: list[Section] = []
-        self.lists: list[tuple[str, list[str]]] = []
+        self.pending: list[PendingList] = []
+        self.pairs: list[tuple[PendingList, PendingList]] = []
         self._placers: dict[Path, Placer] = {}
         self._prefixes: set[str] = set()
         # the three splits hold the same clips: look at each once
         self._checked: dict[Path, tuple[str, str]] = {}
         self._counted: dict[Path, tuple[int, str]] = {}
 
-    # ------------------------------------------------------------- videos
-    def screen(self, clips: Sequence[Clip]) -> list[Clip]:
+    # -------------------------------------------------------------- clips
+    def screen(self, clips: Sequence[Clip], stems: Stems) -> list[Clip]:
         """The usable clips; the others go into the report."""
         section = self._section('all videos', clips, Counter())
         good = []
-        found = self._check(clips)
+        found = self._check(clips, stems, 'videos')
         for clip, (kind, detail) in zip(clips, found, strict=True):
             if kind:
                 section.drop(clip, kind, detail)
@@ -149,134 +119,114 @@ class Conversion:
             )
         return good
 
-    def add_videos(
-        self, filename: str, clips: Sequence[Clip], dest: str, notes: Counter
+    def add_split(
+        self,
+        name: str,
+        clips: Sequence[Clip],
+        notes: Counter,
+        stems: Stems,
+        frames_root: Path | None = None,
+        suffix: str = '',
     ) -> None:
-        """List the videos of one split.
+        """List the videos and the frame folders of one split.
 
         Args:
-            filename: Name of the list, under the data folder.
+            name: Middle of the file names: 'train_list'.
             clips: The clips of the split.
-            dest: The configs' data_prefix under the data folder.
             notes: Annotation rows that were ignored, by reason.
+            stems: Names without extension that a clip's files may have.
+            frames_root: Folder of the frame folders; None: no such list.
+            suffix: End of the configs' data_prefix: '_train'.
 
         Raises:
-            ToolError: The split is empty, or not one clip is usable.
+            ToolError: The split is empty, or no video is usable.
         """
+        filename = f'{self.prefix}_{name}_videos.txt'
+        dest = f'videos{suffix}'
         section = self._section(filename, clips, notes)
-        if self.args.no_check_videos:
-            names = [safe_name(clip.name) for clip in clips]
-            found = [('', '')] * len(clips)
-        else:
-            found = self._check(clips)
-            if all(kind for kind, _ in found):
-                kind, detail = found[0]
-                raise ToolError(
-                    f'none of the {len(clips)} clips of {filename} is usable '
-                    f'under {clips[0].root} (the first, {clips[0].name}, is '
-                    f'{kind}{": " if detail else ""}{detail}): check the '
-                    'folder, or use --no-check-videos'
-                )
-            placer = self._placer(dest)
-            names = [
-                '' if kind else placer.place(clip.root, clip.path)
-                for clip, (kind, _) in zip(clips, found, strict=True)
-            ]
-            self._remember(clips[0].root, dest)
-        rows = []
-        for clip, name, (kind, detail) in zip(
-            clips, names, found, strict=True
-        ):
-            if kind:
-                section.drop(clip, kind, detail)
-            else:
-                section.keep(clip)
-                rows.append(list_line(name, clip.label))
-        self.lists.append((filename, rows))
-
-    # --------------------------------------------------------- raw frames
-    def add_rawframes(
-        self,
-        filename: str,
-        clips: Sequence[Clip],
-        root: Path,
-        dest: str,
-        candidates: Callable[[Clip], Iterable[str]],
-    ) -> None:
-        """List the frame folders of one split, ``dir total_frames label``.
-
-        Args:
-            filename: Name of the list, under the data folder.
-            clips: The clips of the split.
-            root: Folder of the frame folders.
-            dest: The configs' data_prefix under the data folder.
-            candidates: Folder names under ``root`` that a clip may have.
-        """
-        section = self._section(filename, clips, Counter())
-        require_dir(root, 'frame folder')
-        kind = self.args.frames
-
-        def look(clip: Clip) -> tuple[str | None, int, str]:
-            name = find_frames(root, candidates(clip))
-            if name is None:
-                return None, 0, ''
-            folder = root / name
-            if folder not in self._counted:
-                self._counted[folder] = count_frames(folder, kind)
-            return name, *self._counted[folder]
-
-        placer = self._placer(dest)
-        rows = []
-        results = run_threads(
-            look, clips, self.args.workers, 'counting frames'
-        )
-        for clip, (name, total, problem) in zip(clips, results, strict=True):
-            if name is None:
-                section.drop(clip, 'missing', '')
-            elif problem:
-                section.drop(clip, 'unreadable', f'{name}: {problem}')
-            elif total < self.args.min_frames:
-                section.drop(clip, 'too short', f'{name}: {total} frames')
-            else:
-                section.keep(clip)
-                placed = placer.place(root, name)
-                rows.append(list_line(f'{placed} {total}', clip.label))
-        if not rows:
+        found = self._check(clips, stems, dest)
+        if all(kind for kind, _ in found):
+            kind, detail = found[0]
             raise ToolError(
-                f'none of the {len(clips)} clips of {filename} has a usable '
-                f'frame folder under {root} (looked for '
-                f'{", ".join(candidates(clips[0]))}): check --rawframes and '
-                '--frames'
+                f'none of the {len(clips)} clips of {filename} is usable '
+                f'under {clips[0].root} (the first, {clips[0].name}, is '
+                f'{kind}{": " if detail else ""}{detail}): check the '
+                'folder, or use --no-check-videos'
             )
-        self._remember(root, dest)
-        self.lists.append((filename, rows))
+        checked = not self.args.no_check_videos
+        names = [
+            (c.path or '') if checked else safe_name(c.name) for c in clips
+        ]
+        root = clips[0].root
+        videos = PendingList(
+            section, clips, root, dest, names, None, found, checked
+        )
+        self.pending.append(videos)
+        if frames_root is not None:
+            frames = self._frames(
+                f'{self.prefix}_{name}_rawframes.txt',
+                videos,
+                frames_root,
+                f'rawframes{suffix}',
+                stems,
+            )
+            self.pending.append(frames)
+            self.pairs.append((videos, frames))
 
     # -------------------------------------------------------------- finish
     def finish(self) -> int:
-        """Write label map, lists and report; print it; the exit code."""
+        """Link, write label map, lists and report; print it; the exit code.
+
+        Raises:
+            ToolError: Not one clip of a list is left.
+        """
+        self._drop_ambiguous()
+        if self.args.common:
+            self._drop_unpaired()
+        for pending in self.pending:
+            if all(kind for kind, _ in pending.found):
+                kind, detail = pending.found[0]
+                raise ToolError(
+                    f'not one of the {len(pending.clips)} clips of '
+                    f'{pending.section.title} is left (the first, '
+                    f'{pending.clips[0].name}, is {kind}'
+                    f'{": " if detail else ""}{detail})'
+                )
+        lists = [(p.section.title, self._rows(p)) for p in self.pending]
         write_lines(self.out / 'label_map.txt', self.class_names)
-        for filename, rows in self.lists:
+        for filename, rows in lists:
             write_lines(self.out / filename, rows)
+        unmatched = [printable(name) for name in self.exclusion.unmatched()]
+        if unmatched:
+            more = ', ...' if len(unmatched) > 5 else ''
+            warn(
+                f'{len(unmatched)} names of --exclude match no clip: '
+                f'{", ".join(unmatched[:5])}{more}; they must be relative to '
+                'the folder of the videos'
+            )
         data = {
             'data_set': self.prefix,
             'classes': len(self.class_names),
             'videos_checked': not self.args.no_check_videos,
             'videos_opened': bool(self.args.verify or self.args.min_frames)
             and not self.args.no_check_videos,
+            'excluded_names_without_clip': unmatched,
             'lists': {s.title: s.to_dict() for s in self.sections},
         }
         write_json(self.out / f'{self.prefix}_report.json', data)
         text = report_lines(self.sections)
+        if unmatched:
+            text.append(f'{len(unmatched)} names of --exclude match no clip')
         if self.args.no_check_videos:
             text.append('videos were not looked for (--no-check-videos)')
         text += [printable(line) for line in sorted(self._prefixes)]
         write_lines(self.out / f'{self.prefix}_report.txt', text)
         print('\n'.join(text))
         print(
-            f'\nwrote {len(self.lists)} lists, label_map.txt and '
-            f'{self.prefix}_report.{{txt,json}} to {self.out}'
+            f'\nwrote {len(lists)} lists, label_map.txt and '
+            f'{self.prefix}_report.{{txt,json}} to {printable(str(self.out))}'
         )
-        incomplete = any(s.num_dropped for s in self.sections)
+        incomplete = any(s.incomplete for s in self.sections)
         if incomplete and not self.args.allow_missing:
             return EXIT_INCOMPLETE
         return EXIT_OK
@@ -294,93 +244,135 @@ class Conversion:
         self.sections.append(section)
         return section
 
-    def _check(self, clips: Sequence[Clip]) -> list[tuple[str, str]]:
+    def _check(
+        self, clips: Sequence[Clip], stems: Stems, dest: str
+    ) -> list[tuple[str, str]]:
+        """``(kind, detail)`` of each video; excluded ones are not opened."""
+
         def key(clip: Clip) -> Path:
             return clip.root / (clip.path or '')
 
-        new = [c for c in clips if not c.path or key(c) not in self._checked]
+        good = ('', '')
+        result = [
+            ('excluded', clip.path or '')
+            if self.exclusion.covers(clip, stems(clip), dest)
+            else good
+            for clip in clips
+        ]
         args = self.args
+        if args.no_check_videos:
+            return result
+        left = [i for i, found in enumerate(result) if found == good]
+        new = [
+            clips[i]
+            for i in left
+            if not clips[i].path or key(clips[i]) not in self._checked
+        ]
         found = check_files(new, args.verify, args.min_frames, args.workers)
         fresh = {id(c): f for c, f in zip(new, found, strict=True)}
         self._checked.update(
             (key(c), f) for c, f in zip(new, found, strict=True) if c.path
         )
-        return [fresh.get(id(c)) or self._checked[key(c)] for c in clips]
+        for i in left:
+            clip = clips[i]
+            result[i] = fresh.get(id(clip)) or self._checked[key(clip)]
+        return result
 
-    def _placer(self, dest: str) -> Placer:
-        path = self.out / dest
-        if path not in self._placers:
-            self._placers[path] = Placer(path, not self.args.no_link)
-        return self._placers[path]
+    def _frames(
+        self,
+        filename: str,
+        videos: PendingList,
+        root: Path,
+        dest: str,
+        stems: Stems,
+    ) -> PendingList:
+        """The frame folders of the clips of a list of videos."""
+        clips = videos.clips
+        section = self._section(filename, clips, Counter())
+        require_dir(root, 'frame folder')
+        args = self.args
+        # flow leads from a frame to the next: one more frame than flows
+        more = int(args.frames == 'flow')
 
-    def _remember(self, root: Path, dest: str) -> None:
-        if self.args.no_link and root.resolve() != (self.out / dest).resolve():
-            self._prefixes.add(
-                f'paths are relative to {os.path.abspath(root)}: set '
-                f'data_prefix to it where the config has {self.out / dest}'
-            )
+        def look(i: int) -> tuple[str, int, tuple[str, str]]:
+            name = find_frames(root, stems(clips[i])) or ''
+            if videos.found[i][0] == 'excluded':
+                return name, 0, ('excluded', name)
+            if not name:
+                return '', 0, ('missing', '')
+            folder = root / name
+            if folder not in self._counted:
+                self._counted[folder] = count_frames(folder, args.frames)
+            total, problem = self._counted[folder]
+            if problem:
+                return name, 0, ('unreadable', f'{name}: {problem}')
+            if total + more < args.min_frames:
+                what = 'flows' if more else 'frames'
+                return name, total, ('too short', f'{name}: {total} {what}')
+            return name, total, ('', '')
 
-
-def list_line(name: str, label: int | None) -> str:
-    """``name label``, or the name alone where there is no label."""
-    return name if label is None else f'{name} {label}'
-
-
-# ------------------------------------- data sets of class folders, 3 splits
-def add_tree_arguments(parser: argparse.ArgumentParser) -> None:
-    """Arguments of UCF101 and HMDB51."""
-    parser.add_argument(
-        '--videos',
-        type=Path,
-        metavar='DIR',
-        help='folder of the videos (default: videos/ under --out)',
-    )
-    parser.add_argument(
-        '--splits',
-        type=int,
-        nargs='+',
-        choices=(1, 2, 3),
-        default=(1, 2, 3),
-        help='which splits to write (default: 1 2 3)',
-    )
-    add_conversion_arguments(parser)
-
-
-def convert_tree(
-    conversion: Conversion, splits: dict[str, tuple[list[Clip], Counter]]
-) -> int:
-    """List ``<class>/<clip>`` data sets; the exit code.
-
-    Args:
-        conversion: Holds the arguments of :func:`add_tree_arguments`.
-        splits: 'train_split_1': (its clips, ignored annotation rows).
-    """
-    args = conversion.args
-    root = args.videos or args.out / 'videos'
-    tree = None if args.no_check_videos else ClassTree(root)
-    for name, (clips, notes) in splits.items():
-        for clip in clips:
-            clip.root = root
-            if tree is not None:
-                stem = os.path.splitext(os.path.basename(clip.name))[0]
-                clip.path = tree.find(clip.class_name, stem)
-        conversion.add_videos(
-            f'{conversion.prefix}_{name}_videos.txt', clips, 'videos', notes
+        results = run_threads(
+            look, range(len(clips)), args.workers, 'counting frames'
         )
-        if args.rawframes:
-            conversion.add_rawframes(
-                f'{conversion.prefix}_{name}_rawframes.txt',
-                clips,
-                args.rawframes,
-                'rawframes',
-                tree_frame_folders,
+        names, totals, found = map(list, zip(*results, strict=True))
+        if all(kind for kind, _ in found):
+            raise ToolError(
+                f'none of the {len(clips)} clips of {filename} has a usable '
+                f'frame folder under {root} (looked for '
+                f'{", ".join(stems(clips[0]))}): check --rawframes and '
+                '--frames'
             )
-    return conversion.finish()
+        return PendingList(section, clips, root, dest, names, totals, found)
 
+    def _drop_ambiguous(self) -> None:
+        """Leave out frame folders that two clips would share, in any list."""
+        users: dict[Path, set[str]] = defaultdict(set)
+        for _, frames in self.pairs:
+            for clip, name in zip(frames.clips, frames.names, strict=True):
+                if name:
+                    users[frames.root / name].add(clip.name)
+        for _, frames in self.pairs:
+            for i, name in enumerate(frames.names):
+                clips = users.get(frames.root / name, ()) if name else ()
+                if len(clips) > 1 and not frames.found[i][0]:
+                    some = ', '.join(sorted(clips)[:3])
+                    frames.found[i] = (
+                        'ambiguous',
+                        f'{name} would serve {len(clips)} clips: {some}',
+                    )
 
-def tree_frame_folders(clip: Clip) -> list[str]:
-    """Folder names that the frames of a clip may have."""
-    names = [os.path.splitext(n)[0] for n in (clip.path, clip.name) if n]
-    names += [safe_name(name) for name in names]
-    names += [os.path.basename(name) for name in names]
-    return list(dict.fromkeys(names))
+    def _drop_unpaired(self) -> None:
+        """``--common``: what one list lacks leaves the other one too."""
+        for videos, frames in self.pairs:
+            for i in range(len(videos.clips)):
+                video, frame = videos.found[i][0], frames.found[i][0]
+                if frame and not video:
+                    videos.found[i] = 'unpaired', f'frame folder {frame}'
+                elif video and not frame:
+                    frames.found[i] = 'unpaired', f'video {video}'
+
+    def _rows(self, pending: PendingList) -> list[str]:
+        """Link the clips of a list; its lines."""
+        path = self.out / pending.dest
+        no_link = self.args.no_link
+        placer = self._placers.setdefault(path, Placer(path, not no_link))
+        rows = []
+        for i, clip in enumerate(pending.clips):
+            kind, detail = pending.found[i]
+            if kind:
+                pending.section.drop(clip, kind, detail)
+                continue
+            pending.section.keep(clip)
+            name = pending.names[i]
+            if pending.placed:
+                name = placer.place(pending.root, name)
+            if pending.totals is not None:
+                name = f'{name} {pending.totals[i]}'
+            rows.append(name if clip.label is None else f'{name} {clip.label}')
+        elsewhere = pending.root.resolve() != path.resolve()
+        if pending.placed and no_link and elsewhere:
+            self._prefixes.add(
+                f'paths are relative to {os.path.abspath(pending.root)}: set '
+                f'data_prefix to it where the config has {path}'
+            )
+        return rows

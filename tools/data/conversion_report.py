@@ -4,9 +4,13 @@ from collections import Counter
 from collections.abc import Sequence
 
 from clips import Clip
+from common import printable
 
 # What may keep a clip out of a list, in the order of the report.
 PROBLEMS = ('missing', 'empty', 'unreadable', 'too short')
+# Less usual: one frame folder for two clips; left out by --exclude; by
+# --common. Their columns appear where there are any.
+RARE_PROBLEMS = ('ambiguous', 'excluded', 'unpaired')
 
 
 class Section:
@@ -34,6 +38,11 @@ class Section:
         return sum(map(len, self.dropped.values()))
 
     @property
+    def incomplete(self) -> bool:
+        """Whether clips are lacking that the user did not exclude."""
+        return self.num_dropped > len(self.dropped.get('excluded', ()))
+
+    @property
     def emptied(self) -> list[str]:
         """Classes of which nothing is left."""
         return sorted(c for c in self.annotated_of if not self.listed_of[c])
@@ -51,28 +60,25 @@ class Section:
             'listed': self.listed,
             'left_out': {k: len(v) for k, v in self.dropped.items()},
             'notes': dict(self.notes),
-            'classes_emptied': self.emptied,
+            'classes_emptied': list(map(printable, self.emptied)),
             'per_class': {
-                name: [self.listed_of[name], count]
+                printable(name): [self.listed_of[name], count]
                 for name, count in sorted(self.annotated_of.items())
             },
             'clips_left_out': dropped,
         }
 
 
-def printable(text: str) -> str:
-    """Text that any UTF-8 file can hold; odd bytes become ``\\udcxx``."""
-    return text.encode('utf-8', 'backslashreplace').decode('utf-8')
-
-
 def report_lines(sections: Sequence[Section]) -> list[str]:
     """The report as text: a table, then what to know about each list."""
     width = max(len(s.title) for s in sections)
-    head = ('annotated', 'listed', *PROBLEMS)
+    rare = [p for p in RARE_PROBLEMS if any(p in s.dropped for s in sections)]
+    problems = (*PROBLEMS, *rare)
+    head = ('annotated', 'listed', *problems)
     lines = [' '.join([f'{"list":{width}}', *(f'{h:>10}' for h in head)])]
     for section in sections:
         counts = [section.listed + section.num_dropped, section.listed]
-        counts += [len(section.dropped.get(p, ())) for p in PROBLEMS]
+        counts += [len(section.dropped.get(p, ())) for p in problems]
         row = ' '.join(f'{count:>10}' for count in counts)
         lines.append(f'{section.title:{width}} {row}')
     for section in sections:

@@ -39,11 +39,9 @@ from common import (
     run_main,
     warn,
 )
-from conversion import (
-    Conversion,
-    add_conversion_arguments,
-    tree_frame_folders,
-)
+from conversion import Conversion
+from conversion_args import add_conversion_arguments
+from conversion_tree import tree_stems
 
 GROUPS = {
     'clip': r'.*',
@@ -308,9 +306,10 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
     names, clips = find_clips(args.videos)
-    conversion = Conversion(args.name, args, names)
+    # x.avi and x.mp4 are two clips here
+    conversion = Conversion(args.name, args, names, any_extension=False)
     # Unusable clips go first, so that the fractions hold for the rest.
-    clips = conversion.screen(clips)
+    clips = conversion.screen(clips, tree_stems)
     keys, alone = group_keys(clips, args.group)
     if alone:
         warn(
@@ -340,18 +339,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         ]
         for name in sorted(set(names) - {c.class_name for c in chosen}):
             warn(f'class {name} has no {split} clips: it has too few groups')
-        conversion.add_videos(
-            f'{args.name}_{split}_list_videos.txt', chosen, 'videos', notes
+        conversion.add_split(
+            f'{split}_list', chosen, notes, tree_stems, args.rawframes
         )
         notes = Counter()
-        if args.rawframes:
-            conversion.add_rawframes(
-                f'{args.name}_{split}_list_rawframes.txt',
-                chosen,
-                args.rawframes,
-                'rawframes',
-                tree_frame_folders,
-            )
     return conversion.finish()
 
 

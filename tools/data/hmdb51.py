@@ -29,7 +29,9 @@ from common import (
     require_dir,
     run_main,
 )
-from conversion import Conversion, add_tree_arguments, convert_tree
+from conversion import Conversion
+from conversion_args import add_tree_arguments
+from conversion_tree import convert_tree
 
 EXAMPLE = """\
   python tools/data/hmdb51.py --annotations testTrainMulti_7030_splits \\

@@ -22,6 +22,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from clips import Clip, preference, safe_name
@@ -35,11 +36,8 @@ from common import (
     require_dir,
     run_main,
 )
-from conversion import (
-    Conversion,
-    add_conversion_arguments,
-    split_root,
-)
+from conversion import Conversion
+from conversion_args import add_conversion_arguments, split_root
 
 COLUMNS = ('youtube_id', 'time_start', 'time_end', 'split')
 SPLITS = {
@@ -277,8 +275,14 @@ class KineticsFinder:
         return (best(paths), '') if paths else (None, '')
 
 
-def frame_folders(clip: Clip) -> list[str]:
-    """Folder names that the frames of a clip may have."""
+def clip_stems(clip: Clip, rows_of_id: Counter) -> list[str]:
+    """Names that the video or the frame folder of a clip may have.
+
+    Args:
+        clip: The clip.
+        rows_of_id: How many clips of the folder have an id; the id alone
+            names a clip only where it is one.
+    """
     stem = Path(clip.name).stem
     names = [str(Path(clip.path).with_suffix(''))] if clip.path else []
     names += [safe_name(name) for name in names]
@@ -286,7 +290,8 @@ def frame_folders(clip: Clip) -> list[str]:
     if clip.class_name:
         folders = (clip.class_name, clip.class_name.replace(' ', '_'))
         names += [f'{folder}/{stem}' for folder in folders]
-    return [*names, stem.rsplit('_', 2)[0]]
+    youtube_id = stem.rsplit('_', 2)[0]
+    return [*names, youtube_id] if rows_of_id[youtube_id] < 2 else names
 
 
 # --------------------------------------------------------------------- main
@@ -353,6 +358,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         or split_root(videos, split, 'videos')
         for split in rows
     }
+    frames = {
+        split: split_root(args.rawframes, split, 'rawframes')
+        for split in rows
+        if args.rawframes
+    }
     conversion = Conversion(prefix, args, names)
     finders: dict[Path, KineticsFinder] = {}
     for split in (s for s in ('train', 'val', 'test') if s in rows):
@@ -367,20 +377,21 @@ def main(argv: Sequence[str] | None = None) -> int:
                 finders[root] = KineticsFinder(root, shared)
             for clip, row in zip(clips, rows[split], strict=True):
                 clip.path, clip.problem = finders[root].find(row)
-        conversion.add_videos(
-            f'{prefix}_{split}_list_videos.txt',
+        shared = [
+            r
+            for s in rows
+            if frames.get(s) == frames.get(split)
+            for r in rows[s]
+        ]
+        rows_of_id = Counter(row.youtube_id for row in shared)
+        conversion.add_split(
+            f'{split}_list',
             clips,
-            f'videos_{split}',
             notes[split],
+            partial(clip_stems, rows_of_id=rows_of_id),
+            frames.get(split),
+            f'_{split}',
         )
-        if args.rawframes:
-            conversion.add_rawframes(
-                f'{prefix}_{split}_list_rawframes.txt',
-                clips,
-                split_root(args.rawframes, split, 'rawframes'),
-                f'rawframes_{split}',
-                frame_folders,
-            )
     return conversion.finish()
 
 

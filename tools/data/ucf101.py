@@ -19,7 +19,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from clips import Clip
+from clips import Clip, name_key
 from common import (
     ToolError,
     make_parser,
@@ -29,7 +29,9 @@ from common import (
     require_file,
     run_main,
 )
-from conversion import Conversion, add_tree_arguments, convert_tree
+from conversion import Conversion
+from conversion_args import add_tree_arguments
+from conversion_tree import convert_tree
 
 EXAMPLE = """\
   python tools/data/ucf101.py --annotations ucfTrainTestlist \\
@@ -114,6 +116,34 @@ def read_split(
     return list(clips.values()), notes
 
 
+def read_both(
+    folder: Path, split: int, classes: Sequence[str]
+) -> dict[str, tuple[list[Clip], Counter]]:
+    """Train and val clips of one split.
+
+    Raises:
+        ToolError: A clip is in both lists, or see :func:`read_split`.
+    """
+    train = folder / f'trainlist{split:02d}.txt'
+    test = folder / f'testlist{split:02d}.txt'
+    found = {
+        f'train_split_{split}': read_split(train, classes, labelled=True),
+        f'val_split_{split}': read_split(test, classes, labelled=False),
+    }
+    trained, tested = (
+        {name_key(clip.name): clip.name for clip in clips}
+        for clips, _ in found.values()
+    )
+    both = [trained[key] for key in trained if key in tested]
+    if both:
+        raise ToolError(
+            f'{both[0]} is in {train} and in {test} ({len(both)} such '
+            'clips), so the test would be of trained clips: download the '
+            'lists again'
+        )
+    return found
+
+
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = make_parser(__doc__, EXAMPLE)
     parser.add_argument(
@@ -140,11 +170,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     classes = read_classes(folder / 'classInd.txt', args.num_classes)
     splits = {}
     for split in args.splits:
-        for subset, kind in (('train', 'train'), ('val', 'test')):
-            path = folder / f'{kind}list{split:02d}.txt'
-            splits[f'{subset}_split_{split}'] = read_split(
-                path, classes, labelled=kind == 'train'
-            )
+        splits |= read_both(folder, split, classes)
     return convert_tree(Conversion('ucf101', args, classes), splits)
 
 

@@ -1,4 +1,4 @@
-# kinetics400_flow.py for LGD-2D: extracted at short side 240, because flow is in
+# kinetics400_flow.py for LGD-2D: extracted at short side 240, as flow is in
 # pixels of the size that it was extracted at.
 _base_ = './kinetics400_flow.py'
 

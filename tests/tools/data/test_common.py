@@ -1,6 +1,7 @@
 """What the data tools share: exit codes, reading, atomic writing."""
 
 import argparse
+import json
 import os
 from pathlib import Path
 
@@ -125,6 +126,21 @@ def test_write_json_refuses_nan(tmp_path):
     assert (tmp_path / 'a.json').read_text() == '{\n  "x": 0.5\n}\n'
     with pytest.raises(ValueError, match='JSON'):
         common.write_json(tmp_path / 'a.json', {'x': float('nan')})
+
+
+def test_names_that_are_not_utf8(tmp_path, capsys):
+    (tmp_path / os.fsdecode(b'caf\xe9.mp4')).touch()
+    [name] = common.list_videos(tmp_path)
+    path = common.write_lines(tmp_path / 'bad.txt', ['a', name, 'caf\xe9'])
+    assert path.read_bytes() == b'a\ncaf\\udce9.mp4\ncaf\xc3\xa9\n'
+    err = capsys.readouterr().err
+    assert err.startswith('warning: ') and 'bad.txt: 1 lines' in err
+    assert 'caf\\udce9.mp4' in err and 'rename' in err
+    # JSON has an escape for it, so there is nothing to warn of
+    common.write_json(tmp_path / 'a.json', {name: 'caf\xe9'})
+    text = (tmp_path / 'a.json').read_text(encoding='utf-8')
+    assert json.loads(text) == {name: 'caf\xe9'}
+    assert capsys.readouterr().err == ''
 
 
 def test_iter_videos(tmp_path):

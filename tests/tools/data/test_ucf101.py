@@ -173,6 +173,17 @@ def test_wrong_class_lists(tmp_path, text, message):
         ucf101.read_classes(path, 3)
 
 
+@pytest.mark.parametrize('name', [VIDEOS[3], VIDEOS[3].upper()[4:]])
+def test_a_clip_in_both_lists(tmp_path, name):
+    name = name if name == VIDEOS[3] else f'YoYo{name}'
+    with pytest.raises(ToolError) as error:
+        convert(tmp_path, '--no-check-videos', test=f'{TEST}\n{name}')
+    text = str(error.value)
+    assert VIDEOS[3] in text and 'trainlist01.txt' in text
+    assert 'testlist01.txt' in text and '1 such clips' in text
+    assert not (tmp_path / 'out').exists()
+
+
 def test_annotation_folder(tmp_path):
     annotate(tmp_path / 'ucfTrainTestlist')
     found = ucf101.find_annotations(tmp_path)

@@ -129,6 +129,7 @@ def test_checkpoint_loads_with_weights_only(message_hub_file: Path) -> None:
     torch.load(message_hub_file)
 
 
+@pytest.mark.slow
 def test_without_the_fix_it_does_not_load(
     message_hub_file: Path, tmp_path: Path
 ) -> None:

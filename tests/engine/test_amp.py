@@ -30,6 +30,7 @@ def total_loss(
     return sum(v for k, v in losses.items() if 'loss' in k)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('stage', [1, 2])
 @pytest.mark.parametrize(
     'dtype', [torch.float32, torch.float16, torch.bfloat16]
@@ -47,6 +48,7 @@ def test_finite(
     assert loss.item() == pytest.approx(exact.item(), rel=0.05)
 
 
+@pytest.mark.slow
 def test_bf16_training_learns(model: nn.Module, tiny: ModuleType) -> None:
     data = batch(tiny)
     optimiser = torch.optim.SGD(model.parameters(), lr=0.02, momentum=0.9)

@@ -83,6 +83,7 @@ def last_map(features):
     return features
 
 
+@pytest.mark.slow
 @torch.no_grad()
 @pytest.mark.parametrize('name', BACKBONES)
 def test_changes_nothing_at_step_0(name):

@@ -132,6 +132,7 @@ def test_lgd3d_equals_the_2d_network_on_the_kept_frames(
         torch.testing.assert_close(local[:, :, i], ref)
 
 
+@pytest.mark.slow
 @torch.no_grad()
 @pytest.mark.parametrize('twin', ['LGDResNet3d', 'LGDResNet3dSlowOnly'])
 def test_dense_kernels_equal_the_2d_network_on_a_still_clip(

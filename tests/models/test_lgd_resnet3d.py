@@ -61,6 +61,7 @@ def randomise(net, std=0.1):
             torch.nn.init.normal_(b, std=std)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     'stock, kwargs',
     TWINS,

@@ -218,6 +218,7 @@ def test_errors_of_the_command_line(streams, tmp_path):
         main([rgb, flow, '--classes', str(short)])
 
 
+@pytest.mark.slow
 def test_runs_from_anywhere(repo_root, streams, tmp_path):
     files, *_ = streams
     script = repo_root / 'tools/analysis/fuse_streams.py'

@@ -193,6 +193,7 @@ def run(work_dir, tmp_path, write_dump, make_scores):
     }, (values.astype(np.float32), labels)
 
 
+@pytest.mark.slow
 def test_numbers_equal_those_computed_by_hand(run):
     arguments, (values, labels) = run
     summary = report_run(**arguments)
@@ -222,6 +223,7 @@ def test_numbers_equal_those_computed_by_hand(run):
     assert written == summary
 
 
+@pytest.mark.slow
 def test_pictures_are_whole_and_nothing_else_is_written(run):
     arguments, _ = run
     summary = report_run(**arguments)
@@ -237,6 +239,7 @@ def test_pictures_are_whole_and_nothing_else_is_written(run):
         assert picture.std() > 0.02  # not one colour
 
 
+@pytest.mark.slow
 def test_many_classes_and_no_mistakes_can_be_drawn(
     work_dir, tmp_path, write_dump
 ):
@@ -332,6 +335,7 @@ def test_command_line_without_torch_in_its_imports(run, repo_root):
     assert missing.stderr.count('\n') == 1
 
 
+@pytest.mark.slow
 def test_main_prints_the_number_with_its_clips(run, capsys):
     arguments, (values, labels) = run
     code = main(

@@ -53,6 +53,7 @@ def jobs_of(tmp_path, *kinds):
     return [Job(kind, (kind, str(tmp_path)), None) for kind in kinds]
 
 
+@pytest.mark.slow
 def test_every_way_to_fail_costs_one_item(work, tmp_path):
     kinds = ['a', 'bad', 'segv', 'hang', 'bug', 'b', 'c', 'd']
     report = run_jobs(
@@ -234,6 +235,7 @@ if __name__ == '__main__':
 """
 
 
+@pytest.mark.slow
 def test_ctrl_c_keeps_what_is_finished(work, tmp_path, repo_root):
     script = tmp_path / 'script.py'
     tools = str(repo_root / 'tools' / 'data')

@@ -141,7 +141,7 @@ def _check_dataset(where: str, dataset: dict) -> None:
                 f'{_remedy(path)}'
             )
     for name, prefix in (dataset.get('data_prefix') or {}).items():
-        if not isinstance(prefix, str) or not (_is_local(prefix)):
+        if not isinstance(prefix, str) or not _is_local(prefix):
             continue
         path = _join(root, prefix)
         if str(path) != '.' and not path.is_dir():

@@ -17,10 +17,9 @@ Exit codes of every tool:
 import argparse
 import json
 import os
-import re
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -353,9 +352,3 @@ def iter_videos(root: str | os.PathLike) -> Iterator[str]:
 def list_videos(root: str | os.PathLike, what: str = 'video folder') -> list:
     """:func:`iter_videos` as a list; ToolError where ``root`` is missing."""
     return list(iter_videos(require_dir(root, what)))
-
-
-def natural_key(text: str) -> Sequence:
-    """Sort key in which ``clip_2`` comes before ``clip_10``."""
-    parts = re.split(r'(\d+)', text)
-    return [int(p) if i % 2 else p for i, p in enumerate(parts)]

@@ -177,8 +177,3 @@ def test_argument_types(function, good, bad):
     for text in bad:
         with pytest.raises(argparse.ArgumentTypeError, match='is not a'):
             function(text)
-
-
-def test_natural_order():
-    names = ['c10', 'c9', 'c1']
-    assert sorted(names, key=common.natural_key) == ['c1', 'c9', 'c10']

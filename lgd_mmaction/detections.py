@@ -1,0 +1,135 @@
+"""Files of boxes: what a person detector proposes, what a network detects.
+
+Both are one table in a NumPy ``.npz`` archive, read without pickles:
+
+    videos  (V,) str       video names, as in the annotation file
+    video   (M,) int32     index into ``videos`` of each box
+    frame   (M,) int32     frame of each box, counted from 0
+    boxes   (M, 4) float32 x1 y1 x2 y2, as fractions of width and height
+    score   (M,) float32   how sure the detector is of the box (proposals)
+    scores  (M, K) float32 score of each class (detections)
+    frames_video, frames_frame  (P,) int32  every frame that was looked at,
+                           boxes or not (detections)
+
+A file of proposals has ``score``, a file of detections ``scores``.
+"""
+
+import zipfile
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+
+import numpy as np
+
+from .errors import DataError
+
+
+@dataclass
+class BoxTable:
+    """M boxes in frames of V videos; see the module for the fields."""
+
+    videos: np.ndarray
+    video: np.ndarray
+    frame: np.ndarray
+    boxes: np.ndarray
+    score: np.ndarray | None = None
+    scores: np.ndarray | None = None
+    frames_video: np.ndarray | None = None
+    frames_frame: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return len(self.boxes)
+
+    def save(self, path: str | PathLike) -> None:
+        """Write the table, whole or not at all."""
+        path = Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        half = path.with_name(f'{path.name}.part')
+        fields = {k: v for k, v in vars(self).items() if v is not None}
+        with half.open('wb') as file:
+            np.savez_compressed(file, **fields)
+        half.replace(path)
+
+    @classmethod
+    def load(cls, path: str | PathLike, kind: str) -> 'BoxTable':
+        """Read a table and check that its fields fit one another.
+
+        Args:
+            path: An ``.npz`` file.
+            kind: 'proposals' or 'detections'.
+
+        Raises:
+            DataError: The file is missing, damaged or of the other kind.
+        """
+        needed = {'proposals': 'score', 'detections': 'scores'}[kind]
+        path = Path(path)
+        try:
+            with np.load(path, allow_pickle=False) as archive:
+                known = cls.__dataclass_fields__
+                fields = {k: archive[k] for k in archive.files if k in known}
+        except FileNotFoundError:
+            raise DataError(f'{path} does not exist') from None
+        except (
+            OSError,
+            ValueError,
+            EOFError,
+            MemoryError,
+            TypeError,
+            AttributeError,
+            NotImplementedError,
+            zipfile.BadZipFile,
+        ) as error:
+            raise DataError(
+                f'{path} cannot be read as a file of {kind} ({error}); '
+                'docs/detection.md describes the format'
+            ) from None
+        missing = {'videos', 'video', 'frame', 'boxes', needed} - set(fields)
+        if missing:
+            raise DataError(
+                f'{path} is no file of {kind}: {", ".join(sorted(missing))} '
+                'missing; docs/detection.md describes the format'
+            )
+        table = cls(**fields)
+        table._check(path)
+        return table
+
+    def _check(self, path: Path) -> None:
+        rows = len(self.boxes) if self.boxes.ndim else -1
+        shapes = {
+            'boxes': (rows, 4),
+            'video': (rows,),
+            'frame': (rows,),
+            'score': (rows,),
+        }
+        for name, shape in shapes.items():
+            array = getattr(self, name)
+            if array is not None and array.shape != shape:
+                raise DataError(
+                    f'{path}: {name} has shape {array.shape}, not {shape}'
+                )
+        if self.scores is not None and (
+            self.scores.ndim != 2 or len(self.scores) != rows
+        ):
+            raise DataError(
+                f'{path}: scores has shape {self.scores.shape}, not '
+                f'({rows}, classes)'
+            )
+        for name in ('video', 'frame', 'frames_video', 'frames_frame'):
+            array = getattr(self, name)
+            if array is not None and array.dtype.kind not in 'iu':
+                raise DataError(f'{path}: {name} does not hold integers')
+        if self.videos.ndim != 1 or self.videos.dtype.kind != 'U':
+            raise DataError(f'{path}: videos does not hold names')
+        for name in ('boxes', 'score', 'scores'):
+            array = getattr(self, name)
+            if array is not None and array.dtype.kind != 'f':
+                raise DataError(f'{path}: {name} does not hold floats')
+        for name in ('video', 'frames_video'):
+            index = getattr(self, name)
+            if (
+                index is not None
+                and ((index < 0) | (index >= len(self.videos))).any()
+            ):
+                raise DataError(
+                    f'{path}: {name} points outside the list of videos'
+                )

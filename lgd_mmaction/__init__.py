@@ -12,6 +12,6 @@ from .version import __version__
 # before the first import of mmaction.models, which fails without it
 apply_upstream_fixes()
 
-from . import datasets, engine, models  # noqa: E402
+from . import datasets, engine, evaluation, models  # noqa: E402
 
-__all__ = ['__version__', 'datasets', 'engine', 'models']
+__all__ = ['__version__', 'datasets', 'engine', 'evaluation', 'models']

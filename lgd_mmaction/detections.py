@@ -64,21 +64,11 @@ class BoxTable:
         needed = {'proposals': 'score', 'detections': 'scores'}[kind]
         path = Path(path)
         try:
-            with np.load(path, allow_pickle=False) as archive:
-                known = cls.__dataclass_fields__
-                fields = {k: archive[k] for k in archive.files if k in known}
+            fields = cls._read(path)
         except FileNotFoundError:
             raise DataError(f'{path} does not exist') from None
-        except (
-            OSError,
-            ValueError,
-            EOFError,
-            MemoryError,
-            TypeError,
-            AttributeError,
-            NotImplementedError,
-            zipfile.BadZipFile,
-        ) as error:
+        # a damaged zip, or header of an array, can raise nearly anything
+        except Exception as error:
             raise DataError(
                 f'{path} cannot be read as a file of {kind} ({error}); '
                 'docs/detection.md describes the format'
@@ -92,6 +82,22 @@ class BoxTable:
         table = cls(**fields)
         table._check(path)
         return table
+
+    @classmethod
+    def _read(cls, path: Path) -> dict[str, np.ndarray]:
+        with zipfile.ZipFile(path) as archive:
+            size = sum(entry.file_size for entry in archive.infolist())
+        # boxes do not shrink so much; a few bytes could fill the memory
+        if size > max(2**28, 200 * path.stat().st_size):
+            raise ValueError(f'it unpacks to {size} bytes')
+        with np.load(path, allow_pickle=False) as archive:
+            known = cls.__dataclass_fields__
+            fields = {k: archive[k] for k in archive.files if k in known}
+        # numpy hands out an entry that is no array as bytes
+        other = [k for k, v in fields.items() if not hasattr(v, 'dtype')]
+        if other:
+            raise ValueError(f'{", ".join(other)} is no array')
+        return fields
 
     def _check(self, path: Path) -> None:
         rows = len(self.boxes) if self.boxes.ndim else -1
@@ -118,6 +124,15 @@ class BoxTable:
             array = getattr(self, name)
             if array is not None and array.dtype.kind not in 'iu':
                 raise DataError(f'{path}: {name} does not hold integers')
+        tested = [
+            None if array is None else array.shape
+            for array in (self.frames_video, self.frames_frame)
+        ]
+        if tested[0] != tested[1] or (tested[0] and len(tested[0]) != 1):
+            raise DataError(
+                f'{path}: frames_video and frames_frame have shapes '
+                f'{tested[0]} and {tested[1]}, not both (frames,)'
+            )
         if self.videos.ndim != 1 or self.videos.dtype.kind != 'U':
             raise DataError(f'{path}: videos does not hold names')
         for name in ('boxes', 'score', 'scores'):

@@ -20,3 +20,7 @@ class DataError(LGDError, ValueError):
 
 class CheckpointError(LGDError, RuntimeError):
     """A checkpoint is unreadable or does not fit the network."""
+
+
+class TrainingError(LGDError, RuntimeError):
+    """Training cannot go on: its loss, gradients or weights are no numbers."""

@@ -1,0 +1,38 @@
+"""Average precision of a ranked list of detections."""
+
+import numpy as np
+
+KINDS = ('area', 'voc')
+
+
+def average_precision(
+    hits: np.ndarray, num_truths: int, kind: str = 'area'
+) -> float:
+    """Average precision of detections from the surest to the least sure.
+
+    'area' is the area under the precision-recall curve by trapezoids,
+    beginning at precision 1 and recall 0, as the ACT detector's code (and
+    MOC's after it) has it. 'voc' first raises each precision to the highest
+    one at any larger recall (PASCAL VOC from 2010 on; Saha et al., Singh et
+    al. and the stock MultiSports metric).
+
+    Args:
+        hits: (n,) bool, whether the detection of that rank is right.
+        num_truths: How many there are to find, at least 1.
+        kind: 'area' or 'voc'.
+    """
+    hits = np.asarray(hits, bool)
+    places = np.flatnonzero(hits)
+    if not len(places):
+        return 0.0
+    found = np.arange(1, len(places) + 1)
+    precision = found / (places + 1)
+    # recall moves only at hits, by 1 / num_truths each
+    if kind == 'voc':
+        envelope = np.maximum.accumulate(precision[::-1])[::-1]
+        return float(envelope.sum() / num_truths)
+    # precision one rank earlier: found - 1 of places, or 1 at the start
+    before = np.ones(len(places))
+    later = places > 0
+    before[later] = (found[later] - 1) / places[later]
+    return float((precision + before).sum() / 2 / num_truths)

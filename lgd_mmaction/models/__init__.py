@@ -1,5 +1,6 @@
 """Networks, necks and heads; importing this registers them."""
 
+from . import background_head
 from .diffusion import LocalGlobalDiffusion, LowRankProjection
 from .diffusion_neck import DiffusionNeck
 from .kernelized_head import KernelizedHead
@@ -10,6 +11,7 @@ from .lgd_resnet3d import (
     LGDResNet3dSlowOnly,
 )
 from .pseudo3d import Pseudo3DConv
+from .roi_features import RoIFeatures
 from .tensor_sketch import TensorSketch
 
 __all__ = [
@@ -22,5 +24,7 @@ __all__ = [
     'LocalGlobalDiffusion',
     'LowRankProjection',
     'Pseudo3DConv',
+    'RoIFeatures',
     'TensorSketch',
+    'background_head',
 ]

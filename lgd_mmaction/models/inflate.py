@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from lgd_mmaction.errors import CheckpointError
 from lgd_mmaction.models.pseudo3d import Pseudo3DConv
+from lgd_mmaction.safe_load import load_weights
 
 # where training scripts put the weights inside what they save
 _NESTS = ('state_dict', 'model', 'state_dict_ema')
@@ -40,8 +41,13 @@ def load_2d_state_dict(path: str) -> 'OrderedDict[str, Tensor]':
     for nest in _NESTS:
         if isinstance(state, dict) and isinstance(state.get(nest), dict):
             state = state[nest]
-    names = state if isinstance(state, dict) else ()
-    stems = [k for k in names if f'.{k}'.endswith('.conv1.weight')]
+    # whatever else stands beside the weights, such as numbers of epochs
+    state = {
+        k: v
+        for k, v in (state.items() if isinstance(state, dict) else ())
+        if isinstance(k, str) and isinstance(v, Tensor)
+    }
+    stems = [k for k in state if f'.{k}'.endswith('.conv1.weight')]
     if not stems:
         raise CheckpointError(
             f'{path} holds no 2D ResNet (no conv1.weight): give the weights '
@@ -58,15 +64,16 @@ def _read(path: str) -> dict:
     if path.startswith('torchvision://'):
         path = _torchvision_url(path)
     try:
-        if '://' in path:
-            return _load_checkpoint(path, map_location='cpu')
-        # weights_only: a file of weights never runs code
-        return torch.load(path, map_location='cpu', weights_only=True)
+        if '://' not in path:
+            return load_weights(path)  # a file of weights never runs code
+        return _load_checkpoint(path, map_location='cpu')
     except FileNotFoundError as e:
         raise CheckpointError(
             f'pretrained weights {path} do not exist: correct '
             'backbone.pretrained, or set it to None to train from scratch.'
         ) from e
+    except CheckpointError as e:
+        raise CheckpointError(f'pretrained weights: {e}') from e
     except (RuntimeError, EOFError, OSError, pickle.UnpicklingError) as e:
         raise CheckpointError(
             f'pretrained weights {path} cannot be read '
@@ -135,6 +142,13 @@ def inflate_2d_weights(
         for key, value in module.norm.state_dict().items():
             full = f'{norm_name}.{key}'
             if full in state:
+                if state[full].shape != value.shape:
+                    raise CheckpointError(
+                        f'{source} has {full} with shape '
+                        f'{tuple(state[full].shape)}, this backbone '
+                        f'{tuple(value.shape)}: choose weights of the same '
+                        'depth and width.'
+                    )
                 value.copy_(state[full])
                 used.add(full)
             elif key != 'num_batches_tracked':
@@ -169,7 +183,8 @@ def _inflate_conv(
             'pretrained=None.'
         )
     target = spatial.weight  # (C_out, C_in, kt, k, k)
-    if name == 'conv1' and weight.shape[1] != target.shape[1]:
+    is_stem = name == 'conv1' and weight.ndim == 4
+    if is_stem and weight.shape[1] != target.shape[1]:
         weight = weight.mean(dim=1, keepdim=True)
         weight = weight.expand(-1, target.shape[1], -1, -1)
     if weight.shape != target.shape[:2] + target.shape[3:]:

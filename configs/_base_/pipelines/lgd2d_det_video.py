@@ -1,0 +1,29 @@
+# LGD-2D detection: 3 frames around the key frame t, t - 8, t and t + 8 (a
+# choice: the span of LGD-3D's 16 frames); the first or last frame repeated
+# where the video ends.
+#
+# train  short side 200 to 280, flip, no crop: all boxes stay whole
+# test   short side 240, at which both data sets come; one frame at a time
+# Sizes are choices; --cfg-options on them needs no other change.
+# Frames come from videos.
+train_pipeline = [
+    dict(type='DecordInit'),
+    dict(type='SampleKeyFrames', clip_len=3, frame_interval=8),
+    dict(type='DecordDecode'),
+    dict(type='RandomRescale', scale_range=(200, 280)),
+    dict(type='Flip', flip_ratio=0.5),
+    dict(type='FormatShape', input_format='NCTHW', collapse=True),
+    dict(type='PackActionInputs'),
+]
+test_pipeline = [
+    dict(type='DecordInit'),
+    dict(type='SampleKeyFrames', clip_len=3, frame_interval=8),
+    dict(type='DecordDecode'),
+    dict(type='Resize', scale=(-1, 240)),
+    dict(type='FormatShape', input_format='NCTHW', collapse=True),
+    # which frame it is, and how sure the person detector was of each box
+    dict(
+        type='PackActionInputs',
+        meta_keys=('img_shape', 'video_id', 'timestamp', 'proposal_scores'),
+    ),
+]

@@ -1,0 +1,47 @@
+"""Sample the clip around a key frame."""
+
+from mmaction.datasets.transforms import SampleAVAFrames
+from mmaction.registry import TRANSFORMS
+
+from ..errors import DataError
+
+
+@TRANSFORMS.register_module()
+class SampleKeyFrames(SampleAVAFrames):
+    """The frames around the key frame, the last ones repeated at the ends.
+
+    Stock SampleAVAFrames without its jitter in training, which draws each
+    frame of a clip twice or not at all with ``frame_interval=1``, and with
+    an error for a video that ends before its key frame. Around key frame t
+    the clip is t - clip_len // 2 * frame_interval, ..., every
+    ``frame_interval`` frames, ``clip_len`` of them.
+
+    Args:
+        clip_len: T, frames of a clip.
+        frame_interval: Frames from one to the next.
+        max_missing: A video may lack so many of its annotated frames at its
+            end; the last one there is stands in for them.
+
+    Raises:
+        DataError: The video lacks more frames than that.
+    """
+
+    def __init__(
+        self, clip_len: int, frame_interval: int = 1, max_missing: int = 0
+    ) -> None:
+        super().__init__(clip_len, frame_interval, test_mode=True)
+        self.max_missing = max_missing
+
+    def transform(self, results: dict) -> dict:
+        frames = results['total_frames']
+        annotated = results['num_frames']
+        # flow leads from a frame to the next: one less
+        expected = annotated - (results['modality'] == 'Flow')
+        if frames < expected - self.max_missing:
+            raise DataError(
+                f'{results["video_id"]} has {frames} frames where its '
+                f'annotation has {expected}; extract or copy it again, or '
+                f'set SampleKeyFrames.max_missing={expected - frames} to '
+                'repeat its last frame'
+            )
+        return super().transform(results)

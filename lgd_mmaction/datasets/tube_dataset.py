@@ -1,0 +1,356 @@
+"""Key frames with boxes, from an annotation file of tubes."""
+
+import os
+from collections.abc import Callable
+
+import numpy as np
+from mmaction.datasets import BaseActionDataset
+from mmaction.registry import DATASETS
+from mmengine.logging import print_log
+
+from ..errors import ConfigError, DataError
+from ..tubes import TubeVideo, load_tubes
+from .frame_boxes import FrameBoxes, overlaps
+from .proposals import read_proposals
+from .unpack_flow import UnpackFlow
+
+TEMPLATES = {'RGB': '{:05}.jpg', 'Flow': 'flow_{}_{:05}.jpg'}
+
+
+@DATASETS.register_module()
+class ActionTubeDataset(BaseActionDataset):
+    r"""Spatio-temporal detection: one sample is a key frame and its boxes.
+
+    Training draws key frames among those with annotated boxes, testing takes
+    every frame, annotated or not. Frames are thinned by runs: the key frames
+    of a video are cut into runs of ``frame_stride`` frames, or into
+    ``frames_per_video`` runs of equal length, and each run is one sample.
+    Training draws a frame of the run anew whenever it is read, testing
+    takes the middle one.
+
+    A sample serves the stock AVA transforms and AVARoIHead. Its keys::
+
+        video_id, timestamp   name of the video, key frame (from 0)
+        filename | frame_dir, filename_tmpl   what to read
+        fps, timestamp_start, start_index     centre SampleAVAFrames there
+        num_frames, total_frames              annotated; to be read
+        gt_bboxes (n, 4), gt_labels (n, K)    one-hot; boxes as fractions of
+        proposals (p, 4)                      width and height
+        proposal_scores (p,)  entity_ids (n,) index of the tube
+
+    Args:
+        ann_file: Annotation file of :mod:`lgd_mmaction.tubes`.
+        pipeline: Transforms; ``SampleKeyFrames`` samples the clip.
+        split, subset: Which videos, e.g. ``1`` and ``'train'``.
+        data_prefix: ``dict(video=folder)`` of ``<class>/<video><suffix>``,
+            or with ``use_frames`` ``dict(img=folder)`` of
+            ``<class>/<video>/<filename_tmpl>``.
+        use_frames: Read images (always with flow) instead of videos.
+        suffix: Of the videos.
+        filename_tmpl: Of the images; RGB ``'{:05}.jpg'``, flow
+            ``'flow_{}_{:05}.jpg'`` by default.
+        start_index: Number of the first image; videos count from 0.
+        modality: ``'RGB'`` or ``'Flow'``.
+        proposal_file: Boxes of a person detector (docs/detection.md); None
+            takes the ground truth. In training the ground truth is added.
+        proposal_score_thr, max_proposals: Which of its boxes are used.
+        frame_stride, frames_per_video: Thinning, see above; one of them.
+        background: Training shows, as class K, proposals that overlap no
+            ground truth of their frame, in frames without action too. Needs
+            ``proposal_file`` and a head with K + 1 classes.
+        background_iou: Proposals below this overlap are background.
+        max_background: Best-scored ones of a frame that are used.
+        test_mode: See above.
+        kwargs: Those of mmengine's BaseDataset.
+
+    Raises:
+        ConfigError: Arguments that do not fit one another.
+        DataError: The annotations, proposals or videos cannot be used.
+    """
+
+    def __init__(
+        self,
+        ann_file: str,
+        pipeline: list[dict | Callable],
+        split: int | str = 1,
+        subset: str = 'train',
+        data_prefix: dict = dict(video=''),  # noqa: B006
+        use_frames: bool = False,
+        suffix: str = '.avi',
+        filename_tmpl: str | None = None,
+        start_index: int = 1,
+        modality: str = 'RGB',
+        proposal_file: str | None = None,
+        proposal_score_thr: float = 0.0,
+        max_proposals: int = 100,
+        frame_stride: int = 1,
+        frames_per_video: int | None = None,
+        background: bool = False,
+        background_iou: float = 0.3,
+        max_background: int = 3,
+        test_mode: bool = False,
+        **kwargs,
+    ) -> None:
+        self.use_frames = use_frames or modality == 'Flow'
+        _check(
+            modality,
+            data_prefix,
+            self.use_frames,
+            frame_stride,
+            frames_per_video,
+            background and not test_mode,
+            proposal_file,
+        )
+        self.split, self.subset = split, subset
+        self.suffix = suffix
+        self.filename_tmpl = filename_tmpl or TEMPLATES[modality]
+        self.proposal_file = proposal_file
+        self.proposal_score_thr = proposal_score_thr
+        self.max_proposals = max_proposals
+        self.frame_stride = frame_stride
+        self.frames_per_video = frames_per_video
+        self.background = background
+        self.background_iou = background_iou
+        self.max_background = max_background
+        super().__init__(
+            ann_file,
+            pipeline=pipeline,
+            data_prefix=data_prefix,
+            test_mode=test_mode,
+            start_index=start_index if self.use_frames else 0,
+            modality=modality,
+            **kwargs,
+        )
+        if any(isinstance(t, UnpackFlow) for t in self.pipeline.transforms):
+            raise ConfigError(
+                'ActionTubeDataset reads flow from images, since the stock '
+                'decoder would scale boxes to the packed frame; leave '
+                'UnpackFlow out and extract flow with --store jpg'
+            )
+
+    # ---------------------------------------------------------- loading
+    def load_data_list(self) -> list[dict]:
+        """Read the annotations; one small dict for each run of key frames."""
+        annotations = load_tubes(self.ann_file)
+        videos = annotations.subset(self.split, self.subset)
+        what = f'{annotations.dataset} {self.split}/{self.subset}'
+        if not videos:
+            raise DataError(f'{self.ann_file}: {what} has no video')
+        self._metainfo['classes'] = annotations.classes
+        self.num_classes = len(annotations.classes) + self.background
+        self.names = [video.name for video in videos]
+        self.num_frames = np.array([v.num_frames for v in videos], np.int64)
+        # frames are numbered through: video v begins at first_frame[v]
+        self.first_frame = np.cumsum(self.num_frames) - self.num_frames
+        self._check_files()
+        self.truth = _truth(videos, self.first_frame)
+        self.proposals = None
+        if self.proposal_file is not None:
+            self.proposals = read_proposals(
+                os.path.join(self.data_root or '', self.proposal_file),
+                videos,
+                set(annotations.videos),
+                self.proposal_score_thr,
+                self.max_proposals,
+            )
+        self.key_frames = self._key_frames()
+        runs = self._runs()
+        boxed = len(np.unique(self.truth.frame))
+        print_log(
+            f'{what}: {len(videos)} videos, {int(self.num_frames.sum())} '
+            f'frames ({boxed} with {len(self.truth)} boxes), '
+            f'{len(self.key_frames)} key frames, {len(runs)} samples',
+            logger='current',
+        )
+        if not runs:
+            raise DataError(f'{self.ann_file}: {what} has no annotated frame')
+        return runs
+
+    def _key_frames(self) -> np.ndarray:
+        """Frames that a sample can be about, numbered through."""
+        if self.test_mode:
+            return np.arange(int(self.num_frames.sum()))
+        frames = self.truth.frame
+        if self.background:
+            frames = np.concatenate([frames, self.proposals.frame])
+        return np.unique(frames)
+
+    def _runs(self) -> list[dict]:
+        ends = self.first_frame + self.num_frames
+        starts = np.searchsorted(self.key_frames, self.first_frame)
+        stops = np.searchsorted(self.key_frames, ends)
+        runs = []
+        for video, (start, stop) in enumerate(
+            zip(starts.tolist(), stops.tolist(), strict=True)
+        ):
+            if self.frames_per_video is None:
+                edges = [*range(start, stop, self.frame_stride), stop]
+            else:
+                edges = np.linspace(start, stop, self.frames_per_video + 1)
+                edges = np.unique(edges.astype(np.int64)).tolist()
+            runs += [
+                dict(video=video, run=run)
+                for run in zip(edges[:-1], edges[1:], strict=True)
+            ]
+        return runs
+
+    def _path(self, name: str) -> str:
+        """The video, or the folder of its images."""
+        if self.use_frames:
+            return os.path.join(self.data_prefix['img'], name)
+        return os.path.join(self.data_prefix['video'], name + self.suffix)
+
+    def _check_files(self) -> None:
+        """Look for every video, or for its first and last image."""
+        missing = []
+        for name, frames in zip(
+            self.names, self.num_frames.tolist(), strict=True
+        ):
+            path = self._path(name)
+            if '://' in path:
+                return
+            if self.use_frames:
+                last = frames - 1 - (self.modality == 'Flow')
+                for index in (0, last):
+                    number = (index + self.start_index,)
+                    if self.modality == 'Flow':
+                        number = ('x', *number)
+                    image = self.filename_tmpl.format(*number)
+                    image = os.path.join(path, image)
+                    if not os.path.isfile(image):
+                        missing.append(image)
+                        break
+            elif not os.path.isfile(path):
+                missing.append(path)
+        if missing:
+            other = 'filename_tmpl' if self.use_frames else 'suffix'
+            raise DataError(
+                f'{len(missing)} of {len(self.names)} videos of '
+                f'{self.split}/{self.subset} are missing or incomplete, '
+                f'first {missing[0]}; check data_prefix and {other}, '
+                'or extract them again'
+            )
+
+    # ----------------------------------------------------------- samples
+    def get_data_info(self, idx: int) -> dict:
+        """One sample; see the class for its keys."""
+        info = super().get_data_info(idx)
+        video, (start, stop) = info.pop('video'), info.pop('run')
+        if self.test_mode:
+            position = (start + stop) // 2
+        else:
+            position = np.random.randint(start, stop)
+        frame = int(self.key_frames[position])
+        count = int(self.num_frames[video])
+        info.update(
+            video_id=self.names[video],
+            timestamp=frame - int(self.first_frame[video]),
+            # stock SampleAVAFrames adds start_index twice, once in
+            # choosing the centre: this takes one of them back
+            timestamp_start=self.start_index,
+            fps=1,
+            num_frames=count,
+            total_frames=count - (self.modality == 'Flow'),
+        )
+        path = self._path(self.names[video])
+        if self.use_frames:
+            info.update(frame_dir=path, filename_tmpl=self.filename_tmpl)
+        else:
+            info.update(filename=path)
+        info.update(self._boxes(frame))
+        return info
+
+    def _boxes(self, frame: int) -> dict:
+        """Boxes of a frame: truth (background included) and proposals."""
+        rows = self.truth.rows(frame)
+        boxes = self.truth.boxes[rows]
+        label = self.truth.extra['label'][rows]
+        tube = self.truth.extra['tube'][rows]
+        proposals, scores = boxes, np.ones(len(boxes), np.float32)
+        if self.proposals is not None:
+            rows = self.proposals.rows(frame)
+            found = self.proposals.boxes[rows]
+            found_scores = self.proposals.extra['score'][rows]
+            if self.test_mode:
+                proposals, scores = found, found_scores
+            else:
+                proposals = np.concatenate([boxes, found])
+                scores = np.concatenate([scores, found_scores])
+                if self.background:
+                    # best first in each frame, so the best are kept
+                    iou = overlaps(found, boxes).max(1, initial=0)
+                    apart = found[iou < self.background_iou]
+                    apart = apart[: self.max_background]
+                    boxes = np.concatenate([boxes, apart])
+                    more = np.full(len(apart), self.num_classes - 1)
+                    label = np.concatenate([label, more])
+                    tube = np.concatenate([tube, np.full(len(apart), -1)])
+        one_hot = np.zeros((len(label), self.num_classes), np.float32)
+        one_hot[np.arange(len(label)), label] = 1
+        return dict(
+            gt_bboxes=boxes.copy(),
+            gt_labels=one_hot,
+            entity_ids=tube.astype(np.int64),
+            proposals=proposals.copy(),
+            proposal_scores=scores.copy(),
+        )
+
+
+def _truth(videos: list[TubeVideo], first_frame: np.ndarray) -> FrameBoxes:
+    """Every annotated box, as fractions, with its label and tube."""
+    frames, boxes, labels, tubes = [], [], [], []
+    for video, first in zip(videos, first_frame.tolist(), strict=True):
+        size = np.array([video.width, video.height] * 2, np.float32)
+        for number, tube in enumerate(video.tubes):
+            count = len(tube.boxes)
+            frames.append(first + np.arange(tube.start, tube.stop))
+            boxes.append(tube.boxes / size)
+            labels.append(np.full(count, tube.label, np.int16))
+            tubes.append(np.full(count, number, np.int16))
+    if not frames:
+        none = np.zeros(0, np.int64)
+        return FrameBoxes.sorted(none, np.zeros((0, 4)), label=none, tube=none)
+    return FrameBoxes.sorted(
+        np.concatenate(frames),
+        np.concatenate(boxes),
+        label=np.concatenate(labels),
+        tube=np.concatenate(tubes),
+    )
+
+
+def _check(
+    modality: str,
+    data_prefix: dict,
+    use_frames: bool,
+    frame_stride: int,
+    frames_per_video: int | None,
+    background: bool,
+    proposal_file: str | None,
+) -> None:
+    if modality not in TEMPLATES:
+        raise ConfigError(
+            f"modality={modality!r} is unknown: use 'RGB' or 'Flow'"
+        )
+    key = 'img' if use_frames else 'video'
+    if set(data_prefix) != {key}:
+        raise ConfigError(
+            f'ActionTubeDataset reads {"images" if use_frames else "videos"}'
+            f', so data_prefix must be dict({key}=folder), not '
+            f'{dict(data_prefix)}; use_frames=True reads images'
+        )
+    runs = 1 if frames_per_video is None else frames_per_video
+    if min(frame_stride, runs) < 1:
+        raise ConfigError(
+            f'frame_stride={frame_stride} and frames_per_video='
+            f'{frames_per_video} must be 1 or more'
+        )
+    if frames_per_video is not None and frame_stride != 1:
+        raise ConfigError(
+            'frame_stride and frames_per_video exclude each other: leave '
+            'one of them out'
+        )
+    if background and proposal_file is None:
+        raise ConfigError(
+            'background=True learns from detector boxes that overlap no '
+            'ground truth: set proposal_file'
+        )

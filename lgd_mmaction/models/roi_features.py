@@ -1,0 +1,81 @@
+"""Choose the features that RoIs of a detector are pooled from."""
+
+from collections.abc import Sequence
+
+from mmaction.registry import MODELS
+from mmengine.model import BaseModule
+from torch import Tensor
+
+from lgd_mmaction.errors import ConfigError
+
+FEATURES = ('local', 'global')
+
+
+@MODELS.register_module()
+class RoIFeatures(BaseModule):
+    r"""Hands local map and global vector of an LGD network to RoI pooling.
+
+    .. code-block:: text
+
+        LGD backbone -> (x_L, g_L) -> RoIFeatures -> SingleRoIExtractor3D
+                                      local: x_L     pools RoIs of each and
+                                      global: US(g)  joins their channels
+
+    The RoI feature is then what the local path sees in the box, and, beside
+    it, the whole clip as context. US copies g_L to every position, so that
+    pooling any box of it gives g_L back.
+
+    Args:
+        features: 'local', 'global' or both, in this order of channels.
+        init_cfg: As in mmengine's BaseModule.
+
+    Shapes (forward):
+        x_L (N, C, T, H, W), g_L (N, C, 1, 1, 1) -> a tuple of x_L and
+        US(g_L) (N, C, 1, H, W), as chosen. The plain network's bare x_L
+        serves ``features=('local',)``.
+
+    Raises:
+        ConfigError: A feature that does not exist, or that the backbone does
+            not return.
+
+    Source: Qiu et al., CVPR 2019: detection with features of the local path;
+    the global path beside them is a choice of this project.
+    """
+
+    def __init__(
+        self,
+        features: Sequence[str] = FEATURES,
+        init_cfg: dict | list[dict] | None = None,
+    ) -> None:
+        super().__init__(init_cfg=init_cfg)
+        chosen = (features,) if isinstance(features, str) else tuple(features)
+        if chosen not in (FEATURES, FEATURES[:1], FEATURES[1:]):
+            raise ConfigError(
+                f'features={features!r} is unknown: use ("local",), '
+                '("global",) or ("local", "global")'
+            )
+        self.features = chosen
+
+    def forward(self, x: Tensor | tuple[Tensor, Tensor]) -> tuple[Tensor, ...]:
+        pair = isinstance(x, tuple) and all(isinstance(p, Tensor) for p in x)
+        if isinstance(x, Tensor) and self.features == ('local',):
+            return (x,)
+        if not pair or len(x) != 2:
+            raise ConfigError(
+                'RoIFeatures takes the pair (x_L, g_L) of an LGD backbone '
+                'with one of out_indices; for a network without global path '
+                "set features=('local',)"
+            )
+        local, vector = x
+        # US(g): a view, no copy; RoI pooling needs a map of local's size
+        spread = vector.expand(-1, -1, 1, *local.shape[3:])
+        maps = {'local': local, 'global': spread}
+        return tuple(maps[name] for name in self.features)
+
+
+try:  # detectors build their necks in mmdet's registry
+    from mmdet.registry import MODELS as MMDET_MODELS
+except ImportError:
+    pass
+else:
+    MMDET_MODELS.register_module()(RoIFeatures)

@@ -71,7 +71,7 @@ def write_flow(folder: Path, frames: int, size: tuple[int, int]) -> None:
 def frames_of(name: str, mode: str, clip: Path) -> dict:
     """What a config's pipeline makes of one clip, before it is packed."""
     dataset = copy.deepcopy(parsed(name)[f'{mode}_dataloader'].dataset)
-    if dataset.type == 'RawframeDataset':
+    if dataset.type.endswith('RawframeDataset'):
         info = dict(
             frame_dir=str(clip),
             total_frames=len(list(clip.glob('flow_x_*.jpg'))),

@@ -3,7 +3,7 @@
 from mmaction.datasets.transforms import SampleAVAFrames
 from mmaction.registry import TRANSFORMS
 
-from ..errors import DataError
+from .bad_videos import BrokenVideoError
 
 
 @TRANSFORMS.register_module()
@@ -23,7 +23,7 @@ class SampleKeyFrames(SampleAVAFrames):
             end; the last one there is stands in for them.
 
     Raises:
-        DataError: The video lacks more frames than that.
+        BrokenVideoError: The video lacks more frames than that.
     """
 
     def __init__(
@@ -37,11 +37,13 @@ class SampleKeyFrames(SampleAVAFrames):
         annotated = results['num_frames']
         # flow leads from a frame to the next: one less
         expected = annotated - (results['modality'] == 'Flow')
-        if frames < expected - self.max_missing:
-            raise DataError(
-                f'{results["video_id"]} has {frames} frames where its '
-                f'annotation has {expected}; extract or copy it again, or '
-                f'set SampleKeyFrames.max_missing={expected - frames} to '
-                'repeat its last frame'
+        short = expected - frames
+        # a black clip stands in for a video that cannot be read
+        if short > self.max_missing and not results.get('placeholder'):
+            raise BrokenVideoError(
+                results['video_id'],
+                f'{frames} frames where its annotation has {expected}; '
+                'extract or copy it again, or set SampleKeyFrames.'
+                f'max_missing={short} to repeat its last frame',
             )
         return super().transform(results)

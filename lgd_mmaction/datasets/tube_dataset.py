@@ -12,13 +12,14 @@ from ..errors import ConfigError, DataError
 from ..tubes import TubeVideo, load_tubes
 from .frame_boxes import FrameBoxes, overlaps
 from .proposals import read_proposals
+from .robust_video_dataset import SurvivesBadVideos
 from .unpack_flow import UnpackFlow
 
 TEMPLATES = {'RGB': '{:05}.jpg', 'Flow': 'flow_{}_{:05}.jpg'}
 
 
 @DATASETS.register_module()
-class ActionTubeDataset(BaseActionDataset):
+class ActionTubeDataset(SurvivesBadVideos, BaseActionDataset):
     r"""Spatio-temporal detection: one sample is a key frame and its boxes.
 
     Training draws key frames among those with annotated boxes, testing takes
@@ -61,7 +62,8 @@ class ActionTubeDataset(BaseActionDataset):
         background_iou: Proposals below this overlap are background.
         max_background: Best-scored ones of a frame that are used.
         test_mode: See above.
-        kwargs: Those of mmengine's BaseDataset.
+        kwargs: Those of SurvivesBadVideos (what becomes of broken videos)
+            and of mmengine's BaseDataset.
 
     Raises:
         ConfigError: Arguments that do not fit one another.
@@ -92,6 +94,8 @@ class ActionTubeDataset(BaseActionDataset):
         **kwargs,
     ) -> None:
         self.use_frames = use_frames or modality == 'Flow'
+        self.prefix_key = 'img' if self.use_frames else 'video'
+        self.path_key = 'frame_dir' if self.use_frames else 'filename'
         _check(
             modality,
             data_prefix,
@@ -165,6 +169,11 @@ class ActionTubeDataset(BaseActionDataset):
         if not runs:
             raise DataError(f'{self.ann_file}: {what} has no annotated frame')
         return runs
+
+    @property
+    def num_videos(self) -> int:
+        """A video has many samples."""
+        return len(self.names)
 
     def _key_frames(self) -> np.ndarray:
         """Frames that a sample can be about, numbered through."""

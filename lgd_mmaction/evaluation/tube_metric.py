@@ -10,9 +10,11 @@ from mmengine.dist import broadcast_object_list, get_rank
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
 
+from ..datasets.robust_video_dataset import BAD_KEY
 from ..detections import BoxTable
-from ..errors import DataError
+from ..errors import ConfigError, DataError
 from ..tubes import load_tubes
+from .robust_acc_metric import MAX_NAMED
 from .tube_evaluation import TubeProtocol, evaluate_tubes
 
 
@@ -42,6 +44,10 @@ class TubeMetric(BaseMetric):
         linking: Settings of the linking, see Linking.
         trimming: Settings of the temporal trimming, see Trimming; None for
             no trimming (J-HMDB), `dict()` for the defaults (UCF101-24).
+        bad_videos: What becomes of videos that cannot be read, in whose
+            place ActionTubeDataset shows marked black clips: 'error', after
+            the test, or 'wrong': nothing was detected in them, and
+            `tube/bad_videos` is how many there are.
         out_file: Also write the detections here (.npz, a BoxTable), before
             anything is checked.
         collect_device, prefix, collect_dir: See BaseMetric.
@@ -54,6 +60,7 @@ class TubeMetric(BaseMetric):
     """
 
     default_prefix = 'tube'
+    knows_bad_videos = True
 
     def __init__(
         self,
@@ -70,12 +77,19 @@ class TubeMetric(BaseMetric):
         pixel_offset: float = 0,
         strict: bool = False,
         invalid: str = 'error',
+        bad_videos: str = 'error',
         out_file: str | None = None,
         collect_device: str = 'cpu',
         prefix: str | None = None,
         collect_dir: str | None = None,
     ) -> None:
         super().__init__(collect_device, prefix, collect_dir)
+        if bad_videos not in ('error', 'wrong'):
+            raise ConfigError(
+                f"bad_videos={bad_videos!r} of TubeMetric is not 'error' or "
+                "'wrong'"
+            )
+        self.bad_videos = bad_videos
         self.protocol = TubeProtocol.from_dicts(
             linking,
             trimming,
@@ -99,7 +113,9 @@ class TubeMetric(BaseMetric):
         for sample in data_samples:
             self.results.append(self._read(sample))
 
-    def _read(self, sample: dict) -> tuple[str, int, np.ndarray, np.ndarray]:
+    def _read(
+        self, sample: dict
+    ) -> tuple[str, int, np.ndarray, np.ndarray, str | None]:
         for key in ('video_id', 'timestamp', 'pred_instances'):
             if key not in sample:
                 raise DataError(
@@ -133,10 +149,23 @@ class TubeMetric(BaseMetric):
                     'the same boxes'
                 )
             scores = scores * weights[:, None]
-        return name, frame, boxes, scores
+        bad = sample.get(BAD_KEY)
+        if bad is not None:  # found in a black clip
+            boxes, scores = boxes[:0], scores[:0]
+        return name, frame, boxes, scores, bad
 
     def compute_metrics(self, results: list) -> dict[str, float]:
         """Measure what all ranks collected."""
+        bad = {result[0]: result[4] for result in results if result[4]}
+        named = '; '.join(list(bad.values())[:MAX_NAMED])
+        named += '; ...' if len(bad) > MAX_NAMED else ''
+        if bad and self.bad_videos == 'error':
+            raise DataError(
+                f'{len(bad)} videos cannot be read, so nothing was measured: '
+                f'{named} (bad_videos.txt in the work directory lists them); '
+                'repair them, or count all their boxes as missed with '
+                '--cfg-options test_evaluator.bad_videos=wrong'
+            )
         table = detection_table(results, len(self.annotations.classes))
         if self.out_file:
             table.save(self.out_file)
@@ -147,7 +176,17 @@ class TubeMetric(BaseMetric):
         print_log(f'per cent:\n{report.table()}', logger='current')
         for text in report.warnings():
             print_log(text, logger='current', level=logging.WARNING)
-        return report.metrics()
+        metrics = report.metrics()
+        if self.bad_videos == 'wrong':
+            metrics['bad_videos'] = len(bad)
+        if bad:
+            print_log(
+                f'{len(bad)} videos cannot be read, and all their boxes '
+                f'count as missed: {named}',
+                logger='current',
+                level=logging.WARNING,
+            )
+        return metrics
 
     def evaluate(self, size: int) -> dict[str, float]:
         """As BaseMetric's, but an error of rank 0 is one of every rank."""

@@ -1,19 +1,16 @@
 """Proposals: what is read, what is left out, and that it is counted."""
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+import tiny_tubes as tiny
 from mmengine.logging import MMLogger
 
 from lgd_mmaction.datasets.proposals import read_proposals
 from lgd_mmaction.detections import BoxTable
 from lgd_mmaction.errors import DataError
-
-sys.path.insert(0, str(Path(__file__).parent))
-import tiny_tubes as tiny
 
 
 @pytest.fixture

@@ -159,10 +159,9 @@ def _rank(rank: int, port: int, ann_file: str, case: dict, bad: bool, out):
         for i in indices[rank::2]:
             metric.process(None, [every[i]])
         if bad and rank == 1:
-            name, frame, boxes, scores = metric.results[0]
-            metric.results[0] = ('nobody', frame, boxes, scores)
-            if not len(boxes):
-                metric.results[0] = ('nobody', 0, *metric.results[1][2:])
+            # a detection in a video that nobody knows
+            first = next(r for r in metric.results if len(r[2]))
+            metric.results[0] = ('nobody', *first[1:])
         try:
             out.put((rank, metric.evaluate(len(every))))
         except DataError as error:

@@ -7,6 +7,7 @@ and tested on, and streams that would be tested on different videos.
 
 import json
 import os
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -22,7 +23,12 @@ from experiment.flow_size import resized_short_side, size_note
 from video_names import read_list, same_videos, video_keys
 
 ROLES = ('train', 'val', 'test')
-CHECKED = ('VideoDataset', 'RawframeDataset')
+CHECKED = (
+    'VideoDataset',
+    'RawframeDataset',
+    'RobustVideoDataset',
+    'RobustRawframeDataset',
+)
 
 
 def dataset_of(config: Mapping[str, Any], role: str) -> dict:
@@ -140,7 +146,7 @@ def _files(dataset: Mapping[str, Any], ann: str, names: Sequence[str]) -> Any:
         names, read_lines(ann, 'annotation list'), strict=True
     ):
         total = line.rsplit(None, 2)[1]
-        if not total.isdigit() or int(total) < 1:
+        if not re.fullmatch('[0-9]{1,7}', total) or int(total) < 1:
             raise ToolError(
                 f'{ann}: {name} has no number of frames; extract its flow '
                 'and make the list again with tools/data'

@@ -3,7 +3,7 @@
 _base_ = './videos.py'
 
 flow_frames = dict(
-    type='RawframeDataset',
+    type='RobustRawframeDataset',
     modality='Flow',
     filename_tmpl='flow_{}_{:05d}.jpg',
     start_index=1,

@@ -30,5 +30,8 @@ test_dataloader = dict(
     ),
 )
 
-val_evaluator = dict(type='TubeMetric', split=1, subset='test')
+# a video that cannot be read: see videos.py
+val_evaluator = dict(
+    type='TubeMetric', split=1, subset='test', bad_videos='wrong'
+)
 test_evaluator = dict(type='TubeMetric', split=1, subset='test')

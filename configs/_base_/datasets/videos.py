@@ -3,13 +3,13 @@ train_dataloader = dict(
     num_workers=8,
     persistent_workers=True,
     sampler=dict(type='DefaultSampler', shuffle=True),
-    dataset=dict(type='VideoDataset'),
+    dataset=dict(type='RobustVideoDataset'),
 )
 val_dataloader = dict(
     num_workers=8,
     persistent_workers=True,
     sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(type='VideoDataset', test_mode=True),
+    dataset=dict(type='RobustVideoDataset', test_mode=True),
 )
 # fully convolutional testing: videos differ in size, one at a time
 test_dataloader = dict(
@@ -17,8 +17,11 @@ test_dataloader = dict(
     num_workers=8,
     persistent_workers=True,
     sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(type='VideoDataset', test_mode=True),
+    dataset=dict(type='RobustVideoDataset', test_mode=True),
 )
 
-val_evaluator = dict(type='AccMetric')
-test_evaluator = dict(type='AccMetric')
+# A video that cannot be read: training replaces it (and stops when they are
+# more than 5 %), validation says so and counts it as wrong, because days of
+# training should not end there; a test is an error that names them all.
+val_evaluator = dict(type='RobustAccMetric', bad_videos='wrong')
+test_evaluator = dict(type='RobustAccMetric')

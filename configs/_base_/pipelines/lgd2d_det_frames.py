@@ -8,7 +8,7 @@
 # Frames come from folders of images, RGB or flow (a flip also negates x).
 train_pipeline = [
     dict(type='SampleKeyFrames', clip_len=3, frame_interval=8),
-    dict(type='RawFrameDecode'),
+    dict(type='CheckedFrameDecode'),
     dict(type='RandomRescale', scale_range=(200, 280)),
     dict(type='Flip', flip_ratio=0.5),
     dict(type='FormatShape', input_format='NCTHW', collapse=True),
@@ -16,7 +16,7 @@ train_pipeline = [
 ]
 test_pipeline = [
     dict(type='SampleKeyFrames', clip_len=3, frame_interval=8),
-    dict(type='RawFrameDecode'),
+    dict(type='CheckedFrameDecode'),
     dict(type='Resize', scale=(-1, 240)),
     dict(type='FormatShape', input_format='NCTHW', collapse=True),
     # which frame it is, and how sure the person detector was of each box

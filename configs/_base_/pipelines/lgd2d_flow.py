@@ -5,7 +5,7 @@
 # in pixels of the extracted size. A flip also negates x.
 train_pipeline = [
     dict(type='UniformSample', clip_len=3, num_clips=1),
-    dict(type='RawFrameDecode'),
+    dict(type='CheckedFrameDecode'),
     dict(type='Resize', scale=(-1, 240)),
     dict(type='RandomCrop', size=224),
     dict(type='Flip', flip_ratio=0.5),
@@ -14,7 +14,7 @@ train_pipeline = [
 ]
 val_pipeline = [
     dict(type='UniformSample', clip_len=3, num_clips=1, test_mode=True),
-    dict(type='RawFrameDecode'),
+    dict(type='CheckedFrameDecode'),
     dict(type='Resize', scale=(-1, 240)),
     dict(type='CenterCrop', crop_size=224),
     dict(type='FormatShape', input_format='NCTHW'),
@@ -22,7 +22,7 @@ val_pipeline = [
 ]
 test_pipeline = [
     dict(type='UniformSample', clip_len=3, num_clips=10, test_mode=True),
-    dict(type='RawFrameDecode'),
+    dict(type='CheckedFrameDecode'),
     dict(type='Resize', scale=(-1, 240)),
     dict(type='FormatShape', input_format='NCTHW'),
     # names in the dumped scores, so that streams are paired by video

@@ -7,9 +7,9 @@
 # test   10 uniformly sampled triples, short side 240, fully convolutional:
 #        no crop, so videos differ in size and the test batch is one video
 train_pipeline = [
-    dict(type='DecordInit'),
+    dict(type='WatchedVideoInit'),
     dict(type='UniformSample', clip_len=3, num_clips=1),
-    dict(type='DecordDecode'),
+    dict(type='WatchedVideoDecode'),
     dict(type='Resize', scale=(-1, 240)),
     dict(type='RandomCrop', size=224),
     dict(type='Flip', flip_ratio=0.5),
@@ -17,18 +17,18 @@ train_pipeline = [
     dict(type='PackActionInputs'),
 ]
 val_pipeline = [
-    dict(type='DecordInit'),
+    dict(type='WatchedVideoInit'),
     dict(type='UniformSample', clip_len=3, num_clips=1, test_mode=True),
-    dict(type='DecordDecode'),
+    dict(type='WatchedVideoDecode'),
     dict(type='Resize', scale=(-1, 240)),
     dict(type='CenterCrop', crop_size=224),
     dict(type='FormatShape', input_format='NCTHW'),
     dict(type='PackActionInputs'),
 ]
 test_pipeline = [
-    dict(type='DecordInit'),
+    dict(type='WatchedVideoInit'),
     dict(type='UniformSample', clip_len=3, num_clips=10, test_mode=True),
-    dict(type='DecordDecode'),
+    dict(type='WatchedVideoDecode'),
     dict(type='Resize', scale=(-1, 240)),
     dict(type='FormatShape', input_format='NCTHW'),
     # names in the dumped scores, so that streams are paired by video

@@ -6,18 +6,18 @@
 # Sizes are choices; --cfg-options on them needs no other change.
 # Frames come from videos.
 train_pipeline = [
-    dict(type='DecordInit'),
+    dict(type='WatchedVideoInit'),
     dict(type='SampleKeyFrames', clip_len=16, frame_interval=1),
-    dict(type='DecordDecode'),
+    dict(type='WatchedVideoDecode'),
     dict(type='RandomRescale', scale_range=(200, 280)),
     dict(type='Flip', flip_ratio=0.5),
     dict(type='FormatShape', input_format='NCTHW', collapse=True),
     dict(type='PackActionInputs'),
 ]
 test_pipeline = [
-    dict(type='DecordInit'),
+    dict(type='WatchedVideoInit'),
     dict(type='SampleKeyFrames', clip_len=16, frame_interval=1),
-    dict(type='DecordDecode'),
+    dict(type='WatchedVideoDecode'),
     dict(type='Resize', scale=(-1, 240)),
     dict(type='FormatShape', input_format='NCTHW', collapse=True),
     # which frame it is, and how sure the person detector was of each box

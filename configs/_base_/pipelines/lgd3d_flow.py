@@ -5,7 +5,7 @@
 # in pixels of the extracted size. A flip also negates x.
 train_pipeline = [
     dict(type='SampleFrames', clip_len=16, frame_interval=1, num_clips=1),
-    dict(type='RawFrameDecode'),
+    dict(type='CheckedFrameDecode'),
     dict(type='Resize', scale=(-1, 120)),
     dict(type='RandomCrop', size=112),
     dict(type='Flip', flip_ratio=0.5),
@@ -20,7 +20,7 @@ val_pipeline = [
         num_clips=1,
         test_mode=True,
     ),
-    dict(type='RawFrameDecode'),
+    dict(type='CheckedFrameDecode'),
     dict(type='Resize', scale=(-1, 120)),
     dict(type='CenterCrop', crop_size=112),
     dict(type='FormatShape', input_format='NCTHW'),
@@ -34,7 +34,7 @@ test_pipeline = [
         num_clips=15,
         test_mode=True,
     ),
-    dict(type='RawFrameDecode'),
+    dict(type='CheckedFrameDecode'),
     dict(type='Resize', scale=(-1, 120)),
     dict(type='FormatShape', input_format='NCTHW'),
     # names in the dumped scores, so that streams are paired by video

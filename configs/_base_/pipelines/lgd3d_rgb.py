@@ -8,9 +8,9 @@
 #        crop, so videos differ in size and the test batch is one video
 # A video shorter than a clip is looped.
 train_pipeline = [
-    dict(type='DecordInit'),
+    dict(type='WatchedVideoInit'),
     dict(type='SampleFrames', clip_len=16, frame_interval=1, num_clips=1),
-    dict(type='DecordDecode'),
+    dict(type='WatchedVideoDecode'),
     dict(type='Resize', scale=(-1, 120)),
     dict(type='RandomCrop', size=112),
     dict(type='Flip', flip_ratio=0.5),
@@ -18,7 +18,7 @@ train_pipeline = [
     dict(type='PackActionInputs'),
 ]
 val_pipeline = [
-    dict(type='DecordInit'),
+    dict(type='WatchedVideoInit'),
     dict(
         type='SampleFrames',
         clip_len=16,
@@ -26,14 +26,14 @@ val_pipeline = [
         num_clips=1,
         test_mode=True,
     ),
-    dict(type='DecordDecode'),
+    dict(type='WatchedVideoDecode'),
     dict(type='Resize', scale=(-1, 120)),
     dict(type='CenterCrop', crop_size=112),
     dict(type='FormatShape', input_format='NCTHW'),
     dict(type='PackActionInputs'),
 ]
 test_pipeline = [
-    dict(type='DecordInit'),
+    dict(type='WatchedVideoInit'),
     dict(
         type='SampleFrames',
         clip_len=16,
@@ -41,7 +41,7 @@ test_pipeline = [
         num_clips=15,
         test_mode=True,
     ),
-    dict(type='DecordDecode'),
+    dict(type='WatchedVideoDecode'),
     dict(type='Resize', scale=(-1, 120)),
     dict(type='FormatShape', input_format='NCTHW'),
     # names in the dumped scores, so that streams are paired by video

@@ -1,0 +1,154 @@
+"""Videos that cannot be read: the errors, and the list of a run."""
+
+import fcntl
+import os
+import time
+from collections import Counter
+from contextlib import suppress
+from pathlib import Path
+
+import torch
+from mmengine.dist import get_rank
+from mmengine.logging import print_log
+
+from ..errors import DataError
+
+
+class BrokenVideoError(DataError):
+    """A video, or a folder of frames, cannot be read.
+
+    Args:
+        path: Which one.
+        reason: Why, in words.
+    """
+
+    def __init__(self, path: str, reason: str = '') -> None:
+        text = f'{path}: {reason}' if reason else _own_words(type(self), path)
+        super().__init__(text)
+        self.path = path
+        self.reason = reason
+
+
+class TooManyBadVideosError(DataError):
+    """So many videos are broken that something else must be wrong."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(_own_words(type(self), message))
+
+
+def _own_words(kind: type, message: str) -> str:
+    """The message without the traceback that a data loader puts before it.
+
+    torch hands an error of a worker on as ``type(error)('Caught ... in
+    DataLoader worker process 0. Original Traceback ...')``.
+    """
+    if message.startswith('Caught '):
+        message = message.rsplit(f'{kind.__name__}: ', 1)[-1].strip()
+    return message
+
+
+class BadVideoList:
+    """The broken videos of a run, shared by all its processes.
+
+    A text file to which every process appends under a lock, and from which
+    it reads what the others found: so a video is logged once, and all count
+    alike. One line a video, columns separated by tabs: name (as in the
+    annotation file), reason, subset, rank, data worker (-1: none), time.
+    What stood in the file when the list was made, of an earlier run, is kept
+    and not counted: a run that is resumed finds and lists its broken videos
+    again.
+
+    Args:
+        path: The file, made when the first video is found; None keeps the
+            list in memory, for this process alone.
+    """
+
+    def __init__(self, path: str | os.PathLike | None = None) -> None:
+        self.path = None if path is None else Path(path)
+        self._found: dict[tuple[str, str], list[str]] = {}
+        self._offset = 0
+        if self.path is not None and self.path.exists():
+            self._offset = self.path.stat().st_size
+
+    def add(self, name: str, reason: str, subset: str) -> bool:
+        """Enter a video; False if this run has it already.
+
+        Args:
+            name: As in the annotation file.
+            reason: Why it cannot be read.
+            subset: 'train', 'val' or 'test'.
+        """
+        worker = torch.utils.data.get_worker_info()
+        fields = [name, reason, subset, str(get_rank())]
+        fields.append(str(-1 if worker is None else worker.id))
+        fields.append(time.strftime('%Y-%m-%dT%H:%M:%S'))
+        # a name may hold any character
+        fields = [' '.join(field.split()) for field in fields]
+        if self.path is None:
+            return self._enter(fields)
+        try:
+            with open(self.path, 'a+b') as file:
+                _lock(file.fileno())
+                self._read(file)
+                if not self._enter(fields):
+                    return False
+                line = '\t'.join(fields) + '\n'
+                file.write(line.encode(errors='surrogateescape'))
+                file.flush()
+                self._offset = file.seek(0, os.SEEK_END)
+        except OSError as error:  # a full disk must not end the training
+            print_log(
+                f'{self.path} cannot be written ({error.strerror}); broken '
+                'videos are now counted by each process alone',
+                logger='current',
+                level=30,
+            )
+            self.path = None
+            self._enter(fields)
+        return True
+
+    def found(self, subset: str) -> dict[str, str]:
+        """Names and reasons of the videos of a subset, all processes."""
+        self._update()
+        return {
+            name: line[1]
+            for (kind, name), line in self._found.items()
+            if kind == subset
+        }
+
+    def by_worker(self, subset: str) -> dict[str, int]:
+        """How many each data worker was the first to find."""
+        self._update()
+        lines = [v for (kind, _), v in self._found.items() if kind == subset]
+        counts = Counter(f'rank {v[3]} worker {v[4]}' for v in lines)
+        return dict(sorted(counts.items()))
+
+    def _update(self) -> None:
+        if self.path is not None and self.path.exists():
+            with open(self.path, 'rb') as file:
+                self._read(file)
+
+    def _read(self, file) -> None:
+        """What other processes wrote since."""
+        file.seek(self._offset)
+        data = file.read()
+        whole = data[: data.rfind(b'\n') + 1]
+        self._offset += len(whole)
+        for line in whole.decode(errors='surrogateescape').splitlines():
+            fields = line.split('\t')
+            if len(fields) == 6:
+                self._enter(fields)
+
+    def _enter(self, fields: list[str]) -> bool:
+        key = (fields[2], fields[0])
+        if key in self._found:
+            return False
+        self._found[key] = fields
+        return True
+
+
+def _lock(fd: int) -> None:
+    """Wait for the others; closing the file lets go."""
+    # a file system without locks: a video may be listed twice
+    with suppress(OSError):
+        fcntl.flock(fd, fcntl.LOCK_EX)

@@ -1,0 +1,108 @@
+"""Read folders of images that may be incomplete or broken."""
+
+import os
+import stat
+
+import cv2
+import numpy as np
+from mmaction.datasets.transforms import RawFrameDecode
+from mmaction.registry import TRANSFORMS
+from mmengine.fileio import FileClient
+
+from .bad_videos import BrokenVideoError
+from .watched_video import PLACEHOLDER_SIZE
+
+# a cut JPEG decodes to a picture that is grey from somewhere on
+_JPEG_START, _JPEG_END = b'\xff\xd8', b'\xff\xd9'
+_NO_MOTION = 128
+
+
+@TRANSFORMS.register_module()
+class CheckedFrameDecode(RawFrameDecode):
+    """``RawFrameDecode`` for images that may be missing or broken.
+
+    Missing, empty, cut or undecodable images, images of different sizes, and
+    what is no regular file, are each a :class:`BrokenVideoError` that names
+    the image. Good ones come out as from the stock transform.
+
+    Keys and arguments are those of ``RawFrameDecode``; with a key
+    ``placeholder`` it gives black frames, or flow without motion, of 240 x
+    320 pixels.
+    """
+
+    def transform(self, results: dict) -> dict:
+        if results.get('placeholder'):
+            return self._placeholder(results)
+        if self.file_client is None:
+            client = FileClient(self.io_backend, **self.kwargs)
+            self.file_client = _CheckedFiles(client, self.io_backend)
+        folder = results['frame_dir']
+        try:
+            results = super().transform(results)
+        except BrokenVideoError:
+            raise
+        except (cv2.error, ValueError) as error:
+            text = ' '.join(str(error).split())[:200]
+            raise BrokenVideoError(
+                folder, f'{self.file_client.last}: no picture ({text})'
+            ) from error
+        shapes = {(i.ndim, i.shape, i.dtype) for i in results['imgs']}
+        ndim, shape, dtype = next(iter(shapes))
+        if ndim != 3 or dtype != np.uint8:
+            raise BrokenVideoError(
+                folder, f'{self.file_client.last}: no picture'
+            )
+        if len(shapes) > 1:
+            sizes = sorted({s[:2] for _, s, _ in shapes})
+            raise BrokenVideoError(folder, f'images of sizes {sizes}')
+        return results
+
+    def _placeholder(self, results: dict) -> dict:
+        count = results['frame_inds'].size
+        results['frame_inds'] = results['frame_inds'].reshape(-1)
+        flow = results['modality'] == 'Flow'
+        shape = (*PLACEHOLDER_SIZE, 2 if flow else 3)
+        value = _NO_MOTION if flow else 0
+        results['imgs'] = [
+            np.full(shape, value, np.uint8) for _ in range(count)
+        ]
+        results['original_shape'] = results['img_shape'] = PLACEHOLDER_SIZE
+        return results
+
+
+class _CheckedFiles:
+    """A file client that refuses files which can be no image.
+
+    Args:
+        client: The one that reads.
+        backend: Its name; files on a 'disk' can be looked at first.
+    """
+
+    def __init__(self, client: FileClient, backend: str) -> None:
+        self.client = client
+        self.backend = backend
+        self.last = ''  # name of the image that was read last
+
+    def get(self, path: str) -> bytes:
+        folder, self.last = os.path.split(path)
+        try:
+            if self.backend == 'disk':
+                # a pipe or a device would never end
+                mode = os.stat(path).st_mode
+                if not stat.S_ISREG(mode):
+                    raise BrokenVideoError(
+                        folder, f'{self.last} is no regular file'
+                    )
+            data = self.client.get(path)
+        except OSError as error:
+            raise BrokenVideoError(
+                folder, f'{self.last}: {error.strerror or error}'
+            ) from error
+        if not len(data):
+            raise BrokenVideoError(
+                folder, f'{self.last} is empty (zero bytes)'
+            )
+        # some writers pad the end
+        if data[:2] == _JPEG_START and _JPEG_END not in data[-64:]:
+            raise BrokenVideoError(folder, f'{self.last} is cut short')
+        return data

@@ -1,0 +1,214 @@
+"""Data sets that survive videos which cannot be read."""
+
+import os
+
+import numpy as np
+from mmaction.datasets import RawframeDataset, VideoDataset
+from mmaction.registry import DATASETS
+from mmengine.logging import print_log
+
+from ..errors import ConfigError, DataError
+from .annotation_lines import check_lines
+from .bad_videos import BadVideoList, BrokenVideoError, TooManyBadVideosError
+
+# so many different videos in a row: not the videos are broken
+MAX_IN_A_ROW = 16
+# meta keys of the data samples
+BAD_KEY = 'bad_video'
+REPLACES_KEY = 'replaces_video'
+
+
+class SurvivesBadVideos:
+    """What a data set of mmaction2 needs to go on when a video is broken.
+
+    A mixin, before the stock class. A video is broken when the pipeline
+    raises :class:`BrokenVideoError`, as ``WatchedVideoInit``,
+    ``WatchedVideoDecode`` and ``CheckedFrameDecode`` do; any other error
+    stops the run as it always did.
+
+    Training: the video is replaced by another of the same data set. Which
+    one follows from the index alone, and nothing remembers that a video was
+    bad, so a run that is resumed reads the same. The data sample names the
+    video that it replaces in ``replaces_video``. Each broken video is logged
+    once. When more than ``max_bad_fraction`` of the data set is broken, or
+    16 videos in a row, training stops.
+
+    Validation and test: nothing is replaced. Without an evaluator that knows
+    about it, the first broken video is an error. ``RobustAccMetric`` with
+    ``BadVideoHook`` gets a black clip, whose data sample says in
+    ``bad_video`` why it is not real.
+
+    Args:
+        max_bad_fraction: Part of the data set, 0 to 1; 0 stops at the first.
+        inside_root: Refuse annotated paths that leave the folder in
+            ``data_prefix``: absolute ones, ``..``, and links out of it.
+
+    Raises:
+        DataError: A line of the annotation file is wrong (its number is
+            told), or a path leaves the folder.
+        TooManyBadVideosError: See above.
+    """
+
+    prefix_key = 'video'
+    path_key = 'filename'
+
+    def __init__(
+        self,
+        *args,
+        max_bad_fraction: float = 0.05,
+        inside_root: bool = False,
+        **kwargs,
+    ) -> None:
+        if not 0 <= max_bad_fraction <= 1:
+            raise ConfigError(
+                f'max_bad_fraction={max_bad_fraction} is not a part of the '
+                'data set; use a number from 0 to 1'
+            )
+        self.max_bad_fraction = max_bad_fraction
+        self.inside_root = inside_root
+        self.bad_videos = BadVideoList()
+        self.listed_as = 'train'
+        self.marks_bad_videos = False
+        super().__init__(*args, **kwargs)
+        if inside_root and not self.data_prefix.get(self.prefix_key):
+            raise ConfigError(
+                'inside_root=True needs the folder that no path may leave; '
+                f'set data_prefix=dict({self.prefix_key}=...)'
+            )
+
+    def attach(self, bad_videos: BadVideoList, subset: str, marks: bool):
+        """Share a run's list; BadVideoHook does it before workers start.
+
+        Args:
+            bad_videos: The list.
+            subset: 'train', 'val' or 'test', as the list is to call it.
+            marks: In testing, whether black clips may stand in for broken
+                videos because the evaluator looks at their mark.
+        """
+        self.bad_videos = bad_videos
+        self.listed_as = subset
+        self.marks_bad_videos = marks
+
+    def load_data_list(self) -> list[dict]:
+        """The stock list, after a look at every line of the file."""
+        check_lines(self)
+        return super().load_data_list()
+
+    def prepare_data(self, idx: int):
+        if self.inside_root:
+            self._check_inside(self.get_data_info(idx)[self.path_key])
+        return super().prepare_data(idx)
+
+    def __getitem__(self, idx: int):
+        try:
+            return super().__getitem__(idx)
+        except BrokenVideoError as error:
+            broken = error
+        if self.test_mode:
+            return self._stand_in(idx, broken)
+        return self._replacement(idx, broken)
+
+    @property
+    def num_videos(self) -> int:
+        """How many videos the samples are of."""
+        return len(self)
+
+    def name_of(self, idx: int) -> str:
+        """The path of a video as it stands in the annotation file."""
+        path = self.get_data_info(idx)[self.path_key]
+        prefix = self.data_prefix.get(self.prefix_key)
+        return os.path.relpath(path, prefix) if prefix else path
+
+    def _replacement(self, idx: int, broken: BrokenVideoError):
+        name = self.name_of(idx)
+        found = idx
+        for attempt in range(MAX_IN_A_ROW):
+            self._record(found, broken)
+            found = _another(idx, attempt, len(self))
+            try:
+                data = super().__getitem__(found)
+            except BrokenVideoError as error:
+                broken = error
+                continue
+            _mark(data, REPLACES_KEY, name)
+            return data
+        raise TooManyBadVideosError(
+            f'{MAX_IN_A_ROW} videos of {self.ann_file} in a row cannot be '
+            f'read, the last one is {broken}; is '
+            f'data_prefix.{self.prefix_key} the right folder?'
+        )
+
+    def _record(self, idx: int, broken: BrokenVideoError) -> None:
+        """Log, list and count a broken video; stop if they are too many."""
+        name = self.name_of(idx)
+        if not self.bad_videos.add(name, broken.reason, self.listed_as):
+            return
+        print_log(
+            f'broken video, replaced by another: {broken}',
+            logger='current',
+            level=30,
+        )
+        count = len(self.bad_videos.found(self.listed_as))
+        if count > self.max_bad_fraction * self.num_videos:
+            where = self.bad_videos.path or 'the log'
+            raise TooManyBadVideosError(
+                f'{count} of {self.num_videos} videos of {self.ann_file} '
+                f'cannot be read, more than max_bad_fraction={self.max_bad_fraction} '
+                f'allows; the last one is {broken}; {where} lists them: '
+                'repair them, or leave them out with --exclude of tools/data'
+            )
+
+    def _stand_in(self, idx: int, broken: BrokenVideoError):
+        """A black clip that says that it is not real."""
+        if not self.marks_bad_videos:
+            raise broken
+        name = self.name_of(idx)
+        if self.bad_videos.add(name, broken.reason, self.listed_as):
+            print_log(f'broken video: {broken}', logger='current', level=30)
+        data = self.pipeline({**self.get_data_info(idx), 'placeholder': True})
+        _mark(data, BAD_KEY, str(broken))
+        return data
+
+    def _check_inside(self, path: str) -> None:
+        root = os.path.realpath(self.data_prefix[self.prefix_key])
+        real = os.path.realpath(path)
+        if os.path.commonpath([root, real]) != root:
+            raise DataError(
+                f'{path} leads to {real}, outside of {root}, which '
+                'inside_root=True forbids; correct it or switch it off'
+            )
+
+
+def _another(idx: int, attempt: int, length: int) -> int:
+    """An index that follows from these numbers alone."""
+    entropy = np.random.SeedSequence((idx % length, attempt))
+    # 1 .. length - 1 further on, so never itself
+    step = int(entropy.generate_state(1)[0]) % max(1, length - 1)
+    return (idx + 1 + step) % length
+
+
+def _mark(data: object, key: str, value: str) -> None:
+    sample = data.get('data_samples') if isinstance(data, dict) else None
+    if hasattr(sample, 'set_metainfo'):
+        sample.set_metainfo({key: value})
+
+
+@DATASETS.register_module()
+class RobustVideoDataset(SurvivesBadVideos, VideoDataset):
+    """The stock ``VideoDataset`` that survives broken videos.
+
+    Arguments are those of ``VideoDataset`` and of
+    :class:`SurvivesBadVideos`.
+    """
+
+
+@DATASETS.register_module()
+class RobustRawframeDataset(SurvivesBadVideos, RawframeDataset):
+    """The stock ``RawframeDataset`` that survives missing or broken images.
+
+    Arguments are those of ``RawframeDataset`` and of
+    :class:`SurvivesBadVideos`.
+    """
+
+    prefix_key = 'img'
+    path_key = 'frame_dir'

@@ -12,9 +12,9 @@ _base_ = './_base_/default_runtime.py'
 # an environment variable of this name puts the clips elsewhere
 root = '{{$LGD_QUICKSTART_DATA:data/quickstart}}'
 train_pipeline = [
-    dict(type='DecordInit', num_threads=1),
+    dict(type='WatchedVideoInit', num_threads=1),
     dict(type='SampleFrames', clip_len=16, frame_interval=1, num_clips=1),
-    dict(type='DecordDecode'),
+    dict(type='WatchedVideoDecode'),
     dict(type='Resize', scale=(-1, 64)),
     # no flip: the class is how something moves
     dict(type='RandomCrop', size=56),
@@ -22,9 +22,9 @@ train_pipeline = [
     dict(type='PackActionInputs'),
 ]
 test_pipeline = [
-    dict(type='DecordInit', num_threads=1),
+    dict(type='WatchedVideoInit', num_threads=1),
     dict(type='SampleFrames', clip_len=16, num_clips=1, test_mode=True),
-    dict(type='DecordDecode'),
+    dict(type='WatchedVideoDecode'),
     # the whole picture: the network is fully convolutional
     dict(type='Resize', scale=(-1, 64)),
     dict(type='FormatShape', input_format='NCTHW'),
@@ -42,7 +42,7 @@ train_dataloader = dict(
     drop_last=True,
     sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(
-        type='VideoDataset',
+        type='RobustVideoDataset',
         ann_file=f'{root}/quickstart_train_list_videos.txt',
         data_prefix=dict(video=f'{root}/videos_train'),
         pipeline=train_pipeline,
@@ -54,7 +54,7 @@ val_dataloader = dict(
     persistent_workers=True,
     sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(
-        type='VideoDataset',
+        type='RobustVideoDataset',
         ann_file=f'{root}/quickstart_val_list_videos.txt',
         data_prefix=dict(video=f'{root}/videos_val'),
         pipeline=test_pipeline,
@@ -62,8 +62,8 @@ val_dataloader = dict(
     ),
 )
 test_dataloader = {**val_dataloader, 'batch_size': 1}
-val_evaluator = dict(type='AccMetric')
-test_evaluator = val_evaluator
+val_evaluator = dict(type='RobustAccMetric', bad_videos='wrong')
+test_evaluator = dict(type='RobustAccMetric')
 
 model = dict(
     type='Recognizer3D',

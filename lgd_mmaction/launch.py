@@ -3,17 +3,22 @@
 ``tools/train.py`` and ``tools/test.py`` call :func:`run_stock_tool`. Options,
 help and behaviour are the stock script's; what is added is a look at the
 files that the config names before anything expensive starts, and one
-sentence instead of a traceback for the errors that a user can mend.
+sentence instead of a traceback for the errors that a user can mend. Exit codes
+are 0, 2 for such an error, and 85 for a training that saved itself because it
+was told to stop (``engine/preemption_hook.py``).
 """
 
+import errno
 import os
 import sys
+from argparse import Namespace
 from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
 
 from mmengine.config import Config
 
+from .config_errors import check_components, read_config
 from .errors import ConfigError, LGDError
 from .preflight import check_config
 
@@ -52,8 +57,10 @@ def run_stock_tool(name: str) -> None:
     try:
         script = _load_script(stock_tools_dir() / name)
         args = script.parse_args()
+        cfg = _merged_config(script, args)
+        check_components(cfg, args.config)
         check_config(
-            _merged_config(script, args),
+            cfg,
             test=name == 'test.py',
             checkpoint=getattr(args, 'checkpoint', None),
         )
@@ -63,6 +70,46 @@ def run_stock_tool(name: str) -> None:
             raise
         print(f'error: {error}', file=sys.stderr)
         sys.exit(EXIT_USER_ERROR)
+    except OSError as error:
+        full = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+        if error.errno not in full or os.environ.get('LGD_TRACEBACK') == '1':
+            raise
+        print(
+            f'error: {error.filename or "a file of the work directory"} '
+            f'could not be written: {error.strerror}; make room, then run '
+            'the same command with --resume auto',
+            file=sys.stderr,
+        )
+        sys.exit(EXIT_USER_ERROR)
+
+
+def _keep_load_from(script: ModuleType, args: Namespace) -> Namespace:
+    """Let the first start with ``--resume auto`` load the config's weights.
+
+    Stock ``--resume auto`` drops ``load_from``, also where there is nothing
+    to resume yet: a job that always says ``--resume auto``, so that it can be
+    started again, would train from random weights. Then the option is taken
+    out, and the arguments are parsed again.
+    """
+    cfg = script.merge_args(Config.fromfile(args.config), args)
+    wanted = Config.fromfile(args.config).get('load_from')
+    if args.cfg_options is not None:
+        wanted = args.cfg_options.get('load_from', wanted)
+    hook = cfg.get('default_hooks', {}).get('checkpoint') or {}
+    if wanted is None or hook.get('out_dir') is not None:
+        return args
+    folder = Path(cfg.work_dir)
+    if (folder / 'last_checkpoint').exists() or any(folder.glob('*.pth')):
+        return args
+    print(
+        f'--resume auto: nothing to resume in {folder}, so training starts '
+        f'from {wanted}.',
+        file=sys.stderr,
+    )
+    at = next(i for i, a in enumerate(sys.argv) if a.startswith('--resume'))
+    end = at + 1 + (sys.argv[at + 1 : at + 2] == ['auto'])
+    del sys.argv[at:end]
+    return script.parse_args()
 
 
 def _load_script(path: Path) -> ModuleType:
@@ -82,7 +129,7 @@ def _merged_config(script: ModuleType, args: object) -> Config:
             f'there is no config file {args.config}; the configs of this '
             'package are in its folder configs/'
         )
-    cfg = script.merge_args(Config.fromfile(args.config), args)
+    cfg = script.merge_args(read_config(args.config), args)
     # train.py merges these by itself, test.py only later; twice is harmless
     if args.cfg_options is not None:
         cfg.merge_from_dict(args.cfg_options)

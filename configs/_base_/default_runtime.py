@@ -8,12 +8,21 @@ default_hooks = dict(
     logger=dict(type='LoggerHook', interval=20, ignore_last=False),
     param_scheduler=dict(type='ParamSchedulerHook'),
     checkpoint=dict(
-        type='CheckpointHook', interval=1, max_keep_ckpts=3, save_best='auto'
+        type='SafeCheckpointHook',
+        interval=1,
+        max_keep_ckpts=3,
+        save_best='auto',
     ),
     sampler_seed=dict(type='DistSamplerSeedHook'),
     sync_buffers=dict(type='SyncBuffersHook'),
     # resuming is exact, and every epoch crops and flips in its own way
     epoch_seed=dict(type='EpochSeedHook'),
+    # bad_videos.txt in the work directory
+    bad_videos=dict(type='BadVideoHook'),
+    # SIGTERM, SIGINT, SIGUSR1: finish the step, save, end with exit code 85
+    preemption=dict(type='PreemptionHook'),
+    # a NaN loss stops the run before the weights take it
+    finite_loss=dict(type='FiniteLossHook'),
 )
 
 env_cfg = dict(

@@ -22,3 +22,6 @@ model = dict(
     # the stock head that takes two feature maps: [local, global] -> linear
     cls_head=dict(type='SlowFastHead', in_channels=1536),
 )
+
+# the stock recipe does not clip; norms below 40 are left as they are
+optim_wrapper = dict(clip_grad=dict(max_norm=40, norm_type=2))

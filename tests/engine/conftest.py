@@ -18,3 +18,11 @@ def tiny() -> ModuleType:
     import tiny_run
 
     return tiny_run
+
+
+@pytest.fixture(scope='session')
+def dist_run(tiny: ModuleType) -> ModuleType:
+    """tests/engine/dist_run.py."""
+    import dist_run
+
+    return dist_run

@@ -1,5 +1,8 @@
 """Mixed precision through a whole network, in both stages."""
 
+import copy
+import math
+from functools import partial
 from types import ModuleType
 
 import pytest
@@ -64,3 +67,80 @@ def test_bf16_training_learns(model: nn.Module, tiny: ModuleType) -> None:
         history[stage].append(loss.item() / (2 if stage == 1 else 1))
     for losses in history.values():
         assert losses[-1] < 0.7 * losses[0]
+
+
+# the loss scale of fp16, on the CPU
+
+
+@pytest.fixture
+def amp(model: nn.Module, monkeypatch: pytest.MonkeyPatch) -> object:
+    """mmengine's AmpOptimWrapper, which asks for a GPU, without one."""
+    from mmengine.optim.optimizer import amp_optimizer_wrapper as module
+
+    monkeypatch.setattr(module, 'is_cuda_available', lambda: True)
+    monkeypatch.setattr(
+        module, 'GradScaler', partial(torch.amp.GradScaler, 'cpu')
+    )
+    return module.AmpOptimWrapper(
+        loss_scale=dict(init_scale=2.0**16, growth_interval=3),
+        dtype='float16',
+        optimizer=torch.optim.SGD(model.parameters(), lr=0.02),
+        clip_grad=dict(max_norm=40, norm_type=2),
+    )
+
+
+def scaled_step(
+    model: nn.Module, amp: object, tiny: ModuleType, factor: float = 1.0
+) -> float:
+    """One step on a loss times a factor; the norm of the gradients."""
+    loss = total_loss(model, batch(tiny), torch.float16) * factor
+    amp.update_params(loss)
+    return amp.message_hub.get_scalar('train/grad_norm').current()
+
+
+@pytest.mark.slow
+def test_scale_falls_and_grows_and_weights_stay(
+    model: nn.Module, amp: object, tiny: ModuleType
+) -> None:
+    def weights() -> list[Tensor]:
+        return [p.detach().clone() for p in model.parameters()]
+
+    before = weights()
+    # too large for float32 when scaled: left out, the scale is halved
+    norm = scaled_step(model, amp, tiny, factor=1e36)
+    assert not math.isfinite(norm)
+    assert all(map(torch.equal, before, weights()))
+    assert amp.loss_scaler.get_scale() == 2.0**15
+    for expected in (2.0**15, 2.0**15, 2.0**16):  # three good steps
+        norm = scaled_step(model, amp, tiny)
+        assert 0 < norm < 100  # unscaled, as clipping needs it
+        assert amp.loss_scaler.get_scale() == expected
+    assert not all(map(torch.equal, before, weights()))
+
+
+@pytest.mark.slow
+def test_scale_survives_resuming(
+    model: nn.Module, amp: object, tiny: ModuleType
+) -> None:
+    scaled_step(model, amp, tiny, factor=1e36)
+    state = copy.deepcopy(amp.state_dict())
+    assert state['loss_scaler']['scale'] == 2.0**15
+    scaled_step(model, amp, tiny, factor=1e36)
+    amp.load_state_dict(state)
+    assert amp.loss_scaler.get_scale() == 2.0**15
+
+
+@pytest.mark.slow
+def test_small_gradients_need_the_scale(
+    model: nn.Module, tiny: ModuleType
+) -> None:
+    def zeros(scale: float) -> float:
+        """The share of gradients that fp16 rounds to nothing."""
+        model.zero_grad()
+        loss = total_loss(model, batch(tiny), torch.float16)
+        (loss * 1e-5 * scale).backward()
+        grads = [p.grad.flatten() for p in model.backbone.parameters()
+                 if p.grad is not None]  # fmt: skip
+        return (torch.cat(grads) == 0).float().mean().item()
+
+    assert zeros(2.0**16) < zeros(1.0) - 0.1

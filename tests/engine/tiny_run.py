@@ -10,6 +10,7 @@ import itertools
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -70,6 +71,17 @@ class KillHook(Hook):
 
 
 @HOOKS.register_module(force=True)
+class SlowHook(Hook):
+    """Lets every iteration last, so that a signal finds it running."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+
+    def before_train_iter(self, runner: Runner, **kwargs: object) -> None:
+        time.sleep(self.seconds)
+
+
+@HOOKS.register_module(force=True)
 class RecordHook(Hook):
     """Writes the gradients of every step and the stage it was in."""
 
@@ -103,19 +115,53 @@ def tiny_config(
     shuffle: bool = True,
     norm_eval: bool = False,
     hooks: tuple[dict, ...] = (),
+    length: int = 8,
+    validate: bool = False,
+    safe: bool = False,
 ) -> Config:
-    """8 clips in batches of 4: two iterations an epoch."""
+    """8 clips in batches of 4: two iterations an epoch.
+
+    With ``validate`` every epoch is validated and the best checkpoint kept;
+    ``safe`` takes the hooks of configs/_base_/default_runtime.py that make
+    resuming exact, and keeps two checkpoints.
+    """
     if switch_epoch is not None:
         hooks = (dict(type='TwoStageHook', switch_epoch=switch_epoch), *hooks)
     loader = dict(
         batch_size=4,
         num_workers=num_workers,
         persistent_workers=num_workers > 0,
-        dataset=dict(type='TinyVideos', augment=augment),
+        dataset=dict(type='TinyVideos', length=length, augment=augment),
         sampler=dict(type='DefaultSampler', shuffle=shuffle),
     )
+    checkpoint = dict(type='CheckpointHook', interval=1)
+    extra = {}
+    if validate:
+        checkpoint['save_best'] = 'auto'
+        extra = dict(
+            val_dataloader=dict(
+                batch_size=2,
+                num_workers=0,
+                dataset=dict(type='TinyVideos', length=6),
+                sampler=dict(type='DefaultSampler', shuffle=False),
+            ),
+            val_cfg=dict(type='ValLoop'),
+            val_evaluator=dict(type='AccMetric'),
+        )
+    default_hooks = dict(
+        checkpoint=checkpoint, logger=dict(type='LoggerHook', interval=1)
+    )
+    if safe:
+        checkpoint.update(type='SafeCheckpointHook', max_keep_ckpts=2)
+        default_hooks.update(
+            sync_buffers=dict(type='SyncBuffersHook'),
+            epoch_seed=dict(type='EpochSeedHook'),
+            preemption=dict(type='PreemptionHook'),
+            finite_loss=dict(type='FiniteLossHook'),
+        )
     return Config(
         dict(
+            **extra,
             custom_imports=dict(imports=['lgd_mmaction', 'tiny_run']),
             default_scope='mmaction',
             work_dir=str(work_dir),
@@ -158,10 +204,7 @@ def tiny_config(
             param_scheduler=[
                 dict(type='MultiStepLR', milestones=[1, 3], gamma=0.5)
             ],
-            default_hooks=dict(
-                checkpoint=dict(type='CheckpointHook', interval=1),
-                logger=dict(type='LoggerHook', interval=1),
-            ),
+            default_hooks=default_hooks,
             custom_hooks=list(hooks),
             log_level='WARNING',
         )

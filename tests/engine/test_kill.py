@@ -1,0 +1,116 @@
+"""Kills at chosen and random moments; what was resumed ends the same.
+
+tools/soak/crashes.py does the work; it runs 50 kills and more.
+"""
+
+import json
+import sys
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+
+def load_crashes() -> ModuleType:
+    """tools/soak/crashes.py."""
+    if 'soak_crashes' not in sys.modules:
+        folder = Path(__file__).resolve().parents[2] / 'tools' / 'soak'
+        spec = spec_from_file_location('soak_crashes', folder / 'crashes.py')
+        module = module_from_spec(spec)
+        sys.modules[spec.name] = module
+        spec.loader.exec_module(module)
+    return sys.modules['soak_crashes']
+
+
+@pytest.fixture(scope='module')
+def crashes() -> ModuleType:
+    return load_crashes()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('processes', [1, 2])
+def test_random_kills(
+    crashes: ModuleType, tmp_path: Path, processes: int
+) -> None:
+    report = crashes.soak_crashes(
+        6 if processes == 1 else 3,
+        tmp_path,
+        seed=processes,
+        processes=processes,
+        progress=False,
+    )
+    assert report['failures'] == []
+    assert report['survived'] == report['tried'] >= 3
+    assert report['lost'] == 0 and sum(report['kinds'].values()) >= 3
+
+
+class Fixed:
+    """Stands in for a generator of random numbers: always the same."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+    def integers(self, low: int, high: int) -> int:
+        return self.number
+
+
+@pytest.mark.slow
+def test_killed_in_a_write_and_at_the_switch(
+    crashes: ModuleType, tiny: ModuleType, tmp_path: Path
+) -> None:
+    whole, folder = tmp_path / 'whole', tmp_path / 'killed'
+    codes, _ = crashes.run(tiny, whole, 1)
+    assert codes == [0], crashes.log_of(whole)
+    # the first write of the first checkpoint: half of it is on the disk
+    assert crashes.run(tiny, folder, 1, 'saving', Fixed(0))[0] == [-9]
+    (part,) = folder.glob('.epoch_1.pth.*.lgd-part')
+    assert part.stat().st_size > 1000
+    assert not list(folder.glob('*.pth'))
+    # its rename to the name that counts is done, last_checkpoint is not:
+    # write, fsync, replace, fsync of the folder, write
+    assert crashes.run(tiny, folder, 1, 'saving', Fixed(4))[0] == [-9]
+    assert not part.exists() and (folder / 'epoch_1.pth').is_file()
+    assert not (folder / 'last_checkpoint').exists()
+    # both sides of the switch
+    for after in (0, 1):
+        code = crashes.run(tiny, folder, 1, 'switch', Fixed(after))[0]
+        assert code == [-9]
+        last = (folder / 'last_checkpoint').read_text()
+        assert last == str(folder / 'epoch_2.pth')
+    assert crashes.differences(tiny, whole, folder) != []
+    assert crashes.run(tiny, folder, 1)[0] == [0]
+    assert crashes.differences(tiny, whole, folder) == []
+
+
+def test_differences_are_seen(
+    crashes: ModuleType, tiny: ModuleType, tmp_path: Path
+) -> None:
+    def lay_out(name: str, loss: float, weight: float) -> Path:
+        import torch
+
+        folder = tmp_path / name
+        logs = folder / '20260101_000000' / 'vis_data'
+        logs.mkdir(parents=True)
+        entry = dict(loss=loss, step=1, time=np.random.rand())
+        (logs / 'scalars.json').write_text(json.dumps(entry) + '\n{"torn')
+        torch.save(
+            dict(
+                state_dict=dict(w=torch.tensor(weight)),
+                meta=dict(epoch=1, iter=2),
+            ),
+            folder / 'epoch_1.pth',
+        )
+        return folder
+
+    a, b = lay_out('a', 1.0, 2.0), lay_out('b', 1.0, 2.0)
+    assert crashes.differences(tiny, a, b) == []
+    c = lay_out('c', 1.5, 3.0)
+    assert crashes.differences(tiny, a, c) == [
+        'state_dict of epoch_1.pth',
+        "metrics of [('train', 1)]",
+    ]
+    (b / '.epoch_2.pth.abc.lgd-part').touch()
+    (found,) = crashes.differences(tiny, a, b)
+    assert 'lgd-part' in found

@@ -1,0 +1,40 @@
+"""The first start with --resume auto keeps the weights that it begins with."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from lgd_mmaction.launch import (
+    _keep_load_from,
+    _load_script,
+    _merged_config,
+    stock_tools_dir,
+)
+
+
+@pytest.mark.parametrize('option', [['--resume'], ['--resume', 'auto']])
+def test_first_start_keeps_load_from(
+    option: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture,
+) -> None:
+    config = tmp_path / 'a.py'
+    config.write_text("load_from = 'kinetics.pth'\nresume = False\n")
+    work_dir = tmp_path / 'run'
+    argv = ['train.py', str(config), '--work-dir', str(work_dir), *option]
+    script = _load_script(stock_tools_dir() / 'train.py')
+
+    def start() -> tuple[bool, str | None]:
+        monkeypatch.setattr(sys, 'argv', [*argv, '--seed', '3'])
+        args = _keep_load_from(script, script.parse_args())
+        assert args.seed == 3
+        cfg = _merged_config(script, args)
+        return cfg.resume, cfg.load_from
+
+    assert start() == (False, 'kinetics.pth')
+    assert 'starts from kinetics.pth' in capsys.readouterr().err
+    work_dir.mkdir()
+    (work_dir / 'last_checkpoint').write_text('x')
+    assert start() == (True, None)

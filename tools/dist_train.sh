@@ -4,8 +4,10 @@
 # the stock dist_train.sh. On a machine without GPUs GPUS is the number of
 # processes; add: --cfg-options env_cfg.dist_cfg.backend=gloo
 #
-# The stock script itself is not called: it uses torch.distributed.launch,
-# which torch has deprecated, and splits options at spaces.
+# MAX_RESTARTS=3 starts the ranks of all machines again when one has died, at
+# most 3 times; with --resume they go on from the last checkpoint:
+#   MAX_RESTARTS=3 bash tools/dist_train.sh configs/lgd3d_k600.py 8 --resume
+# TORCHRUN_ARGS holds further options of torchrun.
 set -euo pipefail
 
 if [ "$#" -lt 2 ]; then
@@ -15,12 +17,5 @@ fi
 config=$1 gpus=$2
 shift 2
 
-export PYTHONPATH="$(dirname "${BASH_SOURCE[0]}")/..:${PYTHONPATH:-}"
-exec "${PYTHON:-python}" -m torch.distributed.run \
-    --nnodes="${NNODES:-1}" \
-    --node_rank="${NODE_RANK:-0}" \
-    --master_addr="${MASTER_ADDR:-127.0.0.1}" \
-    --master_port="${PORT:-29500}" \
-    --nproc_per_node="$gpus" \
-    "$(dirname "${BASH_SOURCE[0]}")/train.py" "$config" \
-    --launcher pytorch "$@"
+source "$(dirname "${BASH_SOURCE[0]}")/launchers.sh"
+run_torchrun "$gpus" train.py "$config" --launcher pytorch "$@"

@@ -1,9 +1,5 @@
-"""Two processes (gloo, torchrun through tools/dist_train.sh) against one."""
+"""Two processes (gloo) against one, gradient by gradient."""
 
-import os
-import socket
-import subprocess
-import sys
 from pathlib import Path
 from types import ModuleType
 
@@ -16,17 +12,10 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group('ddp')]
 _FINISHED: dict[bool, tuple[Path, Path]] = {}
 
 
-def free_port() -> int:
-    with socket.socket() as s:
-        s.bind(('127.0.0.1', 0))
-        return s.getsockname()[1]
-
-
 @pytest.fixture(params=[False, True], ids=['', 'with_cp'])
 def runs(
     request: pytest.FixtureRequest,
-    tiny: ModuleType,
-    repo_root: Path,
+    dist_run: ModuleType,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> tuple[Path, Path]:
     """The same 2 epochs, 1 in each stage, in one process and in two.
@@ -37,52 +26,25 @@ def runs(
     if request.param not in _FINISHED:
         folder = tmp_path_factory.mktemp('ddp')
         _FINISHED[request.param] = train_twice(
-            folder, tiny, repo_root, with_cp=request.param
+            folder, dist_run, with_cp=request.param
         )
     return _FINISHED[request.param]
 
 
 def train_twice(
-    folder: Path, tiny: ModuleType, repo_root: Path, with_cp: bool
+    folder: Path, dist_run: ModuleType, with_cp: bool
 ) -> tuple[Path, Path]:
     """The work directories of one process and of two."""
-    configs = []
-    for name, batch_size in (('one', 4), ('two', 2)):
-        cfg = tiny.tiny_config(
-            folder / name,
-            switch_epoch=1,
-            max_epochs=2,
-            # the same four clips in a step, whatever process has them
-            shuffle=False,
-            # statistics of a batch would be those of half a batch
-            norm_eval=True,
-            hooks=(dict(type='RecordHook'),),
+    one, two = (
+        dist_run.distributed_config(
+            folder / name, batch_size, hooks=(dict(type='RecordHook'),)
         )
-        cfg.train_dataloader.batch_size = batch_size
-        configs.append(cfg)
-    configs[1].model.backbone.with_cp = with_cp
-    tiny.train(configs[0])
-    path = folder / 'two.py'
-    configs[1].dump(path)
-    paths = [str(Path(__file__).parent)]
-    if 'PYTHONPATH' in os.environ:
-        paths.append(os.environ['PYTHONPATH'])
-    done = subprocess.run(
-        ['bash', str(repo_root / 'tools' / 'dist_train.sh'), str(path), '2'],
-        env={
-            **os.environ,
-            'PYTHON': sys.executable,
-            'PYTHONPATH': os.pathsep.join(paths),
-            'PORT': str(free_port()),
-            'OMP_NUM_THREADS': '1',
-        },
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=300,
+        for name, batch_size in (('one', 4), ('two', 2))
     )
+    two.model.backbone.with_cp = with_cp
+    dist_run.train(one)
     # DDP's error about parameters without gradient would end up here
-    assert done.returncode == 0, done.stderr[-3000:]
+    dist_run.World(2, dist_run.train, two).results()
     return folder / 'one', folder / 'two'
 
 

@@ -94,6 +94,26 @@ def test_dist_train(repo_root: Path, echo: Path, tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
+def test_restarts(repo_root: Path, echo: Path, tmp_path: Path) -> None:
+    (echo / 'python').write_text(
+        '#!/bin/sh\nfor a in "$@"; do echo "$a"; done\n'
+        'echo "$TORCH_DISABLE_SHARE_RDZV_TCP_STORE"\n'
+    )
+    done = run(
+        'bash', repo_root / 'tools' / 'dist_train.sh', 'a.py', '2', '--resume',
+        cwd=tmp_path, MAX_RESTARTS='3', NNODES='2', MASTER_ADDR='10.0.0.1',
+        TORCHRUN_ARGS='--tee 3', **with_path(echo),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == [
+        '-m', 'torch.distributed.run', '--nnodes=2', '--rdzv-backend=c10d',
+        '--rdzv-endpoint=10.0.0.1:29500', '--rdzv-id=lgd_29500',
+        '--max-restarts=3', '--nproc_per_node=2', '--tee', '3',
+        f'{repo_root}/tools/train.py', 'a.py', '--launcher', 'pytorch',
+        '--resume', '1',
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize(
     'name, args',
     [

@@ -1,0 +1,38 @@
+"""Parsers with known faults, for the test of tools/fuzz.py."""
+
+import os
+import signal
+from pathlib import Path
+
+from common import ToolError
+from fuzzing.target import Target
+
+_kept = []
+
+
+def parse(data: bytes, folder: Path) -> None:
+    """Each fault has a word that sets it off."""
+    (folder / 'a').write_bytes(data)
+    if b'<r!>' in data:
+        raise ToolError('a line that a user can mend')
+    if b'<k!>' in data:
+        raise KeyError('missing')
+    if b'<m!>' in data:
+        _kept.append(b'\1' * 2**27)
+    if b'<c!>' in data:
+        os.kill(os.getpid(), signal.SIGSEGV)
+    while b'<h!>' in data:
+        pass
+
+
+def targets() -> dict[str, Target]:
+    return {
+        name: Target(name, parse, (b'aaaa', seed), (ToolError,))
+        for name, seed in (
+            ('good', b'<r!>' * 3),
+            ('wrong', b'a' * 50 + b'<k!>'),
+            ('large', b'<m!>' * 3),
+            ('crash', b'<c!>' * 3),
+            ('hang', b'<h!>' * 3),
+        )
+    }

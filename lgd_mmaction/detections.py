@@ -88,7 +88,7 @@ class BoxTable:
         with zipfile.ZipFile(path) as archive:
             size = sum(entry.file_size for entry in archive.infolist())
         # boxes do not shrink so much; a few bytes could fill the memory
-        if size > max(2**28, 200 * path.stat().st_size):
+        if size > max(2**26, 200 * path.stat().st_size):
             raise ValueError(f'it unpacks to {size} bytes')
         with np.load(path, allow_pickle=False) as archive:
             known = cls.__dataclass_fields__

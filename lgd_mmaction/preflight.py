@@ -6,18 +6,17 @@ path, the place in the config and the remedy.
 """
 
 import os
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import torch
 from mmengine.config import Config
 
 from .errors import CheckpointError, ConfigError, DataError
+from .safe_load import load_weights
 
 # which command writes the lists of a data set, by a word in its paths
-_CONVERTERS = ('kinetics', 'ucf101', 'hmdb51')
+_CONVERTERS = ('kinetics', 'jhmdb', 'ucf101_24', 'ucf101', 'hmdb51')
 # stock heads for one feature map
 _ONE_MAP_HEADS = (
     'I3DHead',
@@ -140,6 +139,17 @@ def _check_dataset(where: str, dataset: dict) -> None:
                 f'the annotation file {path} is empty ({where}.ann_file); '
                 f'{_remedy(path)}'
             )
+    proposals = dataset.get('proposal_file')
+    ours = str(dataset.get('type')).endswith('ActionTubeDataset')
+    if ours and proposals and _is_local(proposals) and _is_local(root):
+        path = _join(root, proposals)
+        if not path.is_file():
+            raise DataError(
+                f'the file of proposals {path} does not exist '
+                f'({where}.proposal_file); make it with '
+                'tools/data/detect_people.py, or set it to None to take the '
+                'ground truth boxes'
+            )
     for name, prefix in (dataset.get('data_prefix') or {}).items():
         if not isinstance(prefix, str) or not _is_local(prefix):
             continue
@@ -164,19 +174,9 @@ def _check_checkpoint(where: str, name: Any) -> None:
         )
     try:
         # mmap: only the structure is read, the weights stay on the disk
-        content = torch.load(
-            path,
-            map_location='cpu',
-            weights_only=True,
-            mmap=zipfile.is_zipfile(path),
-        )
-    except Exception as error:
-        reason = str(error).strip().split('\n', 1)[0].split('. ', 1)[0]
-        raise CheckpointError(
-            f'the checkpoint {path} cannot be read ({where}): '
-            f'{type(error).__name__}: {reason}; it may be cut short or no '
-            'checkpoint at all, so copy or download it again'
-        ) from error
+        content = load_weights(path, mmap=True)
+    except CheckpointError as error:
+        raise CheckpointError(f'{where}: {error}') from error
     if not isinstance(content, dict) or not content:
         raise CheckpointError(
             f'the checkpoint {path} holds no state dict ({where}) but '

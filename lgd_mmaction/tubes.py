@@ -166,7 +166,13 @@ def load_tubes(path: str | PathLike) -> TubeAnnotations:
         return _parse(content)
     except DataError as error:
         raise DataError(f'{path}: {error}') from None
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (
+        KeyError,
+        TypeError,
+        ValueError,
+        AttributeError,
+        OverflowError,
+    ) as error:
         raise DataError(
             f'{path} is damaged ({type(error).__name__}: {error}); convert '
             'the data set again'
@@ -174,7 +180,7 @@ def load_tubes(path: str | PathLike) -> TubeAnnotations:
 
 
 def _parse(content: dict) -> TubeAnnotations:
-    classes = tuple(content['classes'])
+    classes = tuple(_names(content['classes'], 'classes'))
     videos = {
         name: _parse_video(name, video, len(classes))
         for name, video in content['videos'].items()
@@ -182,12 +188,15 @@ def _parse(content: dict) -> TubeAnnotations:
     splits = content['splits']
     for split, subsets in splits.items():
         for subset, names in subsets.items():
+            _names(names, f'split {split}/{subset}')
             unknown = [name for name in names if name not in videos]
             if unknown:
                 raise DataError(
                     f'split {split}/{subset} names {len(unknown)} videos '
                     f'without annotation, first {unknown[0]}'
                 )
+    if not isinstance(content['dataset'], str):
+        raise DataError(f'dataset is {content["dataset"]!r}, not a name')
     return TubeAnnotations(content['dataset'], classes, splits, videos)
 
 
@@ -196,7 +205,7 @@ def _parse_video(name: str, video: dict, num_classes: int) -> TubeVideo:
         Tube(
             _integer(tube['label'], name),
             _integer(tube['start'], name),
-            np.asarray(tube['boxes'], np.float32).reshape(-1, 4),
+            _boxes(tube['boxes'], name),
         )
         for tube in video['tubes']
     )
@@ -256,6 +265,30 @@ def _integer(value: object, name: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
         raise DataError(f'{name} has {value!r} where an integer belongs')
     return value
+
+
+def _names(value: object, what: str) -> list[str]:
+    """A list of names, none of them twice."""
+    if not isinstance(value, list) or not all(
+        isinstance(name, str) for name in value
+    ):
+        raise DataError(f'{what} is not a list of names')
+    if len(set(value)) < len(value):
+        twice = next(name for name in value if value.count(name) > 1)
+        raise DataError(f'{what} names {twice} twice')
+    return value
+
+
+def _boxes(value: object, name: str) -> np.ndarray:
+    """(F, 4) float32 of lists of four numbers."""
+    if not isinstance(value, list) or not all(
+        isinstance(box, list)
+        and len(box) == 4
+        and all(type(x) in (int, float) for x in box)
+        for box in value
+    ):
+        raise DataError(f'a tube of {name} has boxes that are not 4 numbers')
+    return np.asarray(value, np.float32).reshape(-1, 4)
 
 
 def _plain(boxes: np.ndarray) -> list[list[float]]:

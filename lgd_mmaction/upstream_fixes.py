@@ -5,6 +5,7 @@ upstream is fixed and harmless when applied twice. Nothing on disk changes.
 """
 
 import sys
+from functools import partial
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from importlib.util import spec_from_loader
@@ -19,6 +20,8 @@ def apply_upstream_fixes() -> None:
     """Apply every fix of this module; called by ``import lgd_mmaction``."""
     provide_missing_drn()
     allow_mmengine_checkpoints()
+    load_urls_as_weights()
+    load_yaml_as_data()
     allow_processes_on_cpu()
     flip_flow_fields()
 
@@ -73,34 +76,34 @@ def allow_mmengine_checkpoints() -> None:
     mmengine saves its message hub: ``HistoryBuffer`` objects, the numpy arrays
     and scalars in them, and references to the buffer's methods
     (https://github.com/open-mmlab/mmengine/issues/1655). Since torch 2.6
-    weights_only is the default and refuses them. These types run no code when
-    they load, so they are named as safe; weights_only stays on, and everything
-    else is refused as before. Inert before torch 2.6.
+    weights_only is the default and refuses them. Naming numpy's own types as
+    safe would let a file make pointers out of its bytes, and ``getattr`` and
+    ``bytes`` are too much as well; so narrow stand-ins take the place of all
+    these. weights_only stays on, and everything else is refused as before.
+    Inert before torch 2.6.
     """
     import torch
     from mmengine.utils import digit_version
 
     if digit_version(torch.__version__) < digit_version('2.6'):
         return
-    import numpy as np
     from mmengine.logging import HistoryBuffer
 
-    try:  # numpy 2
-        from numpy._core.multiarray import _reconstruct, scalar
-    except ImportError:
-        from numpy.core.multiarray import _reconstruct, scalar
+    from . import plain_arrays as plain
 
-    # numpy's own classes for each dtype, e.g. numpy.dtypes.Float64DType
-    dtypes = {type(np.dtype(code)) for code in '?bhilqBHILQefdgSU'}
-    # an empty array is pickled with bytes()
-    safe: list[Any] = [HistoryBuffer, np.ndarray, np.dtype, bytes, *dtypes]
+    safe: list[Any] = [
+        HistoryBuffer,
+        (plain.PlainArray, 'numpy.ndarray'),
+        (plain.PlainDType, 'numpy.dtype'),
+        # an empty array is pickled with bytes()
+        (plain.empty_bytes, 'builtins.bytes'),
+        # methods are pickled as getattr(HistoryBuffer, 'mean')
+        (_history_buffer_method, 'builtins.getattr'),
+    ]
     # a checkpoint may come from the other major version of numpy
     for core in ('numpy.core', 'numpy._core'):
-        safe.append((_reconstruct, f'{core}.multiarray._reconstruct'))
-        safe.append((scalar, f'{core}.multiarray.scalar'))
-    # methods are pickled as getattr(HistoryBuffer, 'mean'); getattr itself
-    # would be too much to allow
-    safe.append((_history_buffer_method, 'builtins.getattr'))
+        safe.append((plain.reconstruct, f'{core}.multiarray._reconstruct'))
+        safe.append((plain.scalar, f'{core}.multiarray.scalar'))
     torch.serialization.add_safe_globals(safe)
 
 
@@ -111,10 +114,42 @@ def _history_buffer_method(owner: Any, name: str) -> Any:
     allowed = ('min', 'max', 'current', 'mean')
     if owner is not HistoryBuffer or name not in allowed:
         raise UnpicklingError(
-            f'a checkpoint asks for attribute {name!r} of {owner!r}, which '
+            f'a checkpoint asks for attribute {str(name)[:40]!r}, which '
             'no checkpoint of mmengine does; do not trust this file'
         )
     return getattr(HistoryBuffer, name)
+
+
+def load_urls_as_weights() -> None:
+    """Let a checkpoint behind a URL load with weights_only, as a file does.
+
+    mmengine reads ``https://``, ``torchvision://`` and the like through
+    ``torch.hub.load_state_dict_from_url``, which switches weights_only off
+    unless told otherwise: whatever the server sends may run code (seen in
+    mmengine 0.10.7 with torch 2.13; no thread known). Inert where torch's
+    function says True by itself or has no such argument.
+    """
+    from inspect import signature
+
+    from mmengine.runner import checkpoint
+
+    stock = checkpoint.load_url
+    option = signature(stock).parameters.get('weights_only')
+    if option is not None and option.default is not True:
+        checkpoint.load_url = partial(stock, weights_only=True)
+
+
+def load_yaml_as_data() -> None:
+    """Let mmengine read YAML with the loader that makes plain data only.
+
+    Its handler takes ``yaml.CLoader``, which calls any function that a tag
+    such as ``!!python/object/apply:os.system`` names; a ``.yaml`` config or
+    annotation is data and must not. Harmless when applied twice.
+    """
+    import yaml
+    from mmengine.fileio.handlers import yaml_handler
+
+    yaml_handler.Loader = getattr(yaml, 'CSafeLoader', yaml.SafeLoader)
 
 
 def flip_flow_fields() -> None:
@@ -182,3 +217,27 @@ def allow_processes_on_cpu() -> None:
 
     utils._init_dist_pytorch = init_dist
     MMDistributedDataParallel.__init__ = init_ddp
+
+
+def score_frames_without_boxes() -> None:
+    """Let ``BBoxHeadAVA`` score no boxes at all: a (0, classes) tensor.
+
+    Its ``x.view(x.size(0), -1)`` cannot reshape a tensor without elements,
+    so a tested frame in which the person detector saw nobody ends the test
+    (mmaction2 1.2.0, seen; no thread known). Called by lgd_mmaction.models;
+    does nothing where mmdet or the operators of mmcv are missing.
+    """
+    try:
+        from mmaction.models.roi_heads.bbox_heads import BBoxHeadAVA
+    except ImportError:
+        return
+    if getattr(BBoxHeadAVA, '_lgd_no_boxes', False):
+        return
+    BBoxHeadAVA._lgd_no_boxes = True
+    stock = BBoxHeadAVA.forward
+
+    def forward(self: Any, x: Any) -> Any:
+        # x: (boxes, C, T, h, w)
+        return stock(self, x) if len(x) else x.new_zeros(0, self.num_classes)
+
+    BBoxHeadAVA.forward = forward

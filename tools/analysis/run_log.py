@@ -7,7 +7,6 @@ start replaces what was logged from its first step on.
 """
 
 import json
-import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -109,14 +108,15 @@ def _read_session(file: Path) -> tuple[list[dict], list[dict]]:
             continue
         try:
             row = json.loads(line)
-        except json.JSONDecodeError as error:
+        except (ValueError, RecursionError) as error:
             if number == len(lines):
                 continue  # a killed run leaves half a line
+            reason = getattr(error, 'msg', error)
             raise ToolError(
-                f'{file}:{number} is no JSON ({error.msg}): repair or '
+                f'{file}:{number} is no JSON ({reason}): repair or '
                 'remove that line'
             ) from None
-        if not isinstance(row, dict) or not isinstance(row.get('step'), int):
+        if not isinstance(row, dict) or not _counts(row):
             raise ToolError(
                 f'{file}:{number} is no record of a step: name a folder '
                 'that tools/train.py wrote'
@@ -125,8 +125,16 @@ def _read_session(file: Path) -> tuple[list[dict], list[dict]]:
     return list(train.values()), list(val.values())
 
 
+def _counts(row: dict) -> bool:
+    """Whether step and epoch, if there is one, can be what they are."""
+    return all(
+        type(n) is int and 0 <= n < 2**53
+        for n in (row.get('step'), row.get('epoch', 1))
+    )
+
+
 def _course(train: list[dict], val: list[dict], starts: int) -> Course:
-    by_epoch = all(_is_number(row.get('epoch')) for row in train)
+    by_epoch = all(row.get('epoch') for row in train)
     unit, length = 'iteration', 1.0
     if by_epoch:
         unit = 'epoch'
@@ -148,4 +156,5 @@ def _course(train: list[dict], val: list[dict], starts: int) -> Course:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and math.isfinite(value)
+    # JSON integers have no end, floats have one
+    return isinstance(value, int | float) and abs(value) <= 1e300

@@ -8,10 +8,7 @@ tensors, arrays and plain Python values only, so that a score file from
 elsewhere cannot run code.
 """
 
-import io
 import os
-import pickle
-from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +16,7 @@ from typing import Any
 
 import numpy as np
 from analysis_common import ToolError
+from score_pickle import UnsafePickle, load_plain
 from video_names import read_list, same_videos, video_keys
 
 # where PackActionInputs may have put the video's name, best first
@@ -27,15 +25,6 @@ NAMES_REMEDY = (
     "test with PackActionInputs(meta_keys=('img_shape', 'filename', "
     "'frame_dir')) in the config, or name the list that the test read"
 )
-_ARRAY_GLOBALS = {
-    ('numpy', 'dtype'),
-    ('numpy', 'ndarray'),
-    *(
-        (f'numpy.{core}.multiarray', name)
-        for core in ('core', '_core')
-        for name in ('_reconstruct', 'scalar')
-    ),
-}
 
 
 @dataclass
@@ -56,46 +45,6 @@ class Scores:
     values: np.ndarray
     labels: np.ndarray
     names_from: str
-
-
-class _ScoreUnpickler(pickle.Unpickler):
-    """An unpickler of tensors, arrays and plain values, nothing else."""
-
-    def __init__(self, file: io.BufferedIOBase, path: Path) -> None:
-        super().__init__(file)
-        self._path = path
-
-    def find_class(self, module: str, name: str) -> Any:
-        if (module, name) == ('torch._utils', '_rebuild_tensor_v2'):
-            import torch
-
-            return torch._utils._rebuild_tensor_v2
-        if (module, name) == ('torch.storage', '_load_from_bytes'):
-            return _load_storage
-        if (module, name) == ('_codecs', 'encode'):
-            return _encode_latin1
-        if (module, name) == ('collections', 'OrderedDict'):
-            return OrderedDict
-        if (module, name) in _ARRAY_GLOBALS:
-            return super().find_class(module, name)
-        raise ToolError(
-            f'{self._path} holds {module}.{name}, which no score file '
-            'needs; it was not loaded: dump it again with tools/test.py '
-            '--dump'
-        )
-
-
-def _load_storage(data: bytes) -> Any:
-    # torch's own function of this name switches weights_only off
-    import torch
-
-    return torch.load(io.BytesIO(data), weights_only=True)
-
-
-def _encode_latin1(text: str, encoding: str) -> bytes:
-    if encoding != 'latin1':
-        raise ValueError(f'unexpected encoding {encoding!r}')
-    return text.encode('latin1')
 
 
 def load_scores(
@@ -154,16 +103,18 @@ def load_scores(
 def _read_entries(path: Path) -> list[dict]:
     remedy = 'dump it again with tools/test.py --dump'
     try:
-        with path.open('rb') as file:
-            entries = _ScoreUnpickler(file, path).load()
+        entries = load_plain(path)
     except FileNotFoundError:
         raise ToolError(f'there is no score file {path}; {remedy}') from None
-    except ToolError:
-        raise
+    except UnsafePickle as error:
+        raise ToolError(
+            f'{path} {error}; nothing of it was run or used: {remedy}'
+        ) from None
     # a broken pickle can raise nearly anything
     except Exception as error:
+        reason = ' '.join(str(error).split())[:200]
         raise ToolError(
-            f'{path} is not a readable score file ({error}); {remedy}'
+            f'{path} is not a readable score file ({reason}); {remedy}'
         ) from error
     if (
         not isinstance(entries, list)
@@ -188,13 +139,41 @@ def _name_of(entry: dict) -> str | None:
 
 
 def _label_of(path: Path, entry: dict, name: str) -> int:
-    label = np.asarray(entry['gt_label']).reshape(-1)
+    label = _numbers(path, entry['gt_label'], name).reshape(-1)
     if label.size != 1:
         raise ToolError(
             f'{path}: {name} has {label.size} labels; only one label a '
             'video can be fused'
         )
+    if label[0] != np.floor(label[0]) or abs(label[0]) > 2**31:
+        raise ToolError(
+            f'{path}: {name} has label {label[0]}; test with labelled videos'
+        )
     return int(label[0])
+
+
+def _numbers(path: Path, value: Any, name: str | None) -> np.ndarray:
+    """Scores or a label, as the float64 array that they are."""
+    # lists in lists, and views of one number, unfold to far more than the file
+    nested = isinstance(value, Sequence) and any(
+        not isinstance(x, (int, float)) for x in value
+    )
+    is_view = (
+        hasattr(value, 'untyped_storage')
+        and value.numel() * value.element_size()
+        > value.untyped_storage().nbytes()
+    )
+    try:
+        if nested or is_view or isinstance(value, (str, bytes)):
+            raise TypeError
+        # bfloat16 tensors have no numpy type
+        value = value.double() if hasattr(value, 'double') else value
+        return np.asarray(value, dtype=np.float64)
+    except (TypeError, ValueError, ArithmeticError, RuntimeError):
+        raise ToolError(
+            f'{path}: the scores or the label of {name} are no numbers; dump '
+            'them with tools/test.py --dump'
+        ) from None
 
 
 def _stack_scores(
@@ -202,16 +181,7 @@ def _stack_scores(
 ) -> np.ndarray:
     rows: list[np.ndarray] = []
     for entry, name in zip(entries, names, strict=True):
-        score = entry['pred_score']
-        # bfloat16 tensors have no numpy type
-        score = score.double() if hasattr(score, 'double') else score
-        try:
-            row = np.asarray(score, dtype=np.float64)
-        except (TypeError, ValueError):
-            raise ToolError(
-                f'{path}: the scores of {name} are no numbers; dump them '
-                'with tools/test.py --dump'
-            ) from None
+        row = _numbers(path, entry['pred_score'], name)
         if row.ndim != 1 or (rows and row.shape != rows[0].shape):
             expected = rows[0].shape if rows else '(classes,)'
             raise ToolError(

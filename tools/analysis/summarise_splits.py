@@ -148,13 +148,42 @@ def read_report(path: str | Path) -> dict:
         raise ToolError(
             f'there is no {path}; write it with fuse_streams.py --out'
         ) from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ToolError(f'{path} is not JSON: {error}') from None
-    if not isinstance(report, dict) or report.get('tool') != 'fuse_streams':
+    if not _is_report(report):
         raise ToolError(
             f'{path} does not come from fuse_streams.py --out; write it so'
         )
     return report
+
+
+def _is_report(report: Any) -> bool:
+    """Whether this is what fuse_streams.py writes, as far as it is read."""
+    if not isinstance(report, dict) or report.get('tool') != 'fuse_streams':
+        return False
+    streams, fused = report.get('streams'), report.get('fused', 0)
+    counts = report.get('videos'), report.get('classes')
+    return (
+        all(type(n) is int and 0 < n < 2**53 for n in counts)
+        and isinstance(streams, list)
+        and len(streams) > 0
+        and all(isinstance(s, dict) and _measured(s) for s in streams)
+        and all(
+            isinstance(s.get(key), str)
+            for s in streams
+            for key in ('name', 'sha256', 'file')
+        )
+        and all(_is_share(s.get('weight')) for s in streams)
+        and (fused is None or (isinstance(fused, dict) and _measured(fused)))
+    )
+
+
+def _measured(measures: dict) -> bool:
+    return all(_is_share(measures.get(key)) for key in MEASURES)
+
+
+def _is_share(value: Any) -> bool:
+    return type(value) in (int, float) and 0 <= value <= 1
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -1,10 +1,14 @@
 """Names of videos: annotation lists, and names that streams share."""
 
 import os
+import re
 from collections import Counter
 from collections.abc import Sequence
 
 from analysis_common import VIDEO_EXTENSIONS, ToolError, read_lines
+
+# not str.isdigit(): a superscript is a digit, but no number
+_NUMBER = re.compile('[0-9]{1,9}')
 
 
 def read_list(ann: str | os.PathLike) -> tuple[list[str], list[int]]:
@@ -19,10 +23,10 @@ def read_list(ann: str | os.PathLike) -> tuple[list[str], list[int]]:
     names, labels = [], []
     for number, line in read_lines(ann, 'annotation list'):
         name, *numbers = line.rsplit(None, 2)
-        if len(numbers) == 2 and not numbers[0].isdigit():
+        if len(numbers) == 2 and not _NUMBER.fullmatch(numbers[0]):
             # a path with a space, then the label
             name, *numbers = line.rsplit(None, 1)
-        if not numbers or not numbers[-1].isdigit():
+        if not numbers or not _NUMBER.fullmatch(numbers[-1]):
             raise ToolError(
                 f'{ann}:{number}: expected `path label` or `dir '
                 f'total_frames label`, got {line!r}: write the list again'
@@ -47,10 +51,18 @@ def video_keys(groups: Sequence[Sequence[str]]) -> list[list[str]]:
     parts = [[_split_name(name) for name in group] for group in groups]
     depth = max((len(p) for group in parts for p in group), default=1)
     keys: list[list[str]] = []
-    for kept in range(1, depth + 1):
-        keys = [['/'.join(p[-kept:]) for p in group] for group in parts]
-        if all(len(set(group)) == len(group) for group in keys):
-            return keys
+    low, high = 1, depth
+    while low <= high:
+        # names that differ in `kept` folders differ in more: halve the range
+        kept = 1 if low == 1 and high == depth else (low + high) // 2
+        found = [['/'.join(p[-kept:]) for p in group] for group in parts]
+        if all(len(set(group)) == len(group) for group in found):
+            keys, high = found, kept - 1
+        else:
+            low = kept + 1
+    if keys or not groups:
+        return keys
+    keys = [['/'.join(p) for p in group] for group in parts]
     for group, names in zip(keys, groups, strict=True):
         counts = Counter(group)
         for key, name in zip(group, names, strict=True):

@@ -246,6 +246,11 @@ class Placer:
                     'a list cannot: rename it, or leave --no-link out'
                 )
             return path
+        if os.path.isabs(name) or '..' in name.split('/'):
+            raise ToolError(
+                f'{path!r} leads out of {self.dest}: correct that name in '
+                'the annotation files'
+            )
         source = root / path
         if self._taken.setdefault(name, source) != source:
             raise ToolError(

@@ -75,7 +75,7 @@ def run_main(main: Callable[..., int | None]) -> NoReturn:
 
 def warn(message: str) -> None:
     """Print ``warning: ...`` to stderr."""
-    print(f'warning: {message}', file=sys.stderr)
+    print(f'warning: {printable(message)}', file=sys.stderr)
 
 
 def progress(

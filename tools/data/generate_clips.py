@@ -200,8 +200,9 @@ def _claim_folder(out: Path, look: dict[str, Any], overwrite: bool) -> None:
     if manifest.exists() and not overwrite:
         try:
             there = json.loads(read_text(manifest))
-        except json.JSONDecodeError:
+        except (ValueError, RecursionError):
             there = {}
+        there = there if isinstance(there, dict) else {}
         changed = [key for key in look if look[key] != there.get(key)]
         if changed:
             raise ToolError(

@@ -131,6 +131,8 @@ def parse_row(where: str, header: Sequence[str], fields: list[str]) -> Row:
     label = row.get('label', '')
     if not label and split != 'test':
         raise ToolError(f'{where}: a {split} clip needs a label')
+    if '..' in re.split(r'[/\\]', label) or label[:1] in ('/', '\\'):
+        raise ToolError(f'{where}: {label!r} is a path, not a class')
     youtube_id = row['youtube_id']
     if youtube_id == '#NAME?':
         raise ToolError(

@@ -65,6 +65,12 @@ class Outcome:
     stamp: str = ''
     params: str = ''
 
+    def is_sound(self) -> bool:
+        """Whether the fields are what a journal holds."""
+        texts = (self.key, self.status, self.error, self.stamp, self.params)
+        made = self.result is None or isinstance(self.result, dict)
+        return made and all(isinstance(text, str) for text in texts)
+
 
 @dataclass
 class Report:
@@ -91,7 +97,7 @@ class Report:
 
     def print_notes(self, limit: int = 20) -> None:
         """List the notes on what is done, on stderr."""
-        notes = [(o.key, o.result.get('note')) for o in self.done]
+        notes = [(o.key, (o.result or {}).get('note')) for o in self.done]
         _print_some([f'  {k}: note: {n}' for k, n in notes if n], limit)
 
 
@@ -114,7 +120,8 @@ class Journal:
         self.path = Path(path)
         self.path.parent.mkdir(parents=True, exist_ok=True)
         # 'a+': every write goes to the end, whatever a crash left there
-        self.file = open(self.path, 'a+', encoding='utf-8')  # noqa: SIM115
+        how = dict(encoding='utf-8', errors='replace')
+        self.file = open(self.path, 'a+', **how)  # noqa: SIM115
         self._lock()
         self.entries = self._read()
 
@@ -137,9 +144,10 @@ class Journal:
         text, entries = self.file.read(), {}
         for line in text.splitlines():
             # a line torn by a power cut only costs that item
-            with contextlib.suppress(ValueError, TypeError):
+            with contextlib.suppress(ValueError, TypeError, RecursionError):
                 outcome = Outcome(**json.loads(line))
-                entries[outcome.key] = outcome
+                if outcome.is_sound():
+                    entries[outcome.key] = outcome
         if text and not text.endswith('\n'):
             self.file.write('\n')
         return entries

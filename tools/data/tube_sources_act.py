@@ -132,7 +132,10 @@ def _read_video(
 def _read_tube(
     array: Any, label: int, where: str, coordinates: str
 ) -> SourceTube:
-    array = np.asarray(array)
+    try:
+        array = np.asarray(array)
+    except ValueError:  # lists of different lengths
+        array = np.empty(0)
     if array.ndim != 2 or array.shape[1] != 5 or array.dtype.kind not in 'iuf':
         raise ToolError(
             f'{where} has a tube of shape {array.shape} and {array.dtype}, '

@@ -56,7 +56,8 @@ def read_classes(path: Path, num_classes: int) -> list[str]:
     """
     names: dict[int, str] = {}
     for number, line in read_lines(path, 'class list'):
-        match = re.fullmatch(r'([0-9]{1,6})\s+([^\s/\\]+)', line)
+        # no name begins with a dot: '..' would lead out of the folder
+        match = re.fullmatch(r'([0-9]{1,6})\s+([^\s/\\.][^\s/\\]*)', line)
         if match is None:
             raise ToolError(
                 f'{path}:{number}: expected `number ClassName`, got {line!r}'

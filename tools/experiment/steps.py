@@ -62,9 +62,9 @@ class StepStore:
             marker = json.loads(path.read_text(encoding='utf-8'))
         except FileNotFoundError:
             return None
-        except ValueError:
+        except (ValueError, RecursionError):
             marker = None
-        if not isinstance(marker, dict) or marker.get('step') != key:
+        if not _is_marker(marker, key):
             raise ToolError(
                 f'{path} is no marker of this tool; remove it and run again'
             )
@@ -127,6 +127,21 @@ class StepStore:
     def _write(self, key: str, marker: dict) -> None:
         marker = {'step': key, **marker, 'versions': self.versions}
         write_json(self.path(key), marker)
+
+
+def _is_marker(marker: Any, key: str) -> bool:
+    """Whether a file holds what `StepStore` writes into a marker."""
+    return (
+        isinstance(marker, dict)
+        and marker.get('step') == key
+        and marker.get('state') in ('started', 'done')
+        and isinstance(marker.get('inputs'), dict)
+        and type(marker.get('runs')) is int
+        and (
+            marker['state'] == 'started'
+            or isinstance(marker.get('outputs'), dict)
+        )
+    )
 
 
 def changed_inputs(marker: dict, inputs: Mapping[str, Any]) -> list[str]:

@@ -1,0 +1,48 @@
+"""Unpickling score files that may come from anywhere.
+
+Only tensors, arrays of numbers and plain Python values are made; nothing in
+the file runs, and memory stays in proportion to its size.
+"""
+
+import io
+from collections import OrderedDict
+from pathlib import Path
+from typing import Any
+
+import analysis_common  # noqa: F401  (puts tools/data on the path)
+from numpy_pickle import UnsafePickle, _NumpyUnpickler
+
+
+def load_plain(path: Path) -> Any:
+    """What a pickle of tensors, arrays and plain values holds.
+
+    Raises:
+        UnsafePickle: It names anything else; nothing of it was called.
+        Exception: Nearly any, where the file is damaged.
+    """
+    return _ScoreUnpickler(path.read_bytes()).load()
+
+
+class _ScoreUnpickler(_NumpyUnpickler):
+    """Knows tensors beside what :mod:`numpy_pickle` knows."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) == ('torch._utils', '_rebuild_tensor_v2'):
+            import torch
+
+            return torch._utils._rebuild_tensor_v2
+        if (module, name) == ('torch.storage', '_load_from_bytes'):
+            return _load_storage
+        if (module, name) == ('collections', 'OrderedDict'):
+            return OrderedDict
+        return super().find_class(module, name)
+
+
+def _load_storage(data: bytes) -> Any:
+    # torch's own function of this name switches weights_only off
+    import torch
+
+    # storages are pickled in the old format; a zip could unfold to anything
+    if data[:2] == b'PK':
+        raise UnsafePickle('holds a storage in an odd format')
+    return torch.load(io.BytesIO(data), weights_only=True)

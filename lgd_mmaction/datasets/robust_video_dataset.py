@@ -153,8 +153,8 @@ class SurvivesBadVideos:
             where = self.bad_videos.path or 'the log'
             raise TooManyBadVideosError(
                 f'{count} of {self.num_videos} videos of {self.ann_file} '
-                f'cannot be read, more than max_bad_fraction={self.max_bad_fraction} '
-                f'allows; the last one is {broken}; {where} lists them: '
+                'cannot be read, more than max_bad_fraction='
+                f'{self.max_bad_fraction} allows; the last one is {broken}; {where} lists them: '
                 'repair them, or leave them out with --exclude of tools/data'
             )
 

@@ -154,8 +154,9 @@ class SurvivesBadVideos:
             raise TooManyBadVideosError(
                 f'{count} of {self.num_videos} videos of {self.ann_file} '
                 'cannot be read, more than max_bad_fraction='
-                f'{self.max_bad_fraction} allows; the last one is {broken}; {where} lists them: '
-                'repair them, or leave them out with --exclude of tools/data'
+                f'{self.max_bad_fraction} allows; the last one is {broken}; '
+                f'{where} lists them: repair them, or leave them out with '
+                '--exclude of tools/data'
             )
 
     def _stand_in(self, idx: int, broken: BrokenVideoError):

@@ -6,7 +6,8 @@
 #                work_dirs/quickstart_tubes_lgd3d/epoch_3.pth
 # Hardware:  written for 2 CPU cores
 # Published: no number, these are generated videos (4 classes)
-# Measured:  not measured here
+# Measured:  88.3 frame-mAP@0.5, generated videos in the style of J-HMDB (seed
+#            0, chance 18.6)
 _base_ = './_base_/det_runtime.py'
 
 # environment variables put the data elsewhere, or take another style

@@ -27,7 +27,7 @@ from mmengine.registry import (
     Registry,
 )
 
-from .errors import ConfigError
+from .errors import ConfigError, LGDError
 
 Path_ = tuple[str, ...]
 _MODEL_PARTS = ('backbone', 'neck', 'cls_head', 'data_preprocessor')
@@ -44,6 +44,8 @@ def read_config(path: str) -> Config:
     """
     try:
         return Config.fromfile(path)
+    except LGDError:  # a component's own sentence
+        raise
     except Exception as error:
         for file in config_files(path):
             try:

@@ -57,6 +57,8 @@ def run_stock_tool(name: str) -> None:
     try:
         script = _load_script(stock_tools_dir() / name)
         args = script.parse_args()
+        if getattr(args, 'resume', None) == 'auto':
+            args = _keep_load_from(script, args)
         cfg = _merged_config(script, args)
         check_components(cfg, args.config)
         check_config(
@@ -91,8 +93,9 @@ def _keep_load_from(script: ModuleType, args: Namespace) -> Namespace:
     started again, would train from random weights. Then the option is taken
     out, and the arguments are parsed again.
     """
-    cfg = script.merge_args(Config.fromfile(args.config), args)
-    wanted = Config.fromfile(args.config).get('load_from')
+    cfg = _merged_config(script, args)
+    # merging clears it
+    wanted = read_config(args.config).get('load_from')
     if args.cfg_options is not None:
         wanted = args.cfg_options.get('load_from', wanted)
     hook = cfg.get('default_hooks', {}).get('checkpoint') or {}

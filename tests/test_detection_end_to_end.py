@@ -1,11 +1,11 @@
 """Detection from annotations as distributed to drawn tubes, in small."""
 
+import importlib.util
 import json
 import os
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import av
 import numpy as np
@@ -36,6 +36,15 @@ def example(repo_root):
         )
 
     return run
+
+
+@pytest.fixture
+def example_module(repo_root):
+    path = repo_root / 'tools' / 'run_detection_example.py'
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 @pytest.mark.slow
@@ -92,19 +101,60 @@ def test_every_step_of_two_streams(example, tmp_path):
             assert sum(1 for _ in container.decode()) == video.num_frames
         assert (out / 'drawn' / f'{video.name}.png').is_file()
 
-    _keeps_what_is_there(example, out)
+
+def test_goes_on_where_it_stopped(example_module, tmp_path, monkeypatch):
+    """A finished training is not done again, nor its test."""
+    args = example_module.parse(['--out', str(tmp_path / 'all')])
+    steps = example_module.Example(args)
+    commands = []
+
+    def run(command, log=''):
+        commands.append([str(word) for word in command])
+        work = args.out / 'rgb'
+        if log == 'train_rgb':
+            work.mkdir(parents=True)
+            (work / 'last_checkpoint').write_text(str(work / 'epoch_3.pth'))
+        else:
+            (work / 'detections.npz').touch()
+
+    monkeypatch.setattr(steps, 'run', run)
+    assert steps.train_and_test('rgb') == args.out / 'rgb/detections.npz'
+    assert [command[0] for command in commands] == [
+        'tools/train.py',
+        'tools/test.py',
+    ]
+    # interrupted, the training goes on from its last checkpoint
+    assert '--resume' in commands[0]
+    assert commands[1][2].endswith('epoch_3.pth')
+    steps.train_and_test('rgb')
+    assert len(commands) == 2
 
 
-def _keeps_what_is_there(example, out: Path) -> None:
-    kept = [out / 'rgb' / 'detections.npz', out / 'flow' / 'finished']
-    before = [path.stat().st_mtime_ns for path in kept]
-    again = example('--style', 'ucf101_24', '--flow', '--out', out)
-    assert again.returncode == 0, again.stdout + again.stderr
-    assert again.stdout.count('in an earlier run: kept') == 4
-    assert [path.stat().st_mtime_ns for path in kept] == before
-    other = example('--style', 'jhmdb', '--out', out)
-    assert other.returncode == 2
-    assert 'made with other settings' in other.stderr
+def test_chance_has_the_proposals_and_no_knowledge(example_module):
+    proposals = BoxTable(
+        videos=np.array(['a/1', 'b/2']),
+        video=np.repeat([0, 1], 500).astype(np.int32),
+        frame=np.tile(np.arange(500), 2).astype(np.int32),
+        boxes=np.random.rand(1000, 4).astype(np.float32),
+        score=np.full(1000, 0.5, np.float32),
+        frames_video=np.repeat([0, 1], 500).astype(np.int32),
+        frames_frame=np.tile(np.arange(500), 2).astype(np.int32),
+    )
+    table = example_module.random_detections(proposals, {'b/2'}, 4, seed=0)
+    assert table.videos.tolist() == ['b/2']
+    assert np.array_equal(table.boxes, proposals.boxes[500:])
+    assert np.array_equal(table.frames_frame, np.arange(500))
+    # a fifth for each class and background, times the box's score
+    assert table.scores.mean(0) == pytest.approx(0.1, abs=0.01)
+    assert (table.scores.sum(1) < 0.5).all()
+
+
+def test_another_style_does_not_mix(example, tmp_path):
+    settings = dict(style='jhmdb', seed=0, smoke=True)
+    (tmp_path / 'settings.json').write_text(json.dumps(settings))
+    refused = example('--style', 'ucf101_24', '--out', tmp_path)
+    assert refused.returncode == 2
+    assert 'made with other settings' in refused.stderr
 
 
 def test_help_and_folder_of_others(example, tmp_path):

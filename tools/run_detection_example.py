@@ -45,7 +45,7 @@ CONFIGS = {
 # videos of each class, for training and for the test
 COUNTS = {'jhmdb': (30, 5), 'ucf101_24': (10, 2)}
 # key frames of a video in an epoch: long videos have more to show
-KEY_FRAMES = {'jhmdb': 5, 'ucf101_24': 12}
+KEY_FRAMES = {'jhmdb': 5, 'ucf101_24': 24}
 SMOKE = ['--train-per-class', '1', '--test-per-class', '1', '--classes',
          'bounce', 'pulse', 'spin', 'sway', '--bystanders', '1']  # fmt: skip
 SMOKE_FRAMES = {'jhmdb': ['15', '16'], 'ucf101_24': ['20', '24']}

@@ -127,9 +127,9 @@ _lgd_torch() {
     if _lgd_has 'import torch'; then
         _lgd_say "Keeping torch $(_lgd_dist torch) of this environment"
         if ! _lgd_has 'import torch
-assert tuple(map(int, torch.__version__.split(".")[:2])) >= (2, 3)'; then
-            _lgd_fail "torch 2.3 or newer is needed (it must work with" \
-                "numpy 2); update the torch of this environment"
+assert tuple(map(int, torch.__version__.split(".")[:2])) >= (2, 6)'; then
+            _lgd_fail "torch 2.6 or newer is needed (older ones run code" \
+                "that a checkpoint holds); update the torch of this environment"
         fi
         return
     fi

@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 
 from lgd_mmaction.errors import CheckpointError
+from lgd_mmaction.safe_load import load_weights
 
 # the state within an epoch; the others are named by filename_tmpl
 MID_EPOCH_FILE = 'mid_epoch.pth'
@@ -48,14 +49,13 @@ def fault_of(path: str | Path) -> str | None:
             if broken is not None:
                 return f'its bytes are damaged (check sum of {broken})'
         # mmap: only the structure is read, the weights stay on the disk
-        content = torch.load(
-            path, map_location='cpu', weights_only=True, mmap=zipped
-        )
+        content = load_weights(path, mmap=True)
     except (zipfile.BadZipFile, zlib.error):
         return 'its bytes are damaged'
     except Exception as error:
         if path.stat().st_size == 0:
             return 'it is empty'
+        error = error.__cause__ or error
         reason = str(error).strip().split('\n', 1)[0].split('. ', 1)[0]
         return (
             'it is cut short or no checkpoint '

@@ -9,6 +9,7 @@ from ..tubes import Tube
 from .average_precision import average_precision
 from .boxes import box_iou
 from .detection_set import DetectionSet
+from .forked import map_forked, usable_cores
 from .tube_linking import (
     Linking,
     TubeSet,
@@ -18,7 +19,7 @@ from .tube_linking import (
 )
 from .tube_trimming import Trimming, trim_tubes
 
-# boxes (rows x classes) that are linked at once: bounds the memory
+# boxes (rows x classes) that are linked at a time: bounds the memory
 GROUP = 3_000_000
 
 
@@ -78,29 +79,53 @@ def build_tubes(
     trimming: Trimming | None,
     pixel_offset: float = 0.0,
 ) -> RankedTubes:
-    """Link, trim, filter, and compare with the truth, group by group."""
+    """Link, trim, filter, and compare with the truth, group by group.
+
+    The groups are shared among the processor's cores.
+    """
+    cores = usable_cores()
+    groups = _groups(data, GROUP // cores)
+
+    def build(group: np.ndarray) -> RankedTubes:
+        return _build_group(data, group, linking, trimming, pixel_offset)
+
+    every = map_forked(build, groups, cores)
+    columns = [
+        np.concatenate([getattr(tubes, name) for tubes in every])
+        for name in ('video', 'label', 'start', 'score')
+    ]
+    overlaps, total = {}, 0
+    for tubes in every:
+        for index, found in tubes.overlaps.items():
+            overlaps[total + index] = found
+        total += len(tubes.score)
+    return RankedTubes(*columns, overlaps)
+
+
+def _build_group(
+    data: DetectionSet,
+    group: np.ndarray,
+    linking: Linking,
+    trimming: Trimming | None,
+    pixel_offset: float,
+) -> RankedTubes:
     parts, overlaps, total = [], {}, 0
     wanted = np.zeros((len(data.videos), len(data.classes)), bool)
-    for v, video in enumerate(data.videos):
-        wanted[v, [tube.label for tube in video.tubes]] = True
-    for group in _groups(data):
-        links = find_links(data, group, linking, pixel_offset)
-        meets = wanted[links.video, links.label]
-        for with_truth in (True, False):
-            # of tubes that can only be wrong, the score is enough
-            tubes = fill_tubes(
-                data, links.select(meets == with_truth), with_truth
-            )
-            if trimming is not None:
-                tubes = trim_tubes(tubes, trimming)
-            tubes, score = _filter(tubes, linking)
-            if with_truth:
-                for index, found in _meet_truth(
-                    data, group, tubes, pixel_offset
-                ):
-                    overlaps[total + index] = found
-            total += len(tubes)
-            parts.append((tubes.video, tubes.label, tubes.start, score))
+    for v in group.tolist():
+        wanted[v, [tube.label for tube in data.videos[v].tubes]] = True
+    links = find_links(data, group, linking, pixel_offset)
+    meets = wanted[links.video, links.label]
+    for with_truth in (True, False):
+        # of tubes that can only be wrong, the score is enough
+        tubes = fill_tubes(data, links.select(meets == with_truth), with_truth)
+        if trimming is not None:
+            tubes = trim_tubes(tubes, trimming)
+        tubes, score = _filter(tubes, linking)
+        if with_truth:
+            for index, found in _meet_truth(data, group, tubes, pixel_offset):
+                overlaps[total + index] = found
+        total += len(tubes)
+        parts.append((tubes.video, tubes.label, tubes.start, score))
     columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
     return RankedTubes(*columns, overlaps)
 
@@ -169,15 +194,15 @@ def _match(
     return hits
 
 
-def _groups(data: DetectionSet) -> list[np.ndarray]:
-    """Indices of videos of like length, so many as memory allows."""
+def _groups(data: DetectionSet, limit: int) -> list[np.ndarray]:
+    """Indices of videos of like length, `limit` boxes x classes at most."""
     tested = np.diff(data.video_offset)
     order = np.argsort(-tested, kind='stable')
     rows = np.diff(data.offset[data.video_offset])
     cost = (rows + tested)[order] * len(data.classes)
     groups, begin, total = [], 0, 0
     for i, one in enumerate(cost.tolist()):
-        if i > begin and total + one > GROUP:
+        if i > begin and total + one > limit:
             groups.append(order[begin:i])
             begin, total = i, 0
         total += one

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from lgd_mmaction import launch
 from lgd_mmaction.launch import (
     _keep_load_from,
     _load_script,
@@ -38,3 +39,23 @@ def test_first_start_keeps_load_from(
     work_dir.mkdir()
     (work_dir / 'last_checkpoint').write_text('x')
     assert start() == (True, None)
+
+
+def test_the_train_tool_does_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = tmp_path / 'a.py'
+    config.write_text("load_from = 'kinetics.pth'\nresume = False\n")
+    script = _load_script(stock_tools_dir() / 'train.py')
+    started = []
+    monkeypatch.setattr(script, 'main', lambda: started.append(sys.argv[1:]))
+    monkeypatch.setattr(launch, '_load_script', lambda path: script)
+    monkeypatch.setattr(
+        launch, 'check_config', lambda cfg, **_: started.append(cfg.load_from)
+    )
+    options = [str(config), '--work-dir', str(tmp_path / 'run')]
+    monkeypatch.setattr(
+        sys, 'argv', ['train.py', *options, '--resume', 'auto']
+    )
+    launch.run_stock_tool('train.py')
+    assert started == ['kinetics.pth', options]

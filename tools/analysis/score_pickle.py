@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import analysis_common  # noqa: F401  (puts tools/data on the path)
-from numpy_pickle import UnsafePickle, _NumpyUnpickler
+from numpy_pickle import NumpyUnpickler, UnsafePickle
 
 
 def load_plain(path: Path) -> Any:
@@ -23,7 +23,7 @@ def load_plain(path: Path) -> Any:
     return _ScoreUnpickler(path.read_bytes()).load()
 
 
-class _ScoreUnpickler(_NumpyUnpickler):
+class _ScoreUnpickler(NumpyUnpickler):
     """Knows tensors beside what :mod:`numpy_pickle` knows."""
 
     def find_class(self, module: str, name: str) -> Any:

@@ -46,7 +46,7 @@ def load_numpy_pickle(
     path = require_file(path, what)
     data = path.read_bytes()
     try:
-        return _NumpyUnpickler(data).load()
+        return NumpyUnpickler(data).load()
     except UnsafePickle as error:
         raise ToolError(
             f'{what} {path} {error}; nothing of it was run or used: {remedy}'
@@ -60,7 +60,7 @@ def load_numpy_pickle(
         ) from None
 
 
-class _NumpyUnpickler(pickle._Unpickler):
+class NumpyUnpickler(pickle._Unpickler):
     # The one in Python: that in C makes room for whatever number of values
     # a damaged file announces.
     dispatch = dict(pickle._Unpickler.dispatch)

@@ -1,0 +1,51 @@
+"""A loop whose rounds run in child processes."""
+
+import multiprocessing
+import os
+from collections.abc import Callable, Sequence
+from typing import Any
+
+_MOST = 8
+# what the children find in the memory that they inherit
+_task: tuple[Callable, Sequence] | None = None
+
+
+def usable_cores() -> int:
+    """Processes worth starting here: cores, 8 at most, 1 where none may."""
+    if 'fork' not in multiprocessing.get_all_start_methods():
+        return 1
+    if multiprocessing.current_process().daemon:  # may have no children
+        return 1
+    return min(_MOST, len(os.sched_getaffinity(0)))
+
+
+def map_forked(
+    function: Callable[[Any], Any], items: Sequence, processes: int
+) -> list:
+    """``[function(item) for item in items]``, shared among processes.
+
+    The children are forks, as data workers are: they read what `function`
+    refers to in the parent's memory, and only results are sent. They must
+    leave GPUs and thread pools alone, which NumPy arithmetic does. An
+    exception in a child is raised here.
+
+    Args:
+        function: May be a closure.
+        items: What it gets.
+        processes: How many children; 1 for none.
+    """
+    global _task
+    processes = min(processes, len(items))
+    if processes < 2 or _task is not None:
+        return [function(item) for item in items]
+    _task = function, items
+    try:
+        with multiprocessing.get_context('fork').Pool(processes) as pool:
+            return list(pool.imap(_run, range(len(items))))
+    finally:
+        _task = None
+
+
+def _run(index: int) -> Any:
+    function, items = _task
+    return function(items[index])

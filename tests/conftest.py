@@ -3,7 +3,7 @@
 import os
 import random
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 # before numpy and torch: two workers share few cores
@@ -55,3 +55,22 @@ def shared_data() -> Path:
             'that holds smoke/ and annotations/'
         )
     return folder
+
+
+@pytest.fixture
+def refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> Callable[..., str]:
+    """What tools/train.py or test.py says before it ends with code 2."""
+    from lgd_mmaction.launch import run_stock_tool
+
+    def run(tool: str, *options: object) -> str:
+        monkeypatch.setattr(sys, 'argv', [tool, *map(str, options)])
+        with pytest.raises(SystemExit) as end:
+            run_stock_tool(tool)
+        said = capsys.readouterr().err.strip()
+        assert end.value.code == 2
+        assert said.startswith('error: ') and '\n' not in said
+        return said
+
+    return run

@@ -4,7 +4,6 @@ import io
 import pickle
 import resource
 import struct
-import sys
 import tarfile
 import zipfile
 from collections.abc import Callable
@@ -17,7 +16,6 @@ from mmengine.logging import HistoryBuffer
 from mmengine.runner import load_checkpoint
 
 from lgd_mmaction.errors import CheckpointError
-from lgd_mmaction.launch import run_stock_tool
 from lgd_mmaction.models.inflate import load_2d_state_dict
 from lgd_mmaction.safe_load import load_weights
 
@@ -179,22 +177,6 @@ def test_a_url_runs_no_payload(tmp_path: Path, marker: Path) -> None:
     assert loaded['w'].tolist() == [1, 1]
 
 
-def run_tool(
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture,
-    tool: str,
-    *options: object,
-) -> str:
-    """What tools/train.py or test.py says before it ends with code 2."""
-    monkeypatch.setattr(sys, 'argv', [tool, *map(str, options)])
-    with pytest.raises(SystemExit) as end:
-        run_stock_tool(tool)
-    said = capsys.readouterr().err.strip()
-    assert end.value.code == 2
-    assert said.startswith('error: ') and '\n' not in said
-    return said
-
-
 CONFIG = """\
 custom_imports = dict(imports=['lgd_mmaction'], allow_failed_imports=False)
 model = dict(
@@ -230,7 +212,7 @@ def test_tools_refuse_a_payload_in_one_sentence(
     marker: Path,
     way: str,
     monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture,
+    refused: Callable,
 ) -> None:
     path = bad_files(tmp_path, marker)['nested']
     config = tmp_path / 'config.py'
@@ -250,7 +232,7 @@ def test_tools_refuse_a_payload_in_one_sentence(
         'test': ('test.py', config, path),
     }[way]
     monkeypatch.chdir(tmp_path)
-    said = run_tool(monkeypatch, capsys, *options)
+    said = refused(*options)
     assert 'nested.pth cannot be read: it asks for pathlib' in said
     assert 'take a file that mmengine' in said
     assert not marker.exists()
@@ -259,15 +241,14 @@ def test_tools_refuse_a_payload_in_one_sentence(
 def test_a_yaml_config_is_data(
     tmp_path: Path,
     marker: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture,
+    refused: Callable,
 ) -> None:
     path = tmp_path / 'config.yaml'
     path.write_text(
         f'model: !!python/object/apply:pathlib.Path.touch [{marker}]\n'
         f'x: !!python/object/apply:os.mkdir ["{marker}"]\n'
     )
-    said = run_tool(monkeypatch, capsys, 'train.py', path)
+    said = refused('train.py', path)
     assert 'config.yaml:1: ConstructorError' in said
     assert not marker.exists()
 
@@ -392,262 +373,3 @@ def test_arrays_of_a_checkpoint_come_back_as_they_were(
         first = path.read_bytes()
         torch.save(loaded, path)
     assert b'lgd_mmaction' not in first + path.read_bytes()
-
-
-# ------------------------------------------------- errors that say where
-@pytest.mark.parametrize(
-    'change, message',
-    [
-        (('depth=50,', 'depth=50,,'), r'config.py:4: syntax error'),
-        (('depth=50', 'depth=depht'), r'config.py:4: NameError: .*depht'),
-        (
-            ('pretrained=', 'pretraned='),
-            r'config.py:5: model.backbone: LGDResNet3d takes no argument '
-            r"'pretraned'; did you mean 'pretrained'",
-        ),
-        (
-            ('KernelizedHead', 'KernelisedHead'),
-            r'config.py:6: model.cls_head: there is no component '
-            r"'KernelisedHead'; did you mean 'KernelizedHead'",
-        ),
-        (
-            ('num_classes=4', "num_classes='4'"),
-            r'config.py:6: model.cls_head: num_classes of KernelizedHead is '
-            r"'4', not of type int",
-        ),
-        (
-            ('cls_head=dict(', 'cls_head=list('),
-            r'config.py:6: TypeError: list\(\) takes no keyword arguments',
-        ),
-        (
-            ('num_classes=4, in_channels=2048)', 'num_classes=4), neck=3'),
-            r'config.py:6: model.neck is 3, not a dict\(type=...\)',
-        ),
-    ],
-)
-def test_config_errors_name_file_and_line(
-    tmp_path: Path,
-    change: tuple[str, str],
-    message: str,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture,
-) -> None:
-    import re
-
-    (tmp_path / 'config.py').write_text(CONFIG.replace(*change))
-    # seen through a config that inherits it, too
-    (tmp_path / 'child.py').write_text("_base_ = 'config.py'\nseed = 1\n")
-    for name in ('config.py', 'child.py'):
-        said = run_tool(monkeypatch, capsys, 'train.py', tmp_path / name)
-        assert re.search(message, said), said
-
-
-def lines_of(folder: Path) -> dict[str, tuple[Callable, str]]:
-    """Parsers of lists, each with a file whose third line is wrong."""
-    import hmdb51
-    import kinetics
-    import run_log
-    import ucf101
-    import video_names
-    from common import read_label_map, read_list
-
-    run = folder / '1' / 'vis_data'
-    run.mkdir(parents=True)
-    path = folder / 'a.txt'
-    header = 'label,youtube_id,time_start,time_end,split\n'
-    row = 'a,x{},1,2,train\n'
-    return {
-        'csv, a time': (
-            lambda: list(kinetics.read_csv(path)),
-            f'{header}{row}a,x,1,2s,train\n',
-        ),
-        'csv, a field more': (
-            lambda: list(kinetics.read_csv(path)),
-            f'{header}{row}a,b,x,1,2,train\n',
-        ),
-        'csv, a path for a class': (
-            lambda: list(kinetics.read_csv(path)),
-            f'{header}{row}../../up,x,1,2,train\n',
-        ),
-        'classes': (lambda: ucf101.read_classes(path, 3), '1 a\n2 b\n3\n'),
-        'classes, the folder above': (
-            lambda: ucf101.read_classes(path, 3),
-            '1 a\n2 b\n3 ..\n',
-        ),
-        'train list': (
-            lambda: ucf101.read_split(path, ['a'], True),
-            'a/x.avi 1\na/y.avi 1\na/z.avi 2\n',
-        ),
-        'test list': (
-            lambda: ucf101.read_split(path, ['a'], False),
-            'a/x.avi\na/y.avi\n../z.avi\n',
-        ),
-        'split file': (
-            lambda: hmdb51.read_split_file(path, 'a', 0),
-            'x.avi 1\ny.avi 2\nz.avi 3\n',
-        ),
-        'split file, the folder above': (
-            lambda: hmdb51.read_split_file(path, 'a', 0),
-            'x.avi 1\ny.avi 2\n../z.avi 1\n',
-        ),
-        'label map': (lambda: read_label_map(path), 'a\nb\na\n'),
-        'list': (lambda: read_list(path), 'a 1\nb 2\nc x\n'),
-        'list of an analysis': (
-            lambda: video_names.read_list(path),
-            'a 1\nb 2\nc \u00b2\n',
-        ),
-        'log of a run': (
-            lambda: run_log._read_session(path),
-            '{"step": 1}\n{"step": 2}\n{"step": "3"}\n',
-        ),
-    }
-
-
-PARSERS = (
-    *('csv, a time', 'csv, a field more', 'csv, a path for a class'),
-    *('classes', 'classes, the folder above', 'train list', 'test list'),
-    *('split file', 'split file, the folder above', 'label map', 'list'),
-    *('list of an analysis', 'log of a run'),
-)
-
-
-@pytest.mark.parametrize('name', PARSERS)
-def test_lists_name_file_and_line(tmp_path: Path, name: str) -> None:
-    from common import ToolError
-
-    read, content = lines_of(tmp_path)[name]
-    (tmp_path / 'a.txt').write_text(content, encoding='utf-8')
-    with pytest.raises(ToolError, match=r'a\.txt:3\b') as error:
-        read()
-    assert '\n' not in str(error.value)
-
-
-def test_no_link_leads_out_of_the_output(tmp_path: Path) -> None:
-    from clips import Placer
-    from common import ToolError
-
-    placer = Placer(tmp_path / 'out', link=True)
-    for name in ('../up.avi', 'a/../../up.avi', '/etc/up.avi'):
-        with pytest.raises(ToolError, match='leads out of'):
-            placer.place(tmp_path / 'videos', name)
-    assert not (tmp_path / 'out').exists()
-
-
-def test_what_fuzzing_found(
-    tmp_path: Path, repo_root: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """One case of each cause that tools/fuzz.py came upon."""
-    monkeypatch.syspath_prepend(str(repo_root / 'tools'))
-    import json
-
-    import parallel
-    import run_log
-    import summarise_splits
-    from common import ToolError
-    from experiment.steps import StepStore
-
-    def refused(read: Callable, path: Path, content: bytes) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
-        with pytest.raises(ToolError):
-            read()
-
-    store = StepStore(tmp_path, {})
-    for marker in (
-        {'step': 'rgb'},
-        {'step': 'rgb', 'state': 'done', 'inputs': {}, 'runs': 1},
-        {'step': 'rgb', 'state': 'started', 'inputs': [], 'runs': 1},
-    ):
-        data = json.dumps(marker).encode()
-        refused(lambda: store.done('rgb', {}), tmp_path / 'rgb.json', data)
-    deep = b'[' * 5000
-    refused(lambda: store.read('rgb'), tmp_path / 'rgb.json', deep)
-    fused = tmp_path / 'fused.json'
-    report = {'tool': 'fuse_streams', 'streams': None, 'videos': 1}
-    for data in (deep, json.dumps(report).encode(), b'{"a": ' + b'9' * 5000):
-        refused(lambda: summarise_splits.read_report(fused), fused, data)
-    log = tmp_path / 'run' / '1' / 'vis_data' / 'scalars.json'
-    for row in (
-        b'{"loss": 1, "step": 1' + b'0' * 400 + b', "epoch": 1}\n',
-        b'{"loss": 1, "step": 1, "epoch": -1}\n',
-        deep + b'\n{}\n',
-    ):
-        refused(lambda: run_log.read_course(tmp_path / 'run'), log, row)
-    # a loss larger than any float is left out of a curve
-    log.write_text('{"loss": 1%s, "epoch": 1, "step": 1}\n' % ('0' * 400))
-    course = run_log.read_course(tmp_path / 'run')
-    assert course.curve('train', 'loss') == ([], [])
-    # a damaged line of a journal costs that item only
-    journal = tmp_path / 'journal.jsonl'
-    journal.write_bytes(
-        b'\xff\n'
-        b'{"key": "a", "status": "done", "result": 3}\n'
-        b'{"key": 3, "status": "done", "result": {}}\n' + deep + b'\n'
-        b'{"key": "b", "status": "done", "result": {"n": 1}}\n'
-    )
-    book = parallel.Journal(journal)
-    book.close()
-    assert list(book.entries) == ['b']
-
-
-@pytest.mark.parametrize(
-    'change',
-    [
-        lambda t: t['videos']['a/b']['tubes'][0].update(
-            boxes=[[0, 0, 10**400, 3]]
-        ),
-        lambda t: t['videos']['a/b']['tubes'][0].update(boxes=[0, 0, 4, 4]),
-        lambda t: t['videos']['a/b']['tubes'][0].update(
-            boxes=[['0', '0', '4', '4']]
-        ),
-        lambda t: t.update(classes='a'),
-        lambda t: t.update(dataset=[1]),
-        lambda t: t['splits']['1'].update(train='a/b'),
-        lambda t: t['splits']['1'].update(train=['a/b', 'a/b']),
-    ],
-)
-def test_tubes_of_odd_values_are_refused(
-    tmp_path: Path, change: Callable
-) -> None:
-    import json
-
-    from lgd_mmaction.errors import DataError
-    from lgd_mmaction.tubes import load_tubes
-
-    tube = {'label': 0, 'start': 0, 'boxes': [[0, 0, 4, 4]]}
-    video = {'num_frames': 1, 'width': 8, 'height': 8, 'tubes': [tube]}
-    content = {
-        'format': 'lgd_mmaction tubes',
-        'version': 1,
-        'dataset': 'jhmdb',
-        'classes': ['a'],
-        'splits': {'1': {'train': ['a/b']}},
-        'videos': {'a/b': video},
-    }
-    path = tmp_path / 'tubes.json'
-    path.write_text(json.dumps(content))
-    assert list(load_tubes(path).videos) == ['a/b']
-    change(content)
-    path.write_text(json.dumps(content))
-    with pytest.raises(DataError, match=r'tubes\.json'):
-        load_tubes(path)
-
-
-@pytest.mark.parametrize('kind', ['no array', 'bomb', 'half a header'])
-def test_tables_of_boxes_of_odd_entries_are_refused(
-    tmp_path: Path, kind: str
-) -> None:
-    from lgd_mmaction.detections import BoxTable
-    from lgd_mmaction.errors import DataError
-
-    data = {
-        'no array': b'boxes',
-        'bomb': b'\0' * (2**26 + 1),
-        'half a header': b"\x93NUMPY\x01\0\x06\0{'descr",
-    }[kind]
-    path = tmp_path / 'a.npz'
-    with zipfile.ZipFile(path, 'w', zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr('boxes.npy', data)
-    del data
-    with pytest.raises(DataError, match='cannot be read as a file of'):
-        BoxTable.load(path, 'detections')

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import pytest
 import torch
 
@@ -103,3 +104,51 @@ def test_training_step_benchmark_prints_a_table(repo_root: Path) -> None:
     # ResNet-50 with 400 classes; LGD adds 7.2 M, and its classifiers
     assert abs(float(parameters[0]) - 24.3) < 0.1
     assert abs(float(parameters[1]) - 38.9) < 0.1
+
+
+@pytest.mark.slow
+def test_reading_benchmark_compares_every_way(
+    repo_root: Path, tmp_path: Path
+) -> None:
+    import cv2
+
+    clip = tmp_path / 'clip.avi'
+    code = cv2.VideoWriter_fourcc(*'MJPG')
+    writer = cv2.VideoWriter(str(clip), code, 25, (96, 64))
+    for i in range(40):
+        writer.write(np.full((64, 96, 3), 5 * i, np.uint8))
+    writer.release()
+    command = [sys.executable, 'tools/benchmarks/bench_video_reading.py']
+    done = subprocess.run(
+        [*command, str(clip), '--repeats', '2'],
+        cwd=repo_root,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    rows = re.findall(
+        r'^\| clip\.avi \| (.+?) \| [\d.]+ \| [\d.]+ \| ([\d.]+) \|$',
+        done.stdout,
+        re.M,
+    )
+    assert [name for name, _ in rows] == ['3 snippets', '1 x 16', '15 x 16']
+    assert all(0 < float(ratio) < 1000 for _, ratio in rows)
+
+
+@pytest.mark.slow
+def test_metric_benchmark_counts_what_it_made(repo_root: Path) -> None:
+    command = [sys.executable, 'tools/benchmarks/bench_tube_metric.py']
+    small = ['--generate', '--videos', '4', '--frames', '200']
+    done = subprocess.run(
+        [*command, *small, '--classes', '3'],
+        cwd=repo_root,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    said = re.search(r'^4 videos, (\d+) frames, 20 boxes', done.stdout, re.M)
+    assert said and 100 <= int(said[1]) <= 300
+    assert re.search(r'evaluate\(\): [\d.]+ s', done.stdout)
+    assert re.search(r'tube/video_mAP@0\.5: 0\.\d+', done.stdout)

@@ -99,7 +99,10 @@ def draw_boxes(
     height, width = (2 * (side // 2) for side in canvas.shape[:2])
     canvas = np.ascontiguousarray(canvas[:height, :width])
     labels = []
-    for tube, colour in zip(tubes, colours_of(tubes), strict=True):
+    # the last first, so that the surest lie on top
+    for tube, colour in reversed(
+        list(zip(tubes, colours_of(tubes), strict=True))
+    ):
         index = tube.at(frame)
         if index is None:
             continue
@@ -111,7 +114,7 @@ def draw_boxes(
         cv2.rectangle(canvas, (x1, y1), (x2, y2), DARK, 4)
         cv2.rectangle(canvas, (x1, y1), (x2, y2), colour, 2)
         score = tube.score if tube.scores is None else tube.scores[index]
-        labels.append((f'{tube.name} {score:.2f}', x1, y1, colour))
+        labels.insert(0, (f'{tube.name} {score:.2f}', x1, y1, colour))
     taken: list[tuple[int, int, int, int]] = []
     for text, x, y, colour in labels:
         taken.append(_label(canvas, text, x, y, colour, taken))

@@ -330,3 +330,12 @@ def test_real_clip(shared_data, tmp_path):
     edge = [is_colour(p[100:400, 66:71], COLOURS[0]).any(1).mean()
             for p in shown]  # fmt: skip
     assert min(edge[10:30]) > 0.9 and max(edge[:10] + edge[30:]) < 0.2
+
+
+def test_the_surest_of_equal_boxes_lies_on_top():
+    drawn = draw_boxes(
+        np.full((480, 640, 3), 90, np.uint8), 3, [tube(0.9), tube(0.2)]
+    )
+    # the lower edge, which no label covers
+    assert is_colour(drawn[358:362, 160:321], COLOURS[0]).any(0).mean() > 0.97
+    assert not is_colour(drawn[358:362, 160:321], COLOURS[1]).any()

@@ -16,18 +16,18 @@ ann_file = f'{root}/' + '{{$LGD_TUBES_ANN:jhmdb_tubes.json}}'
 proposal_file = f'{root}/proposals.npz'
 size = 72
 train_pipeline = [
-    dict(type='DecordInit', num_threads=1),
+    dict(type='WatchedVideoInit', num_threads=1),
     dict(type='SampleKeyFrames', clip_len=8, frame_interval=2),
-    dict(type='DecordDecode'),
+    dict(type='WatchedVideoDecode'),
     dict(type='Resize', scale=(-1, size)),
     dict(type='Flip', flip_ratio=0.5),
     dict(type='FormatShape', input_format='NCTHW', collapse=True),
     dict(type='PackActionInputs'),
 ]
 test_pipeline = [
-    dict(type='DecordInit', num_threads=1),
+    dict(type='WatchedVideoInit', num_threads=1),
     dict(type='SampleKeyFrames', clip_len=8, frame_interval=2),
-    dict(type='DecordDecode'),
+    dict(type='WatchedVideoDecode'),
     dict(type='Resize', scale=(-1, size)),
     dict(type='FormatShape', input_format='NCTHW', collapse=True),
     dict(

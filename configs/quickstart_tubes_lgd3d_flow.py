@@ -22,7 +22,7 @@ flow = dict(
 )
 train_pipeline = [
     dict(type='SampleKeyFrames', clip_len=8, frame_interval=2),
-    dict(type='RawFrameDecode'),
+    dict(type='CheckedFrameDecode'),
     # the flip negates x
     dict(type='Flip', flip_ratio=0.5),
     dict(type='FormatShape', input_format='NCTHW', collapse=True),
@@ -30,7 +30,7 @@ train_pipeline = [
 ]
 test_pipeline = [
     dict(type='SampleKeyFrames', clip_len=8, frame_interval=2),
-    dict(type='RawFrameDecode'),
+    dict(type='CheckedFrameDecode'),
     dict(type='FormatShape', input_format='NCTHW', collapse=True),
     dict(
         type='PackActionInputs',

@@ -1,8 +1,12 @@
 """A loop whose rounds run in child processes."""
 
+import ctypes
 import multiprocessing
 import os
+import signal
 from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 _MOST = 8
@@ -27,7 +31,8 @@ def map_forked(
     The children are forks, as data workers are: they read what `function`
     refers to in the parent's memory, and only results are sent. They must
     leave GPUs and thread pools alone, which NumPy arithmetic does. An
-    exception in a child is raised here.
+    exception in a child is raised here, and so is the death of one
+    (BrokenProcessPool): nothing waits for a child that is no more.
 
     Args:
         function: May be a closure.
@@ -40,10 +45,22 @@ def map_forked(
         return [function(item) for item in items]
     _task = function, items
     try:
-        with multiprocessing.get_context('fork').Pool(processes) as pool:
-            return list(pool.imap(_run, range(len(items))))
+        with ProcessPoolExecutor(
+            processes, multiprocessing.get_context('fork'), _begin
+        ) as pool:
+            return list(pool.map(_run, range(len(items))))
     finally:
         _task = None
+
+
+def _begin() -> None:
+    """In each child: leave signals to the parent, and end with it."""
+    # a pre-empted job gets them in all its processes; the parent decides
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1):
+        signal.signal(number, signal.SIG_IGN)
+    with suppress(AttributeError, OSError):  # Linux only
+        pr_set_pdeathsig = 1
+        ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
 
 
 def _run(index: int) -> Any:

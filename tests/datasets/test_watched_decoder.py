@@ -92,6 +92,7 @@ def check_corpus(decoder: WatchedDecoder, cases: list) -> dict[str, int]:
     return counts
 
 
+@pytest.mark.slow
 def test_corpus(
     corpus_module: ModuleType,
     real_clips: Path | None,
@@ -138,6 +139,7 @@ def test_frames_in_any_order(clips: dict[str, Path], decoder) -> None:
     assert np.array_equal(some[2], whole[5])
 
 
+@pytest.mark.slow
 def test_long_clips_come_in_parts(
     clips: dict[str, Path], tmp_path: Path, corpus_module
 ) -> None:

@@ -2,6 +2,8 @@
 
 import multiprocessing
 import os
+import signal
+from concurrent.futures.process import BrokenProcessPool
 
 import cases
 import numpy as np
@@ -29,6 +31,28 @@ def test_an_exception_reaches_the_caller() -> None:
         map_forked(fail, range(4), 2)
     # and the next loop works
     assert map_forked(abs, [-1, -2], 2) == [1, 2]
+
+
+def test_a_child_that_dies_is_an_error() -> None:
+    with pytest.raises(BrokenProcessPool):
+        map_forked(lambda x: os.kill(os.getpid(), 9), range(4), 2)
+
+
+def test_signals_of_a_job_are_the_parents() -> None:
+    heard = []
+    old = signal.signal(signal.SIGTERM, lambda *_: heard.append(os.getpid()))
+    try:
+
+        def work(x: int) -> int:
+            os.kill(os.getpid(), signal.SIGTERM)
+            return x
+
+        assert map_forked(work, range(4), 2) == [0, 1, 2, 3]
+        assert heard == []
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert heard == [os.getpid()]
+    finally:
+        signal.signal(signal.SIGTERM, old)
 
 
 def _cores(out: multiprocessing.Queue) -> None:

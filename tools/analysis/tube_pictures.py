@@ -99,10 +99,9 @@ def draw_boxes(
     height, width = (2 * (side // 2) for side in canvas.shape[:2])
     canvas = np.ascontiguousarray(canvas[:height, :width])
     labels = []
-    # the last first, so that the surest lie on top
-    for tube, colour in reversed(
-        list(zip(tubes, colours_of(tubes), strict=True))
-    ):
+    # the truth below, of the predicted tubes the surest on top
+    pairs = list(zip(tubes, colours_of(tubes), strict=True))[::-1]
+    for tube, colour in sorted(pairs, key=lambda p: p[0].score is not None):
         index = tube.at(frame)
         if index is None:
             continue

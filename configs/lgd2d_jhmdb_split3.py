@@ -8,26 +8,10 @@
 #            measured here
 # Published: no number known for this network
 # Measured:  not measured here
-_base_ = [
-    '_base_/models/lgd2d_det_r50.py',
-    '_base_/datasets/jhmdb_tubes_rgb.py',
-    '_base_/pipelines/lgd2d_det_frames.py',
-    '_base_/schedules/det_sgd_20e.py',
-    '_base_/det_runtime.py',
-]
+_base_ = './lgd2d_jhmdb_split1.py'
 
-# or work_dirs/lgd2d_k600/epoch_50.pth
-load_from = 'work_dirs/lgd2d_k400/epoch_50.pth'
-model = dict(
-    backbone=dict(depth=101),
-    roi_head=dict(bbox_head=dict(num_classes=21)),
-)
-train_dataloader = dict(
-    batch_size=8,
-    dataset=dict(split=3, pipeline=_base_.train_pipeline),
-)
-val_dataloader = dict(dataset=dict(split=3, pipeline=_base_.test_pipeline))
-test_dataloader = dict(dataset=dict(split=3, pipeline=_base_.test_pipeline))
+train_dataloader = dict(dataset=dict(split=3))
+val_dataloader = dict(dataset=dict(split=3))
+test_dataloader = dict(dataset=dict(split=3))
 val_evaluator = dict(split=3)
 test_evaluator = dict(split=3)
-auto_scale_lr = dict(base_batch_size=64)

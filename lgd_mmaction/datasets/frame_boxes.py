@@ -55,15 +55,3 @@ class FrameBoxes:
             np.asarray(boxes, np.float32).reshape(-1, 4)[index],
             {name: array[index] for name, array in extra.items()},
         )
-
-
-def overlaps(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Intersection over union of (n, 4) with (m, 4) boxes: (n, m)."""
-    a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
-    low = np.maximum(a[:, None, :2], b[None, :, :2])  # (n, m, 2)
-    high = np.minimum(a[:, None, 2:], b[None, :, 2:])
-    inside = np.prod(np.clip(high - low, 0, None), axis=2)  # (n, m)
-    area_a = np.prod(a[:, 2:] - a[:, :2], axis=1)  # (n,)
-    area_b = np.prod(b[:, 2:] - b[:, :2], axis=1)  # (m,)
-    union = area_a[:, None] + area_b[None] - inside
-    return inside / np.maximum(union, np.finfo(np.float64).tiny)

@@ -8,9 +8,10 @@ from mmaction.datasets import BaseActionDataset
 from mmaction.registry import DATASETS
 from mmengine.logging import print_log
 
+from ..boxes import box_iou
 from ..errors import ConfigError, DataError
 from ..tubes import TubeVideo, load_tubes
-from .frame_boxes import FrameBoxes, overlaps
+from .frame_boxes import FrameBoxes
 from .proposals import read_proposals
 from .robust_video_dataset import SurvivesBadVideos
 from .unpack_flow import UnpackFlow
@@ -287,7 +288,8 @@ class ActionTubeDataset(SurvivesBadVideos, BaseActionDataset):
                 scores = np.concatenate([scores, found_scores])
                 if self.background:
                     # best first in each frame, so the best are kept
-                    iou = overlaps(found, boxes).max(1, initial=0)
+                    iou = box_iou(found[:, None], boxes[None])
+                    iou = iou.max(1, initial=0)
                     apart = found[iou < self.background_iou]
                     apart = apart[: self.max_background]
                     boxes = np.concatenate([boxes, apart])

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ..boxes import box_iou
 from .average_precision import average_precision
-from .boxes import box_iou
 from .detection_set import DetectionSet
 from .suppression import CHUNK, ranked_boxes
 

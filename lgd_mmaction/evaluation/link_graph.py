@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .boxes import box_iou
+from ..boxes import box_iou
 from .detection_set import DetectionSet
 from .suppression import CHUNK
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .boxes import box_iou
+from ..boxes import box_iou
 from .detection_set import DetectionSet
 
 # elements of a temporary array, about: bounds the memory of a chunk

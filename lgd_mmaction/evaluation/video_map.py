@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..boxes import box_iou
 from ..tubes import Tube
 from .average_precision import average_precision
-from .boxes import box_iou
 from .detection_set import DetectionSet
 from .forked import map_forked, usable_cores
 from .tube_linking import (

@@ -10,7 +10,7 @@ import tiny_tubes as tiny
 import torch
 from mmaction.registry import DATASETS, TRANSFORMS
 
-from lgd_mmaction.datasets.frame_boxes import FrameBoxes, overlaps
+from lgd_mmaction.datasets.frame_boxes import FrameBoxes
 from lgd_mmaction.errors import ConfigError, DataError
 from lgd_mmaction.tubes import Tube, TubeAnnotations, TubeVideo, save_tubes
 
@@ -270,14 +270,6 @@ def test_frame_boxes_looks_up_as_a_loop_does() -> None:
         rows = table.rows(t)
         assert np.allclose(table.boxes[rows], boxes[mine])
         assert np.allclose(table.extra['score'][rows], score[mine])
-
-
-def test_overlaps_in_closed_form() -> None:
-    a = np.array([[0, 0, 2, 2], [0, 0, 1, 1]])
-    b = np.array([[1, 1, 3, 3], [0, 0, 2, 2], [5, 5, 6, 6]])
-    expected = [[1 / 7, 1, 0], [0, 1 / 4, 0]]
-    assert np.allclose(overlaps(a, b), expected)
-    assert overlaps(a, b[:0]).shape == (2, 0)
 
 
 def test_memory_of_a_large_set(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Overlap of boxes: the one formula that every measure here uses."""
+"""Overlap of boxes: the one formula of data sets and measures."""
 
 import numpy as np
 

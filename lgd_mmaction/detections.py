@@ -14,6 +14,7 @@ Both are one table in a NumPy ``.npz`` archive, read without pickles:
 A file of proposals has ``score``, a file of detections ``scores``.
 """
 
+import io
 import zipfile
 from dataclasses import dataclass
 from os import PathLike
@@ -21,6 +22,7 @@ from pathlib import Path
 
 import numpy as np
 
+from .atomic_files import write_atomic
 from .errors import DataError
 
 
@@ -42,13 +44,10 @@ class BoxTable:
 
     def save(self, path: str | PathLike) -> None:
         """Write the table, whole or not at all."""
-        path = Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        half = path.with_name(f'{path.name}.part')
         fields = {k: v for k, v in vars(self).items() if v is not None}
-        with half.open('wb') as file:
-            np.savez_compressed(file, **fields)
-        half.replace(path)
+        content = io.BytesIO()
+        np.savez_compressed(content, **fields)
+        write_atomic(path, content.getvalue())
 
     @classmethod
     def load(cls, path: str | PathLike, kind: str) -> 'BoxTable':

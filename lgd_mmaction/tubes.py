@@ -26,6 +26,7 @@ from pathlib import Path
 
 import numpy as np
 
+from .atomic_files import write_atomic
 from .errors import DataError
 
 FORMAT = 'lgd_mmaction tubes'
@@ -102,7 +103,6 @@ class TubeAnnotations:
 
 def save_tubes(annotations: TubeAnnotations, path: str | PathLike) -> None:
     """Write an annotation file, whole or not at all."""
-    path = Path(path)
     content = {
         'format': FORMAT,
         'version': VERSION,
@@ -126,12 +126,8 @@ def save_tubes(annotations: TubeAnnotations, path: str | PathLike) -> None:
             for video in annotations.videos.values()
         },
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    half = path.with_name(f'{path.name}.part')
-    half.write_text(
-        json.dumps(content, separators=(',', ':')) + '\n', encoding='utf-8'
-    )
-    half.replace(path)
+    text = json.dumps(content, separators=(',', ':')) + '\n'
+    write_atomic(path, text.encode())
 
 
 def load_tubes(path: str | PathLike) -> TubeAnnotations:

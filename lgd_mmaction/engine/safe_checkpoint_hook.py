@@ -13,7 +13,7 @@ from mmengine.hooks import CheckpointHook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import EpochBasedTrainLoop, Runner
 
-from lgd_mmaction.engine.atomic_files import (
+from lgd_mmaction.atomic_files import (
     AtomicBackend,
     remove_parts,
     write_atomic,

@@ -14,12 +14,12 @@ from types import ModuleType, SimpleNamespace
 import pytest
 import torch
 
-from lgd_mmaction.engine import SafeCheckpointHook
-from lgd_mmaction.engine.atomic_files import (
+from lgd_mmaction.atomic_files import (
     AtomicBackend,
     remove_parts,
     write_atomic,
 )
+from lgd_mmaction.engine import SafeCheckpointHook
 from lgd_mmaction.engine.resume_point import fault_of, find_resume_point
 from lgd_mmaction.errors import CheckpointError, TrainingError
 

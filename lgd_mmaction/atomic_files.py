@@ -20,7 +20,7 @@ PART_SUFFIX = '.lgd-part'
 _CHUNK = 16 << 20  # bytes a write
 
 
-def write_atomic(path: str | Path, content: bytes) -> None:
+def write_atomic(path: str | os.PathLike, content: bytes) -> None:
     """Write a file so that its name always stands for a complete one.
 
     Args:

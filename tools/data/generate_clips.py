@@ -22,13 +22,9 @@ flip on the motion task: it turns left into right.
 """
 
 import argparse
-import json
-import multiprocessing
 import os
 import re
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -48,12 +44,11 @@ from common import (
     non_negative_int,
     positive_int,
     progress,
-    read_text,
     run_main,
     warn,
-    write_json,
     write_lines,
 )
+from generator_run import claim_folder, make_all
 from video_writer import check_crf, check_fps, check_video_size, write_video
 
 MANIFEST = 'generate_clips.json'
@@ -152,7 +147,8 @@ def generate_dataset(
     }
     # Says now, not after minutes, what cannot be rendered.
     render_clip(task, classes[0], size, frames, seed, content, speed)
-    _claim_folder(out, look, overwrite)
+    folders = [f'videos_{split}' for split in SPLITS]
+    claim_folder(out / MANIFEST, look, 'clips', folders, overwrite)
 
     counts = {'train': train_per_class, 'val': val_per_class}
     jobs, kept, lists = [], 0, {}
@@ -180,7 +176,8 @@ def generate_dataset(
                 jobs.append((str(folder / path), render, fps, crf))
         lists[split] = lines
 
-    for _ in progress(_run(jobs, workers), f'{task} clips', len(jobs)):
+    made = make_all(_make_clip, jobs, workers, 'clips')
+    for _ in progress(made, f'{task} clips', len(jobs)):
         pass
     write_lines(out / 'label_map.txt', classes)
     files = [
@@ -190,64 +187,9 @@ def generate_dataset(
     return Summary(len(jobs), kept, *files, out / 'label_map.txt')
 
 
-def _claim_folder(out: Path, look: dict[str, Any], overwrite: bool) -> None:
-    """Write the parameters, or check them against those that are there.
-
-    The classes and the counts are not among them: a clip does not depend on
-    which others there are.
-    """
-    manifest = out / MANIFEST
-    if manifest.exists() and not overwrite:
-        try:
-            there = json.loads(read_text(manifest))
-        except (ValueError, RecursionError):
-            there = {}
-        there = there if isinstance(there, dict) else {}
-        changed = [key for key in look if look[key] != there.get(key)]
-        if changed:
-            raise ToolError(
-                f'{out} holds clips made with another '
-                f'{", ".join(changed)}: choose another folder, or overwrite '
-                'them with --overwrite'
-            )
-    elif not manifest.exists() and any(
-        (out / f'videos_{split}').exists() for split in SPLITS
-    ):
-        raise ToolError(
-            f'{out} holds videos that this tool did not make: choose another '
-            'folder'
-        )
-    # What a killed run left half-written.
-    for split in SPLITS:
-        for part in (out / f'videos_{split}').glob('*/.*.part'):
-            part.unlink(missing_ok=True)
-    write_json(manifest, look)
-
-
 def _make_clip(job: tuple[str, dict[str, Any], float, int]) -> None:
     path, render, fps, crf = job
     write_video(path, render_clip(**render), fps=fps, crf=crf)
-
-
-def _run(jobs: list, workers: int) -> Iterator[None]:
-    """Make the clips, in this process or in several."""
-    workers = min(workers, len(jobs))
-    if workers <= 1:
-        yield from map(_make_clip, jobs)
-        return
-    # spawn: forking a process that runs threads (torch, OpenCV) may hang.
-    pool = ProcessPoolExecutor(
-        workers, mp_context=multiprocessing.get_context('spawn')
-    )
-    try:
-        yield from pool.map(_make_clip, jobs, chunksize=4)
-    except BrokenProcessPool as error:
-        raise ToolError(
-            'a worker process died, perhaps for lack of memory: give the '
-            'command again with fewer --workers; finished clips are kept'
-        ) from error
-    finally:
-        pool.shutdown(cancel_futures=True)
 
 
 def parse_size(text: str) -> tuple[int, int]:

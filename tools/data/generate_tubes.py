@@ -32,12 +32,9 @@ the result with jhmdb.py or ucf101_24.py.
 """
 
 import json
-import multiprocessing
 import os
 import shutil
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -53,9 +50,9 @@ from common import (
     progress,
     read_text,
     run_main,
-    write_json,
 )
 from generate_clips import parse_size
+from generator_run import claim_folder, make_all
 from tube_plan import plan_videos, true_tubes
 from tube_proposals import make_proposals
 from tube_scenes import ACTIONS, Scene
@@ -134,7 +131,11 @@ def generate_tubes(
     }
     _check(look)
     scenes, splits = plan_videos(**look)
-    _claim_folder(out, look, overwrite)
+    if overwrite and (out / MANIFEST).exists():
+        # nothing of the data set that was here may mix with the new one
+        for folder in _FOLDERS:
+            shutil.rmtree(out / folder, ignore_errors=True)
+    claim_folder(out / MANIFEST, look, 'videos', ['videos'], overwrite)
     truth = true_tubes(style, classes, scenes, splits)
 
     jobs = [
@@ -142,7 +143,8 @@ def generate_tubes(
         for name, scene in scenes.items()
         if overwrite or not _is_there(out, name, style, rawframes)
     ]
-    for _ in progress(_run(jobs, workers), f'{style} videos', len(jobs)):
+    made = make_all(_make_video, jobs, workers, 'videos')
+    for _ in progress(made, f'{style} videos', len(jobs)):
         pass
     _write_annotations(out, truth, scenes, seed)
     return Summary(len(jobs), len(scenes) - len(jobs), truth)
@@ -200,34 +202,6 @@ def _write_annotations(
     ).save(out / 'proposals.npz')
 
 
-def _claim_folder(out: Path, look: dict, overwrite: bool) -> None:
-    """Write the parameters, or check them against those that are there."""
-    manifest = out / MANIFEST
-    if manifest.exists() and not overwrite:
-        try:
-            there = json.loads(read_text(manifest))
-        except json.JSONDecodeError:
-            there = {}
-        changed = [key for key in look if look[key] != there.get(key)]
-        if changed:
-            raise ToolError(
-                f'{out} holds videos made with another {", ".join(changed)}: '
-                'choose another folder, or overwrite them with --overwrite'
-            )
-    elif not manifest.exists() and (out / 'videos').exists():
-        raise ToolError(
-            f'{out} holds videos that this tool did not make: choose another '
-            'folder'
-        )
-    if overwrite and manifest.exists():
-        # nothing of the data set that was here may mix with the new one
-        for folder in _FOLDERS:
-            shutil.rmtree(out / folder, ignore_errors=True)
-    for part in (out / 'videos').glob('*/.*.part'):
-        part.unlink(missing_ok=True)  # what a killed run left
-    write_json(manifest, look)
-
-
 def _outputs(out: Path, name: str, style: str, rawframes: bool) -> list[Path]:
     files = [out / 'videos' / f'{name}.avi']
     if style == 'jhmdb':
@@ -255,27 +229,6 @@ def _make_video(job: tuple[Path, str, Scene, bool, bool]) -> None:
             out / 'rawframes' / name, frames, '.png' if masks else '.jpg'
         )
     write_stream(out / 'videos' / f'{name}.avi', frames)
-
-
-def _run(jobs: list, workers: int) -> Iterator[None]:
-    """Make the videos, in this process or in several."""
-    workers = min(workers, len(jobs))
-    if workers <= 1:
-        yield from map(_make_video, jobs)
-        return
-    # spawn: forking a process that runs threads (torch, OpenCV) may hang.
-    pool = ProcessPoolExecutor(
-        workers, mp_context=multiprocessing.get_context('spawn')
-    )
-    try:
-        yield from pool.map(_make_video, jobs, chunksize=2)
-    except BrokenProcessPool as error:
-        raise ToolError(
-            'a worker process died, perhaps for lack of memory: give the '
-            'command again with fewer --workers; finished videos are kept'
-        ) from error
-    finally:
-        pool.shutdown(cancel_futures=True)
 
 
 def _preview(out: Path, truth: TubeAnnotations) -> Path:

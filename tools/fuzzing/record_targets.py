@@ -6,13 +6,13 @@ import pickle
 from pathlib import Path
 from typing import Any
 
-import generate_clips
 import numpy as np
 import parallel
 from common import ToolError
 from experiment.steps import StepStore
 from fuzzing import strategies as make
 from fuzzing.target import Target
+from generator_run import claim_folder
 from run_log import read_course
 from scores import load_scores
 from summarise_splits import format_table, read_report, summarise
@@ -149,8 +149,10 @@ def run_journal(data: bytes, folder: Path) -> None:
 
 
 def run_manifest(data: bytes, folder: Path) -> None:
-    (folder / generate_clips.MANIFEST).write_bytes(data)
-    generate_clips._claim_folder(folder, {'seed': 0, 'size': [8, 8]}, False)
+    manifest = folder / 'parameters.json'
+    manifest.write_bytes(data)
+    look = {'seed': 0, 'size': [8, 8]}
+    claim_folder(manifest, look, 'clips', [], False)
 
 
 TARGETS = [

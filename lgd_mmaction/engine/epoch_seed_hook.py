@@ -100,3 +100,13 @@ class EpochSeedHook(Hook):
         loop = runner.train_loop
         if isinstance(loop, EpochBasedTrainLoop):
             read_all_batches(loop)
+
+    def after_run(self, runner: Runner) -> None:
+        """End the persistent workers of training.
+
+        What is left of a run goes in any order when it is collected later;
+        the workers could not be told then, and torch would wait for each.
+        """
+        loader = getattr(runner._train_loop, 'dataloader', None)
+        if loader is not None:
+            loader._iterator = None

@@ -1,10 +1,12 @@
 """Seeds made from numbers, for a process, a data worker and each sample."""
 
-import atexit
 import functools
 import multiprocessing
+import multiprocessing.util
+import os
 import random
 import signal
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -98,35 +100,46 @@ class WorkerSeeder:
                 seed_samples(info.dataset, self.samples)
 
 
-@functools.cache  # once in a process
 def end_workers_at_exit() -> None:
     """End the data workers with the process, now that they outlive SIGTERM.
 
-    multiprocessing would send them SIGTERM at its exit and wait. This runs
-    before, because it is registered later.
+    multiprocessing would send them SIGTERM at its exit and wait. It calls
+    this before: at the end of a program and of a process that it started.
     """
+    _register_end_of_workers(os.getpid())
 
-    def end_workers() -> None:
-        # torch's handler would call a worker that ends an error
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        for process in multiprocessing.active_children():
-            if process.daemon:
-                process.kill()
 
-    atexit.register(end_workers)
+@functools.cache  # once in a process; a fork has none
+def _register_end_of_workers(pid: int) -> None:
+    multiprocessing.util.Finalize(None, _end_workers, exitpriority=100)
+
+
+def _end_workers() -> None:
+    # torch's handler would call a worker that ends an error
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    for process in multiprocessing.active_children():
+        if process.daemon:
+            process.kill()
 
 
 def outlive_signals() -> None:
     """Let a data worker work on while its job is being pre-empted.
 
     A cluster sends SIGTERM to every process of a job. A worker that died of
-    it would take the training down before it has finished its step.
+    it would take the training down before it has finished its step. The
+    process that it works for ends it with SIGTERM as ever.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    # a thread waits for it, because a handler is not told who sent it
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    threading.Thread(target=_await_sigterm, daemon=True).start()
 
-    def last_minute(*_: object) -> None:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        signal.alarm(_WORKER_GRACE)
 
-    signal.signal(signal.SIGTERM, last_minute)
+def _await_sigterm() -> None:
+    told = False
+    while signal.sigwaitinfo({signal.SIGTERM}).si_pid != os.getppid():
+        if not told:
+            signal.alarm(_WORKER_GRACE)
+        told = True
+    os._exit(0)

@@ -111,7 +111,7 @@ class World:
                     except EOFError:
                         process.join(1)
                 if said is not None:
-                    process.join(LIMIT)
+                    process.join(max(0, end - time.monotonic()))
                 if process.exitcode is not None:
                     if said is None:
                         said = (None, '')

@@ -110,6 +110,41 @@ def test_training_stops(tiny, videos, tmp_path, workers: int) -> None:
     assert sorted(row[0] for row in rows) == ['v05.mp4', 'v07.mp4']
 
 
+@pytest.mark.slow
+def test_two_ranks_share_one_list(tiny, dist_run, videos, tmp_path) -> None:
+    """Each broken video is listed once, and every rank counts them all."""
+    for name in ('v07.mp4', 'v12.mp4', 'v19.mp4'):
+        (videos / name).unlink()
+    options = dict(num_workers=1, max_epochs=2, shuffle=False)
+    cfg = config(tiny, videos, tmp_path, **options)
+    cfg.launcher = 'pytorch'
+    cfg.train_dataloader.dataset.max_bad_fraction = 0.2
+    # well before workers that are left behind would end by themselves
+    dist_run.World(2, lambda: tiny.train(cfg) and None).results(40)
+    rows = listed(tmp_path)
+    names = ['v05.mp4', 'v07.mp4', 'v12.mp4', 'v19.mp4']
+    assert sorted(row[0] for row in rows) == names
+    ranks = [row[3] for row in rows]
+    assert {*ranks} == {'0', '1'}
+    counts = [f'rank {r} worker 0: {ranks.count(r)}' for r in sorted({*ranks})]
+    log = next(tmp_path.glob('*/*.log')).read_text()
+    message = f'4 of 24 training videos cannot be read ({", ".join(counts)}); '
+    for epoch in (1, 2):
+        assert f'epoch {epoch}: {message}4 reads were replaced' in log
+
+
+@pytest.mark.slow
+def test_a_rank_that_finds_too_many_ends_the_job(
+    tiny, dist_run, videos, tmp_path
+) -> None:
+    (videos / 'v07.mp4').unlink()
+    cfg = config(tiny, videos, tmp_path, max_epochs=2)
+    cfg.launcher = 'pytorch'
+    ended = dist_run.World(2, tiny.train, cfg).wait(60)
+    assert all(end.exitcode for end in ended)
+    assert any('2 of 24 videos' in end.error for end in ended)
+
+
 def test_run(cfg: Config) -> dict:
     cfg.experiment_name = f'test_{os.urandom(4).hex()}'
     for key in ('train_dataloader', 'train_cfg', 'optim_wrapper'):

@@ -11,6 +11,7 @@ from mmengine.logging import print_log
 from ..boxes import box_iou
 from ..errors import ConfigError, DataError
 from ..tubes import TubeVideo, load_tubes
+from .bad_videos import BrokenVideoError
 from .frame_boxes import FrameBoxes
 from .proposals import read_proposals
 from .robust_video_dataset import SurvivesBadVideos
@@ -117,6 +118,7 @@ class ActionTubeDataset(SurvivesBadVideos, BaseActionDataset):
         self.background = background
         self.background_iou = background_iou
         self.max_background = max_background
+        self._broken: BrokenVideoError | None = None
         super().__init__(
             ann_file,
             pipeline=pipeline,
@@ -132,6 +134,20 @@ class ActionTubeDataset(SurvivesBadVideos, BaseActionDataset):
                 'decoder would scale boxes to the packed frame; leave '
                 'UnpackFlow out and extract flow with --store jpg'
             )
+
+    def __getitem__(self, idx: int):
+        # Frames of a video follow one another, and one that kills the
+        # decoder costs a second: not for each of them.
+        if self._broken is not None:
+            if self.get_data_info(idx)[self.path_key] == self._broken.path:
+                return self._stand_in(idx, self._broken)
+            self._broken = None
+        return super().__getitem__(idx)
+
+    def _stand_in(self, idx: int, broken: BrokenVideoError):
+        data = super()._stand_in(idx, broken)
+        self._broken = broken
+        return data
 
     # ---------------------------------------------------------- loading
     def load_data_list(self) -> list[dict]:

@@ -149,10 +149,7 @@ class TubeMetric(BaseMetric):
                     'the same boxes'
                 )
             scores = scores * weights[:, None]
-        bad = sample.get(BAD_KEY)
-        if bad is not None:  # found in a black clip
-            boxes, scores = boxes[:0], scores[:0]
-        return name, frame, boxes, scores, bad
+        return name, frame, boxes, scores, sample.get(BAD_KEY)
 
     def compute_metrics(self, results: list) -> dict[str, float]:
         """Measure what all ranks collected."""
@@ -166,6 +163,9 @@ class TubeMetric(BaseMetric):
                 'repair them, or count all their boxes as missed with '
                 '--cfg-options test_evaluator.bad_videos=wrong'
             )
+        for i, (name, frame, boxes, scores, why) in enumerate(results):
+            if name in bad:  # whatever frames of it could be read
+                results[i] = (name, frame, boxes[:0], scores[:0], why)
         table = detection_table(results, len(self.annotations.classes))
         if self.out_file:
             table.save(self.out_file)

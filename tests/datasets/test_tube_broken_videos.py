@@ -12,6 +12,7 @@ from lgd_mmaction.datasets.bad_videos import (
     BrokenVideoError,
     TooManyBadVideosError,
 )
+from lgd_mmaction.datasets.watched_decoder import _DECODERS
 from lgd_mmaction.errors import DataError
 from lgd_mmaction.evaluation import TubeMetric
 
@@ -44,6 +45,11 @@ def cut(path: Path) -> None:
     """The half of it, which decord does not survive in an AVI."""
     data = path.read_bytes()
     path.write_bytes(data[: len(data) // 2])
+
+
+def starts() -> int:
+    """How many children have decoded videos in this process."""
+    return sum(decoder.starts for decoder in _DECODERS.values())
 
 
 def video_of(data: dict) -> str:
@@ -100,7 +106,10 @@ def test_a_test_ends_with_an_error_or_a_count(tmp_path: Path) -> None:
 
     with pytest.raises(DataError, match=r'1 videos cannot be read.*1\.avi'):
         evaluate('error')
+    before = starts()
     metrics = evaluate('wrong')
+    # a frame that kills it is tried twice; the other 23 frames are not
+    assert starts() <= before + 3
     # class a has one test video, and it is broken; class b is perfect
     assert metrics['tube/frame_mAP@0.5'] == 0.5
     assert metrics['tube/video_mAP@0.5'] == 0.5

@@ -145,6 +145,33 @@ def test_warnings_and_table_are_logged(case: dict, ann_file: Path) -> None:
     assert 'class 0' in text and 'video_mAP@0.5:0.95' in text
 
 
+def test_nothing_is_found_in_a_broken_video(
+    case: dict, ann_file: Path, tmp_path: Path
+) -> None:
+    every = samples(case)
+    name = next(
+        s['video_id'] for s in every if len(s['pred_instances']['scores'])
+    )
+    others = [s for s in every if s['video_id'] != name]
+    metric = TubeMetric(str(ann_file), 1)
+    metric.process(None, others)
+    expected = metric.evaluate(len(others))
+    # one frame of it is a black clip, the others could be read
+    first = next(i for i, s in enumerate(every) if s['video_id'] == name)
+    every[first]['bad_video'] = f'{name}: cut short'
+    metric = TubeMetric(str(ann_file), 1, bad_videos='wrong')
+    metric.process(None, every)
+    found = metric.evaluate(len(every))
+    assert found['tube/bad_videos'] == 1
+    for key in expected:
+        if 'mAP' in key:
+            assert found[key] == pytest.approx(expected[key], abs=1e-12)
+    metric = TubeMetric(str(ann_file), 1)
+    metric.process(None, every)
+    with pytest.raises(DataError, match=f'1 videos cannot be read.*{name}'):
+        metric.evaluate(len(every))
+
+
 def _rank(rank: int, port: int, ann_file: str, case: dict, bad: bool, out):
     import torch.distributed as dist
 

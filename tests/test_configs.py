@@ -354,6 +354,7 @@ def test_header(name: str) -> None:
 # --------------------------------------------------------- index and table
 
 
+@pytest.mark.slow
 def test_model_index_lists_every_config_once() -> None:
     index = yaml.safe_load((ROOT / 'model-index.yml').read_text())
     models, collections = [], []

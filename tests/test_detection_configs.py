@@ -214,6 +214,7 @@ def shrink(cfg: Config, root: Path) -> Config:
     return cfg
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     'name',
     [
@@ -350,6 +351,7 @@ def test_preflight_names_missing_proposals(root: Path, tmp_path: Path) -> None:
         check_config(cfg, test=True)
 
 
+@pytest.mark.slow
 def test_stock_loader_reads_the_data_set_with_workers(root: Path) -> None:
     cfg = shrink(load('lgd3d_jhmdb_split1'), root)
     data = DATASETS.build(cfg.test_dataloader.dataset)

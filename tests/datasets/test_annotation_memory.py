@@ -3,7 +3,10 @@
 import sys
 from pathlib import Path
 
+import pytest
 
+
+@pytest.mark.slow
 def test_workers_share_the_annotation(repo_root: Path, tmp_path: Path) -> None:
     """The full size, 500,000 videos in 8 workers: tools/soak/memory.py."""
     sys.path.insert(0, str(repo_root / 'tools' / 'soak'))

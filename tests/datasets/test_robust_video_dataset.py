@@ -70,6 +70,7 @@ def same(a: dict, b: dict) -> bool:
     return a_meta == b_meta and bool((a['inputs'] == b['inputs']).all())
 
 
+@pytest.mark.slow
 def test_good_videos_as_stock(videos: Path) -> None:
     ours, stock = dataset(videos), dataset(videos, VideoDataset)
     assert len(ours) == len(stock) == VIDEOS
@@ -124,6 +125,7 @@ def test_everything_is_broken(videos: Path) -> None:
         data[0]
 
 
+@pytest.mark.slow
 def test_workers_share_the_list(videos: Path, tmp_path: Path) -> None:
     spoil(videos, 3, 17)
     data = dataset(videos)
@@ -236,6 +238,7 @@ def _pipe(path: Path) -> None:
     os.mkfifo(path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     'spoil_image, reason',
     [
@@ -342,6 +345,7 @@ def test_paths_stay_inside(videos: Path, path: str) -> None:
         dataset(videos, inside_root=True)
 
 
+@pytest.mark.slow
 def test_links_stay_inside(videos: Path, clips) -> None:
     (videos / 'v05.mp4').unlink()
     (videos / 'v05.mp4').symlink_to(clips['mp4'])

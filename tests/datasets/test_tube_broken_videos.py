@@ -56,6 +56,7 @@ def video_of(data: dict) -> str:
     return data['data_samples'].video_id
 
 
+@pytest.mark.slow
 def test_training_shows_another_video(tmp_path: Path) -> None:
     tiny.make(tmp_path)
     cut(tmp_path / 'videos' / 'a' / '0.avi')
@@ -79,6 +80,7 @@ def test_too_many_are_counted_by_videos(tmp_path: Path) -> None:
         train[0]
 
 
+@pytest.mark.slow
 def test_a_test_ends_with_an_error_or_a_count(tmp_path: Path) -> None:
     tiny.make(tmp_path)
     cut(tmp_path / 'videos' / 'a' / '1.avi')

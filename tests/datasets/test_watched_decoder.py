@@ -130,6 +130,7 @@ def test_corpus(
     assert children() == others  # none is left, nor a zombie
 
 
+@pytest.mark.slow
 def test_rotated(corpus_module: ModuleType, tmp_path: Path, decoder) -> None:
     cases = corpus_module.build(tmp_path)
     path = next(c.path for c in cases if c.name == 'rotated')
@@ -168,6 +169,7 @@ def test_long_clips_come_in_parts(
         decoder.close()
 
 
+@pytest.mark.slow
 def test_limits_of_memory(tmp_path: Path, corpus_module) -> None:
     path = corpus_module.write(tmp_path / 'big.mp4', size=(720, 960), frames=4)
     decoder = WatchedDecoder(memory_limit=256)
@@ -179,6 +181,7 @@ def test_limits_of_memory(tmp_path: Path, corpus_module) -> None:
         decoder.close()
 
 
+@pytest.mark.slow
 def test_a_hang_ends_at_the_limit(clips: dict[str, Path]) -> None:
     decoder = WatchedDecoder(time_limit=1)
     decoder.info(clips['mp4'])
@@ -232,6 +235,7 @@ def test_without_decord(clips, decoder, monkeypatch, tmp_path) -> None:
     assert decoder.pid is None
 
 
+@pytest.mark.slow
 def test_children_are_replaced(clips: dict[str, Path]) -> None:
     decoder = WatchedDecoder(max_reads=3)
     pids = set()
@@ -278,6 +282,7 @@ def test_the_child_ends_with_its_parent(clips, busy: bool) -> None:
     assert wait_until_gone(child, 10)
 
 
+@pytest.mark.slow
 def test_forked_processes_have_their_own(clips: dict[str, Path]) -> None:
     decoder = shared_decoder(time_limit=LIMIT + 1)
     whole = decoder.frames(clips['mp4'], range(24))

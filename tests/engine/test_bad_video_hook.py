@@ -100,6 +100,7 @@ def test_training_goes_on_and_resumes(tiny, videos, tmp_path) -> None:
     assert log.count('; 1 reads were replaced by other videos') == 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('workers', [0, 2])
 def test_training_stops(tiny, videos, tmp_path, workers: int) -> None:
     (videos / 'v07.mp4').unlink()
@@ -156,6 +157,7 @@ def test_run(cfg: Config) -> dict:
 test_run.__test__ = False
 
 
+@pytest.mark.slow
 def test_testing(tiny, videos, tmp_path) -> None:
     (videos / 'v07.mp4').unlink()
 

@@ -49,6 +49,7 @@ def fake_runner(num_workers: int, seed: int = 5) -> SimpleNamespace:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('num_workers', [0, 2])
 def test_epochs_differ_and_repeat(num_workers: int) -> None:
     runner = fake_runner(num_workers)

@@ -72,6 +72,7 @@ def break_it(cfg: Config, named: bool = True) -> None:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('named', [True, False])
 def test_stops_with_step_rate_and_files(
     tiny: ModuleType, tmp_path: Path, named: bool
@@ -205,6 +206,7 @@ def test_collapsed_scale() -> None:
 # clipping
 
 
+@pytest.mark.slow
 def test_every_training_config_clips() -> None:
     names = [
         path

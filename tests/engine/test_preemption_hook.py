@@ -98,6 +98,7 @@ def preempted(
     return torch.load((folder / 'last_checkpoint').read_text())['meta']
 
 
+@pytest.mark.slow
 def test_in_the_middle_of_epochs(
     tiny: ModuleType, whole: Path, tmp_path: Path
 ) -> None:
@@ -111,6 +112,7 @@ def test_in_the_middle_of_epochs(
     assert_same_end(tiny, whole, tmp_path)
 
 
+@pytest.mark.slow
 def test_during_validation(
     tiny: ModuleType, whole: Path, tmp_path: Path
 ) -> None:
@@ -121,6 +123,7 @@ def test_during_validation(
     assert_same_end(tiny, whole, tmp_path)
 
 
+@pytest.mark.slow
 def test_epoch_without_a_checkpoint_of_its_own(
     tiny: ModuleType, whole: Path, tmp_path: Path
 ) -> None:
@@ -346,6 +349,7 @@ def test_other_number_of_ranks_takes_the_mean(
     assert state['m'].item() == 3.0
 
 
+@pytest.mark.slow
 def test_changed_batch_size_begins_the_epoch_anew(
     tiny: ModuleType, tmp_path: Path
 ) -> None:

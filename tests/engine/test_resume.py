@@ -43,6 +43,7 @@ def continue_from(source: Path, epoch: int, target: Path) -> None:
     (target / 'last_checkpoint').write_text(str(path))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('epoch', [1, 2, 3])  # before, at, after the switch
 @pytest.mark.parametrize('variant', VARIANTS)
 def test_stopped_between_epochs(

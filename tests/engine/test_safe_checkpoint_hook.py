@@ -149,6 +149,7 @@ def test_full_disk(
 # keeping
 
 
+@pytest.mark.slow
 def test_old_ones_go_when_the_new_one_is_there(
     tiny: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -204,6 +205,7 @@ def test_best_one_is_replaced_after_the_better_one(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_what_a_kill_left_is_removed(
     tiny: ModuleType, whole: Path, copy: Path
 ) -> None:
@@ -247,6 +249,7 @@ def test_other_storage_is_stock(tmp_path: Path) -> None:
 # resuming
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     'tear',
     [
@@ -305,6 +308,7 @@ def test_which_one_is_resumed(copy: Path) -> None:
     assert find_resume_point(copy / 'new', copy / 'new', tmpl).path is None
 
 
+@pytest.mark.slow
 def test_fallback_says_so_and_ends_the_same(
     tiny: ModuleType, whole: Path, copy: Path, capsys: pytest.CaptureFixture
 ) -> None:
@@ -333,6 +337,7 @@ def test_named_checkpoint_is_taken_or_refused(
     assert runner.iter == 8 and runner.epoch == 4
 
 
+@pytest.mark.slow
 def test_validation_that_was_cut_off_is_made_up_for(
     tiny: ModuleType, copy: Path
 ) -> None:

@@ -91,6 +91,7 @@ def test_reference_has_torchvisions_size(resnets):
         assert count == BACKBONE_PARAMETERS[depth]
 
 
+@pytest.mark.slow
 @torch.no_grad()
 @pytest.mark.parametrize(
     'depth, style',
@@ -115,6 +116,7 @@ def test_lgd2d_equals_the_2d_network_on_every_frame(
     assert glob.abs().max() > 0
 
 
+@pytest.mark.slow
 @torch.no_grad()
 @pytest.mark.parametrize(
     'depth, kinds',
@@ -153,6 +155,7 @@ def test_dense_kernels_equal_the_2d_network_on_a_still_clip(
     torch.testing.assert_close(local[:, :, 18], ref)
 
 
+@pytest.mark.slow
 @torch.no_grad()
 @pytest.mark.parametrize(
     'variant', [LGD_2D, dict(LGD_3D, pseudo3d='A')], ids=['2d', '3d']
@@ -181,6 +184,7 @@ def test_torchvision_scheme_needs_no_torchvision():
         _torchvision_url('torchvision://resnet51')
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     'depth, kwargs, message',
     [
@@ -196,6 +200,7 @@ def test_weights_of_another_network_are_refused(
         build(weights(depth), **kwargs)
 
 
+@pytest.mark.slow
 def test_deeper_weights_are_refused(weights, tmp_path):
     state = torch.load(weights(18), weights_only=True)
     state['layer3.2.conv1.weight'] = torch.zeros(256, 256, 3, 3)
@@ -219,6 +224,7 @@ def test_fewer_stages_take_what_they_need(weights):
     assert net(x)[0].shape[1] == 128
 
 
+@pytest.mark.slow
 def test_csn_refuses_2d_weights(weights):
     with pytest.raises(CheckpointError, match='layer1.0.conv2'):
         net = MODELS.build(
@@ -227,6 +233,7 @@ def test_csn_refuses_2d_weights(weights):
         net.init_weights()
 
 
+@pytest.mark.slow
 def test_unreadable_missing_and_foreign_files_are_named(tmp_path):
     broken = tmp_path / 'broken.pth'
     broken.write_bytes(b'not a checkpoint')

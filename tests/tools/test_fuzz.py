@@ -16,6 +16,7 @@ from fuzzing.target import Escape, mutate
 NAMES = list(fuzz.all_targets())
 
 
+@pytest.mark.slow
 def test_planted_faults_are_found_told_apart_and_replayed(
     tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
@@ -79,6 +80,7 @@ def test_what_is_written_outside_of_the_output_is_seen(
         check_output(tmp_path, [])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('name', NAMES)
 def test_no_input_ends_in_a_traceback(
     name: str, tmp_path: Path, capsys: pytest.CaptureFixture

@@ -180,6 +180,7 @@ def test_whole_row(tool, place):
     assert '±' in row['fused top-1']
 
 
+@pytest.mark.slow
 def test_second_run_does_nothing(tool, place):
     tool.main(_argv())
     before = Path('work/row/result.md').read_text()
@@ -188,6 +189,7 @@ def test_second_run_does_nothing(tool, place):
     assert Path('work/row/result.md').read_text() == before
 
 
+@pytest.mark.slow
 def test_goes_on_where_a_training_failed(tool, place):
     Path('stop').touch()
     with pytest.raises(tool.ToolError, match='train rgb split 1 .*code 3'):
@@ -209,6 +211,7 @@ def test_goes_on_where_a_training_failed(tool, place):
     assert (marker['state'], marker['runs']) == ('done', 2)
 
 
+@pytest.mark.slow
 def test_test_step_is_done_again_when_the_checkpoint_changes(tool, place):
     tool.main(_argv())
     path = Path('work/row/flow/split2/train/epoch_3.pth')
@@ -231,6 +234,7 @@ def test_test_step_is_done_again_when_the_checkpoint_changes(tool, place):
     assert len(_calls()) == 10
 
 
+@pytest.mark.slow
 def test_steps_are_done_again_when_their_files_change(tool, place):
     tool.main(_argv())
     scores = Path('work/row/flow/split2/scores.pkl')
@@ -243,6 +247,7 @@ def test_steps_are_done_again_when_their_files_change(tool, place):
     assert [call[0] for call in _calls()[9:]] == ['train']
 
 
+@pytest.mark.slow
 def test_refuses_to_mix_trainings(tool, place, capsys):
     tool.main(_argv())
     changed = _argv('--stream-options', 'rgb', 'train_cfg.max_epochs=9')
@@ -260,6 +265,7 @@ def test_refuses_to_mix_trainings(tool, place, capsys):
     assert '--resume' not in _calls()[8]
 
 
+@pytest.mark.slow
 def test_only_the_test_is_repeated_for_other_test_settings(tool, place):
     tool.main(_argv())
     views = 'model.test_cfg.max_testing_views=4'
@@ -339,6 +345,7 @@ def test_a_training_may_listen_to_its_validation(tool, place):
     }
 
 
+@pytest.mark.slow
 def test_scores_that_lack_a_video_get_no_name(tool, place):
     Path('lose').touch()
     with pytest.raises(tool.ToolError, match='1 are not in .*s1_v5'):

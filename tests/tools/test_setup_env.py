@@ -126,6 +126,7 @@ def test_active_environment_is_used(checkout: Path) -> None:
     assert not (checkout / '.venv').exists()
 
 
+@pytest.mark.slow
 def test_stamp_tells_lock_files_apart(checkout: Path) -> None:
     code = '_lgd_activate >/dev/null; _lgd_stamp lite; _lgd_stamp full'
     first = bash(code, checkout, VIRTUAL_ENV=sys.prefix).stdout.split()

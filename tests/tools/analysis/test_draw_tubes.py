@@ -309,6 +309,7 @@ def test_broken_pictures(tmp_path):
         list(read_pictures(tmp_path / 'b.avi'))
 
 
+@pytest.mark.slow
 def test_real_clip(shared_data, tmp_path):
     """A real video, one box by hand, which needs no annotation."""
     name = 'demo_spatiotemporal_det'

@@ -92,6 +92,7 @@ def test_per_class_gains_add_up(streams):
     assert total == pytest.approx(report['fused']['top1'] - best, abs=1e-12)
 
 
+@pytest.mark.slow
 def test_three_streams_and_one(streams, write_dump, make_scores):
     files, *_ = streams
     third, labels = make_scores(200, 8, 3)

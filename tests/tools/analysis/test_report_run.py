@@ -310,6 +310,7 @@ def test_errors_are_one_sentence(run, capsys, tmp_path):
         report_run(**arguments)
 
 
+@pytest.mark.slow
 def test_command_line_without_torch_in_its_imports(run, repo_root):
     arguments, _ = run
     tool = repo_root / 'tools' / 'analysis' / 'report_run.py'

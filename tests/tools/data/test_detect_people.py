@@ -132,6 +132,7 @@ def test_videos_other_classes_and_limits(root: Path, tmp_path: Path) -> None:
         assert np.isin(scores.round(5), all_scores.round(5)).all()
 
 
+@pytest.mark.slow
 def test_goes_on_where_it_stopped(
     root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -164,6 +165,7 @@ def test_goes_on_where_it_stopped(
         run(root, out, *frames(root), '--max-per-frame', 3)
 
 
+@pytest.mark.slow
 def test_the_other_subset_is_added(root: Path, tmp_path: Path) -> None:
     out = tmp_path / 'p.npz'
     run(root, out, *frames(root), '--split', 1, '--subset', 'test')

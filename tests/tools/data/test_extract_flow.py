@@ -203,6 +203,7 @@ def test_names_that_are_not_utf8(tmp_path):
     assert len(list((out / 'caf__1').iterdir())) == 2
 
 
+@pytest.mark.slow
 def test_other_options_need_overwrite(tmp_path):
     source, out = tmp_path / 'v', tmp_path / 'out'
     clip(source / 'a.mp4', frames=2)
@@ -256,6 +257,7 @@ SAMPLE = dict(
 )
 
 
+@pytest.mark.slow
 def test_stock_rawframe_dataset_reads_it(tmp_path):
     source = clip(tmp_path / 'v' / 'a clip.mp4', frames=4)
     assert source.exists()
@@ -283,6 +285,7 @@ def test_stock_rawframe_dataset_reads_it(tmp_path):
         assert abs(np.median(flow[1]) + 3) < 0.2
 
 
+@pytest.mark.slow
 def test_packed_video_reads_like_the_jpg_files(tmp_path):
     from lgd_mmaction.datasets import UnpackFlow
     from lgd_mmaction.errors import DataError

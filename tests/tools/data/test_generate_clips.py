@@ -197,6 +197,7 @@ def test_refuses_a_folder_of_other_videos(tmp_path):
         generate_dataset(tmp_path, 'motion', **SMALL)
 
 
+@pytest.mark.slow
 def test_workers_make_the_same_files(tmp_path):
     for workers in (1, 2):
         generate_dataset(
@@ -246,6 +247,7 @@ def test_command_line(tmp_path, capsys):
     assert '0 clips written, 9 kept' in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_script_prints_one_sentence_and_exits_2(tmp_path):
     done = subprocess.run(
         [sys.executable, generate_clips.__file__, '--out', str(tmp_path)]

@@ -63,6 +63,7 @@ def splits_of(annotations):
 
 
 # ---------------------------------------------------------- annotation formats
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ('style', 'source'),
     [

@@ -47,6 +47,7 @@ def test_real_split_files(shared_data):
     assert everything[0] == everything[1] == everything[2]
 
 
+@pytest.mark.slow
 def test_real_boxes(tmp_path, shared_data, capsys):
     folder = shared_data / 'annotations' / 'jhmdb'
     archive = folder / 'groundtruths_jhmdb.zip'

@@ -249,6 +249,7 @@ def test_wrong_input_is_a_tool_error(tmp_path):
         main([str(tmp_path / 'empty'), out, '--short-side', '24'])
 
 
+@pytest.mark.slow
 def test_command_resumes_after_a_kill(tmp_path, repo_root):
     source, target = tmp_path / 'in', tmp_path / 'out'
     write_video(source / 'a b/x #1.mp4', smooth())

@@ -50,6 +50,7 @@ def lines(tmp_path: Path, name: str) -> list[str]:
     return path.read_text().splitlines()
 
 
+@pytest.mark.slow
 def test_real_files(tmp_path, shared_data):
     folder = shared_data / 'annotations'
     argv = ['--annotations', folder / 'ucf101', '--no-check-videos']

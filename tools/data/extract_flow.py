@@ -24,7 +24,6 @@ from pathlib import Path, PurePosixPath
 from clips import safe_name
 from common import (
     ToolError,
-    add_workers,
     list_videos,
     make_parser,
     positive_int,
@@ -37,6 +36,7 @@ from common import (
 from flow_coding import BOUND, preview, quantise
 from flow_methods import ALIASES, METHODS, make_method, require_method
 from flow_store import JPG_NAME, JpgWriter, VideoWriter
+from job_options import add_job_options
 from parallel import Job, JobError, Outcome, Report, run_jobs
 from part_files import part_name, remove, remove_parts, require_outside
 
@@ -303,25 +303,7 @@ def parse(argv: list[str] | None):
         metavar='N',
         help='for the first N videos (default: 10)',
     )
-    parser.add_argument(
-        '--allow-damaged',
-        action='store_true',
-        help='use the frames that decode of a damaged video',
-    )
-    parser.add_argument(
-        '--overwrite',
-        action='store_true',
-        help='make results of other options in the target again; without '
-        'it they are refused, so that no target holds a mixture',
-    )
-    parser.add_argument(
-        '--time-limit',
-        type=float,
-        default=7200,
-        metavar='SECONDS',
-        help='for one video (default: 7200)',
-    )
-    add_workers(parser)
+    add_job_options(parser, 7200, 'use')
     args = parser.parse_args(argv)
     if args.bound <= 0:
         parser.error('argument --bound: must be positive')

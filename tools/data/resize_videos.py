@@ -20,12 +20,12 @@ from pathlib import Path
 import av
 from common import (
     ToolError,
-    add_workers,
     list_videos,
     make_parser,
     positive_int,
     run_main,
 )
+from job_options import add_job_options
 from parallel import Job, JobError, Outcome, run_jobs
 from part_files import part_name, remove, remove_parts, require_outside
 from video_frames import VideoFile
@@ -225,25 +225,7 @@ def main(argv: list[str] | None = None) -> int:
         choices=PRESETS,
         help='x264 preset, slower is smaller (default: medium)',
     )
-    parser.add_argument(
-        '--allow-damaged',
-        action='store_true',
-        help='keep the frames that decode of a damaged video',
-    )
-    parser.add_argument(
-        '--overwrite',
-        action='store_true',
-        help='make results of other options in the target again; without '
-        'it they are refused, so that no target holds a mixture',
-    )
-    parser.add_argument(
-        '--time-limit',
-        type=float,
-        default=600,
-        metavar='SECONDS',
-        help='for one video (default: 600)',
-    )
-    add_workers(parser)
+    add_job_options(parser, 600, 'keep')
     args = parser.parse_args(argv)
 
     require_outside(args.source, args.target)

@@ -13,6 +13,8 @@ from pickle import UnpicklingError
 from types import ModuleType
 from typing import Any
 
+from .errors import ConfigError
+
 _DRN_PACKAGE = 'mmaction.models.localizers.drn'
 
 
@@ -21,6 +23,7 @@ def apply_upstream_fixes() -> None:
     provide_missing_drn()
     allow_mmengine_checkpoints()
     load_urls_as_weights()
+    resume_without_code()
     load_yaml_as_data()
     allow_processes_on_cpu()
     flip_flow_fields()
@@ -118,6 +121,41 @@ def _history_buffer_method(owner: Any, name: str) -> Any:
             'no checkpoint of mmengine does; do not trust this file'
         )
     return getattr(HistoryBuffer, name)
+
+
+def resume_without_code() -> None:
+    """Take no config, which is a program, out of a checkpoint.
+
+    ``Runner.resume`` executes the text ``meta['config']`` of a checkpoint,
+    and an inferencer that is given weights alone its ``cfg`` (seen in
+    mmengine 0.10.7; no thread known). weights_only cannot help: to it they
+    are text. mmengine has written ``meta['cfg']`` instead of ``config``
+    since its first release, so resuming loses nothing.
+    """
+    from mmengine.infer import BaseInferencer
+    from mmengine.runner import Runner
+
+    if getattr(Runner, '_lgd_no_code', False):
+        return
+    Runner._lgd_no_code = True
+    load, build = Runner.load_checkpoint, BaseInferencer._init_model
+
+    def load_checkpoint(self: Any, *args: Any, **kwargs: Any) -> Any:
+        checkpoint = load(self, *args, **kwargs)
+        if isinstance(checkpoint.get('meta'), dict):
+            checkpoint['meta'].pop('config', None)
+        return checkpoint
+
+    def init_model(self: Any, cfg: Any, *args: Any, **kwargs: Any) -> Any:
+        if not cfg:
+            raise ConfigError(
+                'the config inside of a checkpoint is a program, which may '
+                'come from anyone: give a config file (model=...) too.'
+            )
+        return build(self, cfg, *args, **kwargs)
+
+    Runner.load_checkpoint = load_checkpoint
+    BaseInferencer._init_model = init_model
 
 
 def load_urls_as_weights() -> None:
@@ -224,11 +262,17 @@ def score_frames_without_boxes() -> None:
 
     Its ``x.view(x.size(0), -1)`` cannot reshape a tensor without elements,
     so a tested frame in which the person detector saw nobody ends the test
-    (mmaction2 1.2.0, seen; no thread known). Called by lgd_mmaction.models;
-    does nothing where mmdet or the operators of mmcv are missing.
+    (mmaction2 1.2.0, seen; no thread known). On a GPU the RoIAlign before it
+    would end it too: its kernel is launched for no box, which CUDA refuses
+    (mmcv 2.1.0, read, not seen; mmdet's own extractor guards against it).
+    Called by lgd_mmaction.models; does nothing where mmdet or the operators
+    of mmcv are missing.
     """
     try:
         from mmaction.models.roi_heads.bbox_heads import BBoxHeadAVA
+        from mmaction.models.roi_heads.roi_extractors import (
+            SingleRoIExtractor3D,
+        )
     except ImportError:
         return
     if getattr(BBoxHeadAVA, '_lgd_no_boxes', False):
@@ -241,3 +285,13 @@ def score_frames_without_boxes() -> None:
         return stock(self, x) if len(x) else x.new_zeros(0, self.num_classes)
 
     BBoxHeadAVA.forward = forward
+    pool = SingleRoIExtractor3D.forward
+
+    def pool_forward(self: Any, feat: Any, rois: Any) -> Any:
+        # rois: (boxes, 5)
+        if len(rois):
+            return pool(self, feat, rois)
+        pooled, whole = pool(self, feat, rois.new_zeros(1, 5))
+        return pooled[:0], whole
+
+    SingleRoIExtractor3D.forward = pool_forward

@@ -8,6 +8,7 @@ from mmengine.runner import EpochBasedTrainLoop, Runner
 from .mid_epoch import batches_done, read_all_batches, skip_batches
 from .seeding import (
     ITERATION,
+    Outliving,
     WorkerSeeder,
     end_workers_at_exit,
     seed_everything,
@@ -61,6 +62,11 @@ class EpochSeedHook(Hook):
             )
         length = len(runner.train_dataloader)
         runner.message_hub.update_info('epoch_length', length)
+        # a signal to all processes of a job finds these workers idle
+        loader = getattr(runner._val_loop, 'dataloader', None)
+        if loader is not None and loader.num_workers > 0:
+            loader.worker_init_fn = Outliving(loader.worker_init_fn)
+            end_workers_at_exit()
 
     def before_train_epoch(self, runner: Runner) -> None:
         """Seed this process, the sampler and the coming data workers."""
@@ -102,11 +108,12 @@ class EpochSeedHook(Hook):
             read_all_batches(loop)
 
     def after_run(self, runner: Runner) -> None:
-        """End the persistent workers of training.
+        """End the persistent workers of training and validation.
 
         What is left of a run goes in any order when it is collected later;
         the workers could not be told then, and torch would wait for each.
         """
-        loader = getattr(runner._train_loop, 'dataloader', None)
-        if loader is not None:
-            loader._iterator = None
+        for loop in (runner._train_loop, runner._val_loop):
+            loader = getattr(loop, 'dataloader', None)
+            if loader is not None:
+                loader._iterator = None

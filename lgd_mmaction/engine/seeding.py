@@ -100,6 +100,22 @@ class WorkerSeeder:
                 seed_samples(info.dataset, self.samples)
 
 
+class Outliving:
+    """A ``worker_init_fn`` that adds :func:`outlive_signals` to another.
+
+    Args:
+        start: The function that it replaces, or None.
+    """
+
+    def __init__(self, start: Callable[[int], None] | None) -> None:
+        self.start = start
+
+    def __call__(self, worker_id: int) -> None:
+        if self.start is not None:
+            self.start(worker_id)
+        outlive_signals()
+
+
 def end_workers_at_exit() -> None:
     """End the data workers with the process, now that they outlive SIGTERM.
 

@@ -33,7 +33,7 @@ class TubeProtocol:
         linking: How boxes become tubes; its own nms_iou, if given, wins.
         trimming: How tubes are cut in time; None for not at all.
         ap: 'area' (ACT) or 'voc', see average_precision.
-        pixel_offset: 0 for continuous boxes, 1 for ACT's inclusive pixels.
+        pixel_offset: 0 for edges, 1 for boxes that end in their last pixel.
         strict: Refuse detections that leave out frames of the subset.
         invalid: 'error' or 'drop': boxes with NaN or of negative size.
     """

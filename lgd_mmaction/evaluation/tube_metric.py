@@ -154,15 +154,6 @@ class TubeMetric(BaseMetric):
     def compute_metrics(self, results: list) -> dict[str, float]:
         """Measure what all ranks collected."""
         bad = {result[0]: result[4] for result in results if result[4]}
-        named = '; '.join(list(bad.values())[:MAX_NAMED])
-        named += '; ...' if len(bad) > MAX_NAMED else ''
-        if bad and self.bad_videos == 'error':
-            raise DataError(
-                f'{len(bad)} videos cannot be read, so nothing was measured: '
-                f'{named} (bad_videos.txt in the work directory lists them); '
-                'repair them, or count all their boxes as missed with '
-                '--cfg-options test_evaluator.bad_videos=wrong'
-            )
         for i, (name, frame, boxes, scores, why) in enumerate(results):
             if name in bad:  # whatever frames of it could be read
                 results[i] = (name, frame, boxes[:0], scores[:0], why)
@@ -170,6 +161,17 @@ class TubeMetric(BaseMetric):
         if self.out_file:
             table.save(self.out_file)
             print_log(f'detections: {self.out_file}', logger='current')
+        named = '; '.join(list(bad.values())[:MAX_NAMED])
+        named += '; ...' if len(bad) > MAX_NAMED else ''
+        if bad and self.bad_videos == 'error':
+            remedy = '--cfg-options test_evaluator.bad_videos=wrong'
+            if self.out_file:  # without another test
+                remedy = f'tools/analysis/evaluate_tubes.py {self.out_file}'
+            raise DataError(
+                f'{len(bad)} videos cannot be read, so nothing was measured: '
+                f'{named} (bad_videos.txt in the work directory lists them); '
+                f'repair them, or count all their boxes as missed: {remedy}'
+            )
         report = evaluate_tubes(
             table, self.annotations, self.split, self.subset, self.protocol
         )

@@ -23,7 +23,8 @@ class RoIFeatures(BaseModule):
 
     The RoI feature is then what the local path sees in the box, and, beside
     it, the whole clip as context. US copies g_L to every position, so that
-    pooling any box of it gives g_L back.
+    pooling any box of it gives g_L back. Both leave as float32, also under
+    autocast: RoIAlign wants the type of the boxes.
 
     Args:
         features: 'local', 'global' or both, in this order of channels.
@@ -59,7 +60,7 @@ class RoIFeatures(BaseModule):
     def forward(self, x: Tensor | tuple[Tensor, Tensor]) -> tuple[Tensor, ...]:
         pair = isinstance(x, tuple) and all(isinstance(p, Tensor) for p in x)
         if isinstance(x, Tensor) and self.features == ('local',):
-            return (x,)
+            return (x.float(),)
         if not pair or len(x) != 2:
             raise ConfigError(
                 'RoIFeatures takes the pair (x_L, g_L) of an LGD backbone '
@@ -68,8 +69,8 @@ class RoIFeatures(BaseModule):
             )
         local, vector = x
         # US(g): a view, no copy; RoI pooling needs a map of local's size
-        spread = vector.expand(-1, -1, 1, *local.shape[3:])
-        maps = {'local': local, 'global': spread}
+        spread = vector.float().expand(-1, -1, 1, *local.shape[3:])
+        maps = {'local': local.float(), 'global': spread}
         return tuple(maps[name] for name in self.features)
 
 

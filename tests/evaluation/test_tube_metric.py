@@ -166,10 +166,16 @@ def test_nothing_is_found_in_a_broken_video(
     for key in expected:
         if 'mAP' in key:
             assert found[key] == pytest.approx(expected[key], abs=1e-12)
-    metric = TubeMetric(str(ann_file), 1)
+    # the error costs no test: the detections are in the file
+    path = tmp_path / 'found.npz'
+    metric = TubeMetric(str(ann_file), 1, out_file=str(path))
     metric.process(None, every)
-    with pytest.raises(DataError, match=f'1 videos cannot be read.*{name}'):
+    said = f'1 videos cannot be read.*{name}.*evaluate_tubes.py .*found.npz'
+    with pytest.raises(DataError, match=said):
         metric.evaluate(len(every))
+    table = BoxTable.load(path, 'detections')
+    assert len(table.frames_frame) == len(every)
+    assert len(table) > 0 and name not in set(table.videos[table.video])
 
 
 def _rank(rank: int, port: int, ann_file: str, case: dict, bad: bool, out):

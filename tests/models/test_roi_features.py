@@ -5,6 +5,7 @@ import torch
 from mmaction.models.roi_heads.bbox_heads import BBoxHeadAVA
 from mmaction.models.roi_heads.roi_extractors import SingleRoIExtractor3D
 from mmaction.registry import MODELS
+from mmcv.ops import RoIAlign
 from mmdet.registry import MODELS as MMDET_MODELS
 from mmengine.config import ConfigDict
 from mmengine.structures import InstanceData
@@ -168,7 +169,16 @@ def predict(head, maps, boxes):
 
 
 @pytest.mark.parametrize('kind', ['BBoxHeadAVA', 'BackgroundBBoxHead'])
-def test_no_boxes_give_no_scores(kind: str) -> None:
+def test_no_boxes_give_no_scores(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    align = RoIAlign.forward
+
+    def as_cuda(self: RoIAlign, x: torch.Tensor, rois: torch.Tensor):
+        assert len(rois), 'invalid configuration argument'
+        return align(self, x, rois)
+
+    monkeypatch.setattr(RoIAlign, 'forward', as_cuda)
     maps = RoIFeatures()(
         (torch.randn(1, 6, 2, 3, 4), torch.randn(1, 6, 1, 1, 1))
     )
@@ -177,6 +187,22 @@ def test_no_boxes_give_no_scores(kind: str) -> None:
     columns = 4 - (kind == 'BackgroundBBoxHead')
     assert found.bboxes.shape == (0, 4)
     assert found.scores.shape == (0, columns)
+
+
+@pytest.mark.parametrize('dtype', [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize('features', [('local',), ('local', 'global')])
+def test_under_autocast(dtype: torch.dtype, features: tuple) -> None:
+    pair = (torch.randn(1, 6, 2, 3, 4), torch.randn(1, 6, 1, 1, 1))
+    neck, pool = RoIFeatures(features), extractor()
+    expected = pool(neck(tuple(p.to(dtype).float() for p in pair)), ROIS[:1])
+    with torch.autocast('cpu', dtype):
+        # RoIAlign refuses maps whose type is not that of the boxes
+        found = pool(neck(tuple(p.to(dtype) for p in pair)), ROIS[:1])
+        if features == ('local',):  # a network without global path
+            alone = pool(neck(pair[0].to(dtype)), ROIS[:1])
+            assert torch.equal(alone[0], found[0])
+    assert found[0].dtype == torch.float32
+    assert torch.equal(found[0], expected[0])
 
 
 def test_background_head_is_the_stock_head_less_a_column() -> None:

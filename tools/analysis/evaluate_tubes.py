@@ -118,7 +118,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         type=int,
         choices=(0, 1),
         default=0,
-        help="1: boxes end in the last pixel, as in ACT's code (default: 0)",
+        help='1: annotated and detected boxes end in the last pixel, not '
+        'behind it (default: 0)',
     )
     measures.add_argument(
         '--nms-iou',

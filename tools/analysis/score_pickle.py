@@ -28,14 +28,31 @@ class _ScoreUnpickler(NumpyUnpickler):
 
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) == ('torch._utils', '_rebuild_tensor_v2'):
-            import torch
-
-            return torch._utils._rebuild_tensor_v2
+            return _rebuild_tensor
         if (module, name) == ('torch.storage', '_load_from_bytes'):
             return _load_storage
         if (module, name) == ('collections', 'OrderedDict'):
             return OrderedDict
         return super().find_class(module, name)
+
+
+def _rebuild_tensor(
+    storage: Any, offset: Any, size: Any, stride: Any, *rest: Any
+) -> Any:
+    # torch's own would make room for whatever size the file says
+    import torch
+
+    steps = zip(size, stride, strict=True)
+    last = offset + sum((n - 1) * step for n, step in steps)
+    if (
+        min((offset, *size, *stride)) < 0
+        or 0 not in size
+        and last >= storage.size()
+    ):
+        raise UnsafePickle('holds a tensor larger than its storage')
+    return torch._utils._rebuild_tensor_v2(
+        storage, offset, size, stride, *rest
+    )
 
 
 def _load_storage(data: bytes) -> Any:

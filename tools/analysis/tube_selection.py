@@ -95,6 +95,9 @@ class Predictions:
         """The detections of one video, boxes as fractions."""
         table, index = self.table, self.names.index(name)
         rows = table.video == index
+        tested = None
+        if table.frames_video is not None:
+            tested = table.frames_frame[table.frames_video == index]
         # a frame of 1 x 1: overlaps do not depend on the unit. The checks
         # want something to find, so there is one tube, which is not used.
         any_tube = Tube(0, 0, np.array([[0, 0, 1, 1]], np.float32))
@@ -106,6 +109,10 @@ class Predictions:
                 table.frame[rows],
                 table.boxes[rows],
                 scores=table.scores[rows],
+                frames_video=None
+                if tested is None
+                else np.zeros(len(tested), np.int32),
+                frames_frame=tested,
             ),
             TubeAnnotations(
                 'video', tuple(self.classes), {'1': {'test': [name]}},

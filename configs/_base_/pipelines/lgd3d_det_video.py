@@ -1,15 +1,17 @@
 # LGD-3D detection: 16 consecutive frames around the key frame t, t - 8 to
 # t + 7; the first or last frame repeated where the video ends.
 #
-# train  short side 200 to 280, flip, no crop: all boxes stay whole
-# test   short side 240, at which both data sets come; one frame at a time
+# train  short side 240, at which both data sets come; flip. No crop: all boxes
+#        stay whole. No random size: clips of a batch would be padded, which
+#        in flow is a motion, and the global path sees it.
+# test   short side 240, one frame at a time
 # Sizes are choices; --cfg-options on them needs no other change.
 # Frames come from videos.
 train_pipeline = [
     dict(type='WatchedVideoInit'),
     dict(type='SampleKeyFrames', clip_len=16, frame_interval=1),
     dict(type='WatchedVideoDecode'),
-    dict(type='RandomRescale', scale_range=(200, 280)),
+    dict(type='Resize', scale=(-1, 240)),
     dict(type='Flip', flip_ratio=0.5),
     dict(type='FormatShape', input_format='NCTHW', collapse=True),
     dict(type='PackActionInputs'),

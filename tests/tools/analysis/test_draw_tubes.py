@@ -208,6 +208,22 @@ def test_tubes_are_linked_ranked_and_cut(folder):
     assert predictions.of(NAME, FRAMES, score_thr=0.9) == []
 
 
+def test_frames_without_a_box_end_a_tube(folder):
+    path = folder / 'found.npz'
+    table = BoxTable.load(path, 'detections')
+    there = (table.frame < 8) | (table.frame >= 18)
+    table.video, table.frame = table.video[there], table.frame[there]
+    table.boxes, table.scores = table.boxes[there], table.scores[there]
+    # all frames were tested, ten of them found to be empty
+    table.frames_video = np.zeros(FRAMES, np.int32)
+    table.frames_frame = np.arange(FRAMES, dtype=np.int32)
+    table.save(path)
+    predictions = Predictions(path, ['run', 'wave'])
+    drawn = predictions.of(NAME, FRAMES, score_thr=0)
+    spans = {(d.frames[0], d.frames[-1]) for d in drawn if d.name == 'wave'}
+    assert spans == {(0, 7), (18, 23)}
+
+
 def test_boxes_of_single_frames(folder):
     predictions = Predictions(folder / 'found.npz', ['run', 'wave'])
     run, wave = predictions.of(NAME, FRAMES, linked=False, score_thr=0.25)

@@ -1,6 +1,7 @@
 """Reading and pairing of score files."""
 
 import pickle
+from collections import OrderedDict
 from pathlib import Path
 
 import numpy as np
@@ -76,6 +77,36 @@ def test_runs_no_code_from_a_tensor(tmp_path):
     with pytest.raises(ToolError, match='not a readable score file'):
         load_scores(path)
     assert not (tmp_path / 'touched').exists()
+
+
+def test_a_tensor_is_not_larger_than_its_storage(tmp_path):
+    storage = torch.FloatStorage([0.25, 0.75])
+
+    class Tensor:
+        def __init__(self, *args):
+            self.args = storage, *args, False, OrderedDict()
+
+        def __reduce__(self):
+            return torch._utils._rebuild_tensor_v2, self.args
+
+    path = tmp_path / 'a.pkl'
+
+    def load(*args):
+        entry = {'pred_score': Tensor(*args), 'gt_label': 0, 'filename': 'a'}
+        path.write_bytes(pickle.dumps([entry]))
+        return load_scores(path).values.tolist()
+
+    assert load(0, (2,), (1,)) == [[0.25, 0.75]]
+    assert load(1, (1,), (1,)) == [[0.75]]
+    for args in (
+        (0, (50_000_000,), (1,)),
+        (1, (2,), (1,)),
+        (0, (2,), (2,)),
+        (-1, (2,), (1,)),
+        (2, (2,), (-1,)),
+    ):
+        with pytest.raises(ToolError, match='a.pkl .*larger than its storage'):
+            load(*args)
 
 
 def test_broken_files(tmp_path, write_dump, make_scores):

@@ -100,7 +100,7 @@ def generate_dataset(
         name: start of the list files' names; None: the task.
         workers: processes. With more than one, the calling script needs an
             `if __name__ == '__main__':`, as new processes import it.
-        overwrite: render clips again that are there.
+        overwrite: remove the clips that this tool made there before.
 
     Returns:
         Counts and the files written.
@@ -249,7 +249,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     add('--crf', type=int, default=12, help='H.264 quality, 0 best to 51')
     add('--name', help="start of the lists' names (default: the task)")
     add_workers(parser)
-    add('--overwrite', action='store_true', help='render all clips again')
+    add(
+        '--overwrite',
+        action='store_true',
+        help='remove the clips that are there',
+    )
     add(
         '--preview',
         nargs='?',

@@ -33,7 +33,6 @@ the result with jhmdb.py or ucf101_24.py.
 
 import json
 import os
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -131,11 +130,7 @@ def generate_tubes(
     }
     _check(look)
     scenes, splits = plan_videos(**look)
-    if overwrite and (out / MANIFEST).exists():
-        # nothing of the data set that was here may mix with the new one
-        for folder in _FOLDERS:
-            shutil.rmtree(out / folder, ignore_errors=True)
-    claim_folder(out / MANIFEST, look, 'videos', ['videos'], overwrite)
+    claim_folder(out / MANIFEST, look, 'videos', _FOLDERS, overwrite)
     truth = true_tubes(style, classes, scenes, splits)
 
     jobs = [

@@ -2,6 +2,7 @@
 
 import json
 import multiprocessing
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -25,9 +26,9 @@ def claim_folder(
         look: Everything that decides how a video looks. Neither the classes
             nor the counts, where a video does not depend on the others.
         what: 'clips' or 'videos', for messages.
-        folders: Folders of videos beside the manifest. Half-written files
+        folders: Folders of results beside the manifest. Half-written files
             that a killed run left in them are removed.
-        overwrite: Replace what this tool made with other parameters.
+        overwrite: Remove what this tool made there, of any parameters.
 
     Raises:
         ToolError: The folder holds a data set made with other parameters, or
@@ -51,6 +52,10 @@ def claim_folder(
             f'{out} holds videos that this tool did not make: choose another '
             'folder'
         )
+    if overwrite and manifest.exists():
+        # nothing of the data set that was here may mix with the new one
+        for folder in folders:
+            shutil.rmtree(out / folder, ignore_errors=True)
     for folder in folders:
         for part in (out / folder).glob('*/.*.part'):
             part.unlink(missing_ok=True)

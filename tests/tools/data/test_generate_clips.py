@@ -187,8 +187,12 @@ def test_continues_and_grows(tmp_path):
     with pytest.raises(ToolError, match='made with another seed, speed'):
         make(3, seed=1, speed=2.0)
     assert make(1, seed=1, overwrite=True).written == 4
-    assert lost.read_bytes() == content  # not asked for: not touched
+    # a later run must not take the clips of another seed for its own
+    assert not lost.exists()
     assert kept.stat().st_mtime_ns != stamp
+    done = make(2, seed=1)
+    assert (done.written, done.kept) == (2, 4)
+    assert lost.read_bytes() != content
 
 
 def test_refuses_a_folder_of_other_videos(tmp_path):

@@ -19,6 +19,7 @@ from types import ModuleType
 from mmengine.config import Config
 
 from .config_errors import check_components, read_config
+from .engine.resume_point import checkpoint_folder, is_begun
 from .errors import ConfigError, LGDError
 from .preflight import check_config
 
@@ -98,21 +99,31 @@ def _keep_load_from(script: ModuleType, args: Namespace) -> Namespace:
     wanted = read_config(args.config).get('load_from')
     if args.cfg_options is not None:
         wanted = args.cfg_options.get('load_from', wanted)
-    hook = cfg.get('default_hooks', {}).get('checkpoint') or {}
-    if wanted is None or hook.get('out_dir') is not None:
-        return args
-    folder = Path(cfg.work_dir)
-    if (folder / 'last_checkpoint').exists() or any(folder.glob('*.pth')):
+    if wanted is None or _can_resume(cfg):
         return args
     print(
-        f'--resume auto: nothing to resume in {folder}, so training starts '
-        f'from {wanted}.',
+        f'--resume auto: nothing to resume in {cfg.work_dir}, so training '
+        f'starts from {wanted}.',
         file=sys.stderr,
     )
     at = next(i for i, a in enumerate(sys.argv) if a.startswith('--resume'))
     end = at + 1 + (sys.argv[at + 1 : at + 2] == ['auto'])
     del sys.argv[at:end]
     return script.parse_args()
+
+
+def _can_resume(cfg: Config) -> bool:
+    """Whether ``--resume auto`` finds something to resume, whole or not."""
+    hook = cfg.get('default_hooks', {}).get('checkpoint') or {}
+    work_dir = os.path.abspath(cfg.work_dir)  # as the runner has it
+    if 'SafeCheckpointHook' not in str(hook.get('type')):
+        # stock looks at nothing else
+        return os.path.exists(os.path.join(work_dir, 'last_checkpoint'))
+    tmpl = hook.get('filename_tmpl')
+    if tmpl is None:
+        tmpl = 'epoch_{}.pth' if hook.get('by_epoch', True) else 'iter_{}.pth'
+    folder = checkpoint_folder(work_dir, hook.get('out_dir'))
+    return is_begun(work_dir, folder, tmpl)
 
 
 def _load_script(path: Path) -> ModuleType:

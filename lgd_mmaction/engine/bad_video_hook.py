@@ -51,8 +51,11 @@ class BadVideoHook(Hook):
         barrier()
 
     def before_train(self, runner: Runner) -> None:
-        for dataset in robust_datasets(runner.train_dataloader.dataset):
-            dataset.attach(self.list, 'train', False)
+        datasets = list(robust_datasets(runner.train_dataloader.dataset))
+        # the list is that of all data sets, and so is what it may hold
+        allowed, total = _allowance(datasets)
+        for dataset in datasets:
+            dataset.attach(self.list, 'train', False, allowed, total)
 
     def before_val(self, runner: Runner) -> None:
         self._attach(runner.val_loop, 'val')
@@ -90,14 +93,13 @@ class BadVideoHook(Hook):
             return
         workers = {k: n for _, counts, _ in every for k, n in counts.items()}
         replaced = sum(count for _, _, count in every)
-        length = sum(dataset.num_videos for dataset in datasets)
+        allowed, length = _allowance(datasets)
         found_by = ', '.join(f'{k}: {n}' for k, n in workers.items())
         runner.logger.warning(
             f'epoch {runner.epoch + 1}: {len(bad)} of {length} training '
             f'videos cannot be read ({found_by}); {replaced} reads were '
             f'replaced by other videos; see {self.list.path or "the log"}'
         )
-        allowed = sum(d.max_bad_fraction * d.num_videos for d in datasets)
         if len(bad) > allowed:
             raise TooManyBadVideosError(
                 f'{len(bad)} of {length} training videos cannot be read, '
@@ -105,6 +107,13 @@ class BadVideoHook(Hook):
                 'those of this node: repair them, or leave them out with '
                 '--exclude of tools/data'
             )
+
+
+def _allowance(datasets: list[SurvivesBadVideos]) -> tuple[float, int]:
+    """How many videos may be broken, and of how many."""
+    sizes = [dataset.num_videos for dataset in datasets]
+    parts = zip(datasets, sizes, strict=True)
+    return sum(d.max_bad_fraction * size for d, size in parts), sum(sizes)
 
 
 def robust_datasets(dataset: Any) -> Iterator[SurvivesBadVideos]:

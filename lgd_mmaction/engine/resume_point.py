@@ -71,6 +71,35 @@ def fault_of(path: str | Path) -> str | None:
     return None
 
 
+def checkpoint_folder(work_dir: str, out_dir: str | None) -> Path:
+    """Where stock's CheckpointHook puts the checkpoints of a run.
+
+    Args:
+        work_dir: The absolute work directory.
+        out_dir: The hook's argument.
+    """
+    if out_dir is None or out_dir == work_dir:
+        return Path(work_dir)
+    return Path(out_dir) / Path(work_dir).name
+
+
+def is_begun(
+    work_dir: str | Path, folder: str | Path, filename_tmpl: str
+) -> bool:
+    """Whether a run left anything that :func:`find_resume_point` looks at.
+
+    Args:
+        work_dir: Where ``last_checkpoint`` is.
+        folder: Where the checkpoints are.
+        filename_tmpl: Their name, such as ``'epoch_{}.pth'``.
+    """
+    return (
+        Path(work_dir, 'last_checkpoint').exists()
+        or Path(folder, MID_EPOCH_FILE).exists()
+        or bool(_numbered(Path(folder), filename_tmpl))
+    )
+
+
 def find_resume_point(
     work_dir: str | Path, folder: str | Path, filename_tmpl: str
 ) -> ResumePoint:
@@ -78,6 +107,8 @@ def find_resume_point(
 
     What ``last_checkpoint`` names is taken if it is complete. Else the
     newest complete one that is not newer is taken, and the notes say so.
+    Without a name the state within an epoch comes first: the checkpoint of
+    an epoch removes it, so it is the newer one.
 
     Args:
         work_dir: Where ``last_checkpoint`` is.
@@ -97,7 +128,10 @@ def find_resume_point(
             notes.append(f'{pointer} is empty')
     found = _numbered(Path(folder), filename_tmpl)
     candidates = [path for _, path in found]
-    if found and not pointer.exists():
+    middle = Path(folder) / MID_EPOCH_FILE
+    if named is None and middle.exists():
+        candidates.insert(0, middle)
+    if candidates and not pointer.exists():
         notes.append(f'{pointer} is missing')
     if named is not None:
         limit = next((n for n, path in found if path.name == named.name), None)

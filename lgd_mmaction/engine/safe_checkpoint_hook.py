@@ -1,5 +1,6 @@
 """Checkpoints that a crash cannot tear, and resuming that finds them."""
 
+import os
 from pathlib import Path
 
 import torch
@@ -21,6 +22,7 @@ from lgd_mmaction.atomic_files import (
 from lgd_mmaction.engine.rank_buffers import RankBuffers
 from lgd_mmaction.engine.resume_point import (
     MID_EPOCH_FILE,
+    checkpoint_folder,
     fault_of,
     find_resume_point,
 )
@@ -149,10 +151,21 @@ class SafeCheckpointHook(CheckpointHook):
             f'SafeCheckpointHook: the validation after epoch {loop.epoch} '
             'was not finished and is done now.'
         )
-        if Path(self._resumed_from).parent.samefile(self.out_dir):
+        # neither folder need exist: a URL, a first run with this out_dir
+        folder = os.path.dirname(self._resumed_from)
+        if os.path.realpath(folder) == os.path.realpath(self.out_dir):
             # saved again, with the score, if it is the best
             self.last_ckpt = self._resumed_from
         runner.val_loop.run()
+
+    def after_train_epoch(self, runner: Runner) -> None:
+        """Save as stock; this epoch is not validated yet."""
+        if self._safe and is_main_process():
+            mark = Path(runner.work_dir) / _VALIDATED
+            # left by an earlier training of the same epoch in this folder
+            if mark.is_file() and mark.read_text() == str(runner.epoch + 1):
+                mark.unlink()
+        super().after_train_epoch(runner)
 
     def after_val_epoch(self, runner: Runner, metrics: dict) -> None:
         """Save the best checkpoint, then note that validation is done."""
@@ -278,9 +291,7 @@ class SafeCheckpointHook(CheckpointHook):
 
     def _folder(self, runner: Runner) -> Path:
         """Where checkpoints are, before stock's before_train has set it."""
-        if self.out_dir is None or self.out_dir == runner.work_dir:
-            return Path(runner.work_dir)
-        return Path(self.out_dir) / Path(runner.work_dir).name
+        return checkpoint_folder(runner.work_dir, self.out_dir)
 
 
 class _RemoveLater(AtomicBackend):

@@ -41,6 +41,48 @@ def test_first_start_keeps_load_from(
     assert start() == (True, None)
 
 
+@pytest.mark.parametrize(
+    ('hook', 'name', 'resumes'),
+    [
+        ('SafeCheckpointHook', 'run/kinetics.pth', False),
+        ('SafeCheckpointHook', 'run/best_acc_epoch_1.pth', False),
+        ('SafeCheckpointHook', 'run/epoch_1.pth', True),
+        # killed before last_checkpoint was written for the first time
+        ('SafeCheckpointHook', 'run/mid_epoch.pth', True),
+        ('SafeCheckpointHook, by_epoch=False', 'run/iter_8.pth', True),
+        ('SafeCheckpointHook, filename_tmpl="a{}.pth"', 'run/a8.pth', True),
+        ('SafeCheckpointHook, out_dir="ckpt"', 'run/epoch_1.pth', False),
+        ('SafeCheckpointHook, out_dir="ckpt"', 'ckpt/run/epoch_1.pth', True),
+        ('SafeCheckpointHook, out_dir="ckpt"', 'run/last_checkpoint', True),
+        # stock resumes only what last_checkpoint names
+        ('CheckpointHook', 'run/epoch_1.pth', False),
+        ('CheckpointHook', 'run/last_checkpoint', True),
+    ],
+)
+def test_load_from_gives_way_only_to_what_is_resumed(
+    hook: str,
+    name: str,
+    resumes: bool,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    kind, _, options = hook.partition(',')
+    Path('a.py').write_text(
+        "load_from = 'kinetics.pth'\nresume = False\n"
+        f'default_hooks = dict(checkpoint=dict(type={kind!r},{options}))\n'
+    )
+    Path(name).parent.mkdir(parents=True)
+    Path(name).touch()
+    argv = ['train.py', 'a.py', '--work-dir', 'run', '--resume', 'auto']
+    monkeypatch.setattr(sys, 'argv', argv)
+    script = _load_script(stock_tools_dir() / 'train.py')
+    args = _keep_load_from(script, script.parse_args())
+    cfg = _merged_config(script, args)
+    wanted = (True, None) if resumes else (False, 'kinetics.pth')
+    assert (cfg.resume, cfg.load_from) == wanted
+
+
 def test_the_train_tool_does_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,11 +8,16 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
 import pytest
 import torch
+from mmengine.runner import ValLoop
 
 from lgd_mmaction.atomic_files import (
     AtomicBackend,
@@ -309,6 +314,23 @@ def test_which_one_is_resumed(copy: Path) -> None:
 
 
 @pytest.mark.slow
+def test_state_within_an_epoch_without_a_pointer(copy: Path) -> None:
+    tmpl = 'epoch_{}.pth'
+    (copy / 'last_checkpoint').unlink()
+    # the state within an epoch is newer; torn, it is passed over
+    middle = Path(shutil.copy(copy / 'epoch_4.pth', copy / 'mid_epoch.pth'))
+    assert find_resume_point(copy, copy, tmpl).path == middle
+    # the first epoch was not finished
+    (copy / 'first').mkdir()
+    shutil.copy(middle, copy / 'first')
+    first = find_resume_point(copy / 'first', copy / 'first', tmpl)
+    assert first.path == copy / 'first' / 'mid_epoch.pth'
+    os.truncate(middle, 10)
+    point = find_resume_point(copy, copy, tmpl)
+    assert point.path == copy / 'epoch_4.pth' and len(point.notes) == 2
+
+
+@pytest.mark.slow
 def test_fallback_says_so_and_ends_the_same(
     tiny: ModuleType, whole: Path, copy: Path, capsys: pytest.CaptureFixture
 ) -> None:
@@ -337,6 +359,41 @@ def test_named_checkpoint_is_taken_or_refused(
     assert runner.iter == 8 and runner.epoch == 4
 
 
+@pytest.fixture
+def url(
+    whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[str]:
+    """The folder of the whole run, behind http."""
+    # where downloads are kept
+    monkeypatch.setenv('TORCH_HOME', str(tmp_path / 'torch'))
+    handler = partial(SimpleHTTPRequestHandler, directory=str(whole))
+    server = ThreadingHTTPServer(('127.0.0.1', 0), handler)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    yield f'http://127.0.0.1:{server.server_port}'
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('remote', [False, True], ids=['out_dir', 'url'])
+def test_validation_after_resuming_from_elsewhere(
+    remote: bool, tiny: ModuleType, whole: Path, url: str, tmp_path: Path
+) -> None:
+    cfg = tiny.tiny_config(tmp_path / 'new', safe=True, validate=True)
+    if remote:
+        cfg.load_from = f'{url}/epoch_4.pth'
+    else:
+        cfg.load_from = str(whole / 'epoch_4.pth')
+        # not made yet when the validation begins
+        cfg.default_hooks.checkpoint.out_dir = str(tmp_path / 'ckpt')
+    before = checkpoints(whole)
+    tiny.train(cfg, resume=True)
+    assert (tmp_path / 'new' / 'last_validation').read_text() == '4'
+    assert checkpoints(whole) == before
+
+
 @pytest.mark.slow
 def test_validation_that_was_cut_off_is_made_up_for(
     tiny: ModuleType, copy: Path
@@ -359,3 +416,21 @@ def test_validation_that_was_cut_off_is_made_up_for(
     for folder in copy.glob('*/vis_data'):
         shutil.rmtree(folder.parent)
     assert validations('4') == 0
+
+
+@pytest.mark.slow
+def test_validation_of_an_earlier_run_does_not_count(
+    tiny: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cfg = tiny.tiny_config(tmp_path, safe=True, validate=True, max_epochs=1)
+    # a run in this folder had validated the epoch; a fresh one is cut off
+    mark = tmp_path / 'last_validation'
+    mark.write_text('1')
+    with monkeypatch.context() as patch:
+        patch.setattr(ValLoop, 'run', lambda self: sys.exit(9))
+        with pytest.raises(SystemExit):
+            tiny.train(cfg)
+    assert checkpoints(tmp_path) == ['epoch_1.pth'] and not mark.exists()
+    tiny.train(cfg, resume=True)
+    assert mark.read_text() == '1'
+    assert any(n.startswith('best_acc') for n in checkpoints(tmp_path))

@@ -10,10 +10,11 @@ big endian) and JSON; the pixels of frames follow their message as they are.
 
     {"op": "info", "path": p, "limit": s}    {"frames": n, "fps": f}
     {"op": "frames", "path": p, "limit": s,  {"shape": [k, h, w, 3]} and
-     "mode": "accurate", "inds": [...]}      pixels, until all were sent;
-                                             then {}
+     "mode": "accurate", "inds": [...],      pixels, until all were sent;
+     "count": n}                             then {}
     a file that cannot be read               {"error": reason}
 
+"count" is that of the frames of the clip, in which "inds" may be repeated.
 The last message of a reply also has "rss", the child's resident bytes.
 """
 
@@ -142,7 +143,7 @@ def key_frame(reader, index: int):
     return frame.reshape(h, -1)[:, : 3 * w].reshape(1, h, w, 3)
 
 
-def chunks(reader, inds: list, mode: str, memory: int):
+def chunks(reader, inds: list, mode: str):
     """Frames in parts of at most CHUNK_BYTES, the first part one frame."""
     if mode == 'efficient':
         reader.seek(0)
@@ -150,15 +151,23 @@ def chunks(reader, inds: list, mode: str, memory: int):
             yield key_frame(reader, i)
         return
     first = batch(reader, inds[:1])
-    if first.nbytes * len(inds) > memory:
-        raise BadVideo(
-            f'{len(inds)} frames of {first.shape[2]} x {first.shape[1]} '
-            'pixels need more memory than memory_limit'
-        )
     yield first
     step = max(1, CHUNK_BYTES // max(1, first.nbytes))
     for start in range(1, len(inds), step):
         yield batch(reader, inds[start : start + step])
+
+
+def check_size(frame, count: int, memory: int) -> None:
+    """Refuse clips whose frames, repeated ones too, take too much memory.
+
+    The limit on the address space holds in this process; the clip is put
+    together in the parent.
+    """
+    if frame.nbytes * count > memory:
+        raise BadVideo(
+            f'{count} frames of {frame.shape[2]} x {frame.shape[1]} pixels '
+            'need more memory than memory_limit'
+        )
 
 
 def why(error: BaseException) -> str:
@@ -217,8 +226,10 @@ def receive(source: int, parent: int) -> dict | None:
 
 def answer(videos: Videos, request: dict, out: int) -> None:
     # the default action of SIGALRM ends the process, even within C code:
-    # a child whose parent was killed cannot hang for ever
-    signal.alarm(int(request['limit']) + 2)
+    # a child whose parent was killed cannot hang for ever. Well after the
+    # parent's limit: a hang is to end there, not as a crash, which would be
+    # tried again.
+    signal.alarm(int(1.2 * request['limit']) + 3)
     path = request['path']
     try:
         reader = videos.open(path)
@@ -228,10 +239,11 @@ def answer(videos: Videos, request: dict, out: int) -> None:
                 raise BadVideo('it holds no frame')
             reply = {'frames': total, 'fps': float(reader.get_avg_fps())}
         else:
-            parts = chunks(
-                reader, request['inds'], request['mode'], videos.memory
-            )
+            count = request['count']
+            parts = chunks(reader, request['inds'], request['mode'])
             for part in parts:
+                # in time: the first part is one frame
+                check_size(part[:1], count, videos.memory)
                 part = part.copy() if not part.flags.c_contiguous else part
                 pixels = memoryview(part).cast('B')
                 send(out, {'shape': list(part.shape)}, pixels)

@@ -30,8 +30,9 @@ class SurvivesBadVideos:
     one follows from the index alone, and nothing remembers that a video was
     bad, so a run that is resumed reads the same. The data sample names the
     video that it replaces in ``replaces_video``. Each broken video is logged
-    once. When more than ``max_bad_fraction`` of the data set is broken, or
-    16 videos in a row, training stops.
+    once. When more than ``max_bad_fraction`` of the data set is broken (of
+    data sets that are joined: more than all of them allow together), or 16
+    videos in a row, training stops.
 
     Validation and test: nothing is replaced. Without an evaluator that knows
     about it, the first broken video is an error. ``RobustAccMetric`` with
@@ -69,6 +70,8 @@ class SurvivesBadVideos:
         self.bad_videos = BadVideoList()
         self.listed_as = 'train'
         self.marks_bad_videos = False
+        self.allowed: float | None = None
+        self.total: int | None = None
         super().__init__(*args, **kwargs)
         if inside_root and not self.data_prefix.get(self.prefix_key):
             raise ConfigError(
@@ -76,18 +79,29 @@ class SurvivesBadVideos:
                 f'set data_prefix=dict({self.prefix_key}=...)'
             )
 
-    def attach(self, bad_videos: BadVideoList, subset: str, marks: bool):
+    def attach(
+        self,
+        bad_videos: BadVideoList,
+        subset: str,
+        marks: bool,
+        allowed: float | None = None,
+        total: int | None = None,
+    ) -> None:
         """Share a run's list; BadVideoHook does it before workers start.
 
         Args:
-            bad_videos: The list.
+            bad_videos: The list, of all data sets of the run.
             subset: 'train', 'val' or 'test', as the list is to call it.
             marks: In testing, whether black clips may stand in for broken
                 videos because the evaluator looks at their mark.
+            allowed: In training, how many videos of all data sets that share
+                the list may be broken; None: it is of this one alone.
+            total: How many videos these have.
         """
         self.bad_videos = bad_videos
         self.listed_as = subset
         self.marks_bad_videos = marks
+        self.allowed, self.total = allowed, total
 
     def load_data_list(self) -> list[dict]:
         """The stock list, after a look at every line of the file."""
@@ -96,7 +110,11 @@ class SurvivesBadVideos:
 
     def prepare_data(self, idx: int):
         if self.inside_root:
-            self._check_inside(self.get_data_info(idx)[self.path_key])
+            path = self.get_data_info(idx)[self.path_key]
+            self._check_inside(path)
+            # what decoders open when there is no file of that name
+            if self.prefix_key == 'video' and not os.path.splitext(path)[1]:
+                self._check_inside(path + '.mp4')
         return super().prepare_data(idx)
 
     def __getitem__(self, idx: int):
@@ -149,14 +167,20 @@ class SurvivesBadVideos:
             level=30,
         )
         count = len(self.bad_videos.found(self.listed_as))
-        if count > self.max_bad_fraction * self.num_videos:
+        own = self.num_videos
+        allowed, total = self.max_bad_fraction * own, own
+        if self.allowed is not None:
+            allowed, total = self.allowed, self.total
+        if count > allowed:
+            whose, limit = self.ann_file, f'={self.max_bad_fraction}'
+            if total != own:
+                whose, limit = 'the joined data sets', ' of each'
             where = self.bad_videos.path or 'the log'
             raise TooManyBadVideosError(
-                f'{count} of {self.num_videos} videos of {self.ann_file} '
-                'cannot be read, more than max_bad_fraction='
-                f'{self.max_bad_fraction} allows; the last one is {broken}; '
-                f'{where} lists them: repair them, or leave them out with '
-                '--exclude of tools/data'
+                f'{count} of {total} videos of {whose} cannot be read, more '
+                f'than max_bad_fraction{limit} allows; the last one is '
+                f'{broken}; {where} lists them: repair them, or leave them '
+                'out with --exclude of tools/data'
             )
 
     def _stand_in(self, idx: int, broken: BrokenVideoError):

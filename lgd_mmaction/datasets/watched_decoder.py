@@ -34,6 +34,33 @@ class _TimedOut(Exception):
     """The child did not answer in time."""
 
 
+class _Patience:
+    """How long to wait for an answer.
+
+    Counts the time in which this process could run. A job may be suspended
+    (SIGSTOP, ``scontrol suspend``): its child then stands still as well, and
+    that is no hang. So what passes between two looks at the clock counts one
+    step at most.
+    """
+
+    def __init__(self, limit: float) -> None:
+        self.left = limit
+        self.step = min(1, limit / 4)
+        self.seen = time.monotonic()
+
+    def wait(self, poll: select.poll) -> None:
+        """Until there is something to read."""
+        while True:
+            now = time.monotonic()
+            self.left -= min(now - self.seen, self.step)
+            self.seen = now
+            if self.left <= 0:
+                raise _TimedOut
+            # half a step: on a busy machine one may wake up late
+            if poll.poll(min(self.left, self.step / 2) * 1000):
+                return
+
+
 class WatchedDecoder:
     """Reads videos with decord in a child process.
 
@@ -56,7 +83,7 @@ class WatchedDecoder:
 
     Args:
         time_limit: Seconds for one request (open, or read the frames of a
-            clip).
+            clip). Those in which the job was suspended do not count.
         memory_limit: MiB of address space of the child, and of the frames of
             one clip. Guards against files that declare a huge picture.
         max_reads: Clips that one child reads.
@@ -131,7 +158,12 @@ class WatchedDecoder:
             unique, where = np.unique(inds, return_inverse=True)
         else:  # what a fast seek finds depends on the frame before
             unique, where = inds, np.arange(len(inds))
-        request = {'op': 'frames', 'inds': unique.tolist(), 'mode': mode}
+        request = {
+            'op': 'frames',
+            'inds': unique.tolist(),
+            'mode': mode,
+            'count': len(inds),
+        }
         clip = self._ask(path, request, len(unique))
         same = len(unique) == len(inds) and bool((unique == inds).all())
         return clip if same else clip[where]
@@ -182,12 +214,12 @@ class WatchedDecoder:
                     raise
 
     def _talk(self, request: dict, path: str, count: int | None):
-        deadline = time.monotonic() + self.time_limit
+        patience = _Patience(self.time_limit)
         text = json.dumps(request).encode()
         self._write(struct.pack('!I', len(text)) + text)
         clip, done = None, 0
         while True:
-            reply = self._message(deadline)
+            reply = self._message(patience)
             if 'rss' in reply:
                 self._rss = reply['rss']
             if 'error' in reply:
@@ -200,7 +232,7 @@ class WatchedDecoder:
             if tuple(shape[1:]) != clip.shape[1:] or done + shape[0] > count:
                 raise _Died
             part = clip[done : done + shape[0]]
-            self._read(memoryview(part).cast('B'), deadline)
+            self._read(memoryview(part).cast('B'), patience)
             done += shape[0]
         if count is None:
             return reply
@@ -235,7 +267,7 @@ class WatchedDecoder:
         self.starts += 1
         _set_pipe_size(self._child.stdout.fileno())
         try:
-            reply = self._message(time.monotonic() + _START_LIMIT)
+            reply = self._message(_Patience(_START_LIMIT))
         except (_Died, _TimedOut):
             reply = {'fatal': 'it ended or hung while starting'}
         if 'fatal' in reply:
@@ -250,25 +282,23 @@ class WatchedDecoder:
         while data:
             data = data[os.write(fd, data) :]
 
-    def _message(self, deadline: float) -> dict:
+    def _message(self, patience: _Patience) -> dict:
         head = bytearray(4)
-        self._read(memoryview(head), deadline)
+        self._read(memoryview(head), patience)
         size = struct.unpack('!I', head)[0]
         if size > _MAX_MESSAGE:
             raise _Died
         text = bytearray(size)
-        self._read(memoryview(text), deadline)
+        self._read(memoryview(text), patience)
         return json.loads(text)
 
-    def _read(self, view: memoryview, deadline: float) -> None:
+    def _read(self, view: memoryview, patience: _Patience) -> None:
         """Fill the view from the child's stdout."""
         fd = self._child.stdout.fileno()
         poll = select.poll()
         poll.register(fd, select.POLLIN)
         while len(view):
-            left = deadline - time.monotonic()
-            if left <= 0 or not poll.poll(left * 1000):
-                raise _TimedOut
+            patience.wait(poll)
             count = os.readv(fd, [view])
             if count == 0:
                 raise _Died

@@ -366,6 +366,18 @@ def test_links_stay_inside(videos: Path, clips) -> None:
         )
 
 
+def test_names_without_extension_stay_inside(videos: Path, clips) -> None:
+    """The decoder adds '.mp4' to them."""
+    (videos / 'v05.mp4').unlink()
+    (videos / 'v05.mp4').symlink_to(clips['mp4'])
+    (videos.parent / 'list.txt').write_text('v05 0\nv06 1\n')
+    assert 'inputs' in dataset(videos)[0]
+    data = dataset(videos, inside_root=True)
+    assert 'replaces_video' not in data[1]['data_samples']
+    with pytest.raises(DataError, match='v05.mp4 leads to .* outside of'):
+        data[0]
+
+
 def test_wrong_fraction(videos: Path) -> None:
     with pytest.raises(ConfigError, match='max_bad_fraction=5'):
         dataset(videos, max_bad_fraction=5)

@@ -174,8 +174,11 @@ def test_limits_of_memory(tmp_path: Path, corpus_module) -> None:
     path = corpus_module.write(tmp_path / 'big.mp4', size=(720, 960), frames=4)
     decoder = WatchedDecoder(memory_limit=256)
     try:
-        with pytest.raises(BrokenVideoError, match='memory_limit'):
-            decoder.frames(path, range(200))
+        # one frame that is repeated takes the memory of many
+        for mode in ('accurate', 'efficient'):
+            for inds in (range(200), [0] * 200):
+                with pytest.raises(BrokenVideoError, match='memory_limit'):
+                    decoder.frames(path, inds, mode)
         assert decoder.frames(path, [0] * 3).shape == (3, 720, 960, 3)
     finally:
         decoder.close()
@@ -196,6 +199,60 @@ def test_a_hang_ends_at_the_limit(clips: dict[str, Path]) -> None:
     assert decoder.frames(clips['mp4'], [0]).shape == (1, 64, 96, 3)
     assert decoder.starts == 2
     decoder.close()
+
+
+@pytest.mark.slow
+def test_a_hang_is_tried_once(clips, monkeypatch, tmp_path) -> None:
+    """The child's own alarm comes after the limit."""
+    (tmp_path / 'decord.py').write_text(
+        'import time\n'
+        'class logging:\n    QUIET, set_level = 0, print\n'
+        'def VideoReader(*args, **more):\n    time.sleep(60)\n'
+    )
+    monkeypatch.setenv('PYTHONPATH', str(tmp_path))
+    decoder = WatchedDecoder(time_limit=2)
+    start = time.monotonic()
+    with pytest.raises(BrokenVideoError, match='decoding took over 2 seconds'):
+        decoder.info(clips['mp4'])
+    assert 2 <= time.monotonic() - start < 4
+    assert decoder.starts == 1 and decoder.pid is None
+
+
+@pytest.mark.slow
+def test_a_suspended_job_breaks_no_video(
+    tmp_path: Path, corpus_module: ModuleType
+) -> None:
+    """The time in which the whole group is stopped does not count."""
+    path = corpus_module.write(tmp_path / 'big.mp4', size=(720, 960), frames=8)
+    here, there = os.pipe()
+    job = os.fork()
+    if job == 0:  # no pytest in here
+        os.setsid()
+        decoder = WatchedDecoder(time_limit=2)
+        try:
+            decoder.info(path)
+            os.write(there, b'go')
+            end = time.monotonic() + 3
+            while time.monotonic() < end:
+                decoder.frames(path, range(8))
+            os.write(there, b'fine')
+        except BaseException as error:
+            os.write(there, str(error).encode())
+        finally:
+            decoder.close()
+            os._exit(0)
+    os.close(there)
+    try:
+        assert os.read(here, 2) == b'go'
+        time.sleep(0.5)
+        os.killpg(job, signal.SIGSTOP)
+        time.sleep(6)  # longer than the limit and than the child's alarm
+        os.killpg(job, signal.SIGCONT)
+        assert os.read(here, 1000) == b'fine'
+    finally:
+        os.close(here)
+        os.killpg(job, signal.SIGKILL)
+        os.waitpid(job, 0)
 
 
 def test_a_crash_is_tried_again(clips: dict[str, Path], decoder) -> None:

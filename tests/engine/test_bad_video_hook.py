@@ -3,17 +3,22 @@
 import os
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import av
 import numpy as np
 import pytest
 from mmengine.config import Config
+from mmengine.dataset import ConcatDataset
 from mmengine.runner import Runner
 
+from lgd_mmaction.datasets import RobustVideoDataset
 from lgd_mmaction.datasets.bad_videos import (
+    BadVideoList,
     BrokenVideoError,
     TooManyBadVideosError,
 )
+from lgd_mmaction.engine import BadVideoHook
 from lgd_mmaction.errors import DataError
 
 VIDEOS = 24
@@ -109,6 +114,38 @@ def test_training_stops(tiny, videos, tmp_path, workers: int) -> None:
         tiny.train(cfg)
     rows = listed(tmp_path / 'run')
     assert sorted(row[0] for row in rows) == ['v05.mp4', 'v07.mp4']
+
+
+def test_joined_data_sets_count_together(videos, tmp_path) -> None:
+    """20 and 4 videos, 10 %: two of all may be broken, three not."""
+    lines = (tmp_path / 'list.txt').read_text().splitlines(keepends=True)
+    parts = []
+    for name, some in (('large', lines[:20]), ('small', lines[20:])):
+        ann = tmp_path / f'{name}.txt'
+        ann.write_text(''.join(some))
+        parts.append(
+            RobustVideoDataset(
+                ann_file=str(ann),
+                data_prefix=dict(video=str(videos)),
+                pipeline=[dict(type='WatchedVideoInit')],
+                max_bad_fraction=0.1,
+            )
+        )
+    hook = BadVideoHook()
+    hook.list = BadVideoList(tmp_path / 'bad_videos.txt')
+    data = ConcatDataset(parts)
+    loader = SimpleNamespace(dataset=data)
+    hook.before_train(SimpleNamespace(train_dataloader=loader))
+    (videos / 'v21.mp4').unlink()
+    data[5], data[21]  # more than a tenth of the small one
+    assert [row[0] for row in listed(tmp_path)] == ['v05.mp4', 'v21.mp4']
+    (videos / 'v07.mp4').unlink()
+    with pytest.raises(TooManyBadVideosError) as error:
+        data[7]
+    assert str(error.value).startswith(
+        '3 of 24 videos of the joined data sets cannot be read, more than '
+        'max_bad_fraction of each allows'
+    )
 
 
 @pytest.mark.slow

@@ -20,6 +20,7 @@ from .errors import CheckpointError
 # the directory of a zip is small beside the weights
 _MAX_ENTRIES = 1_000_000
 _LONGEST_NAME = 300
+_BYTEARRAYS = ('builtins bytearray', '__builtin__ bytearray')
 
 
 def load_weights(path: str | os.PathLike, mmap: bool = False) -> Any:
@@ -39,7 +40,7 @@ def load_weights(path: str | os.PathLike, mmap: bool = False) -> Any:
         is_zip = zipfile.is_zipfile(path)
         if is_zip:
             _require_stored(path)
-        _require_short_names(path, is_zip)
+        _require_plain_names(path, is_zip)
         return torch.load(
             path, map_location='cpu', weights_only=True, mmap=mmap and is_zip
         )
@@ -68,12 +69,24 @@ def _require_stored(path: Path) -> None:
             )
 
 
-def _require_short_names(path: Path, is_zip: bool) -> None:
-    """Refuse names of functions that are longer than any.
+class _Bounded:
+    """A file that makes no room for more than there can be."""
+
+    def __init__(self, file: Any, size: int) -> None:
+        self.file, self.size = file, size
+        self.readline = file.readline
+
+    def read(self, size: int) -> bytes:
+        return self.file.read(min(size, self.size))
+
+
+def _require_plain_names(path: Path, is_zip: bool) -> None:
+    """Refuse names of functions that are longer than any, and bytearray.
 
     torch looks for a pattern in the message that refuses one, in a time that
     grows with the square of its length: a name of 6,000 characters takes it
-    a second, one of a million hours.
+    a second, one of a million hours. ``bytearray``, which torch admits and
+    no weights need, makes as many bytes as it is told.
     """
     with contextlib.ExitStack() as stack:
         if is_zip:
@@ -86,12 +99,19 @@ def _require_short_names(path: Path, is_zip: bool) -> None:
         else:  # the old format begins with five pickles
             files = [stack.enter_context(path.open('rb'))] * 5
         for file in files:
+            bounded = _Bounded(file, path.stat().st_size)
             try:
-                for opcode, text, _ in pickletools.genops(file):
+                for opcode, text, _ in pickletools.genops(bounded):
                     if opcode.name == 'GLOBAL' and len(text) > _LONGEST_NAME:
                         raise CheckpointError(
                             f'the checkpoint {path} cannot be read: it asks '
                             f'for {text[:60]}..., which is no name; do not '
+                            'trust it'
+                        )
+                    if opcode.name == 'GLOBAL' and text in _BYTEARRAYS:
+                        raise CheckpointError(
+                            f'the checkpoint {path} cannot be read: it asks '
+                            'for a bytearray, which no weights need; do not '
                             'trust it'
                         )
             except (ValueError, IndexError, struct.error, EOFError):

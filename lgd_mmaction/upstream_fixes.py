@@ -13,8 +13,6 @@ from pickle import UnpicklingError
 from types import ModuleType
 from typing import Any
 
-from .errors import ConfigError
-
 _DRN_PACKAGE = 'mmaction.models.localizers.drn'
 
 
@@ -90,12 +88,11 @@ def allow_mmengine_checkpoints() -> None:
 
     if digit_version(torch.__version__) < digit_version('2.6'):
         return
-    from mmengine.logging import HistoryBuffer
-
     from . import plain_arrays as plain
+    from .plain_history import PlainHistory
 
     safe: list[Any] = [
-        HistoryBuffer,
+        (PlainHistory, 'mmengine.logging.history_buffer.HistoryBuffer'),
         (plain.PlainArray, 'numpy.ndarray'),
         (plain.PlainDType, 'numpy.dtype'),
         # an empty array is pickled with bytes()
@@ -114,8 +111,10 @@ def _history_buffer_method(owner: Any, name: str) -> Any:
     """A narrow ``getattr``: only the statistics that mmengine registers."""
     from mmengine.logging import HistoryBuffer
 
+    from .plain_history import PlainHistory
+
     allowed = ('min', 'max', 'current', 'mean')
-    if owner is not HistoryBuffer or name not in allowed:
+    if owner is not PlainHistory or name not in allowed:
         raise UnpicklingError(
             f'a checkpoint asks for attribute {str(name)[:40]!r}, which '
             'no checkpoint of mmengine does; do not trust this file'
@@ -134,6 +133,8 @@ def resume_without_code() -> None:
     """
     from mmengine.infer import BaseInferencer
     from mmengine.runner import Runner
+
+    from .errors import ConfigError
 
     if getattr(Runner, '_lgd_no_code', False):
         return

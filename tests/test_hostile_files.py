@@ -278,6 +278,26 @@ def test_a_checkpoint_takes_no_more_memory_than_its_size(
     assert grown(refused) < 64
     memo = with_pickle(tmp_path / 'memo.pth', b'\x80\x02}r\xff\xff\xff\x7f.')
     assert grown(lambda: load_weights(memo)) < 64
+    # a list of ten times one list, of ten times one list ...
+    lists = b'](' + b'K\x01' * 10 + b'eq\x00'
+    for depth in range(6):
+        lists += (
+            b'](' + (b'h' + bytes([depth])) * 10 + b'eq' + bytes([depth + 1])
+        )
+    buffer = b'cmmengine.logging.history_buffer\nHistoryBuffer\n'
+    size = struct.pack('<i', 2**28)
+    for name, made in (
+        ('HistoryBuffer', lists + buffer + b'h\x06h\x06\x86R.'),
+        ('bytearray', b'cbuiltins\nbytearray\nJ' + size + b'\x85R.'),
+    ):
+        path = with_pickle(tmp_path / 'made.pth', b'\x80\x02' + made)
+
+        def refused_too(path: Path = path, name: str = name) -> None:
+            with pytest.raises(CheckpointError, match=name) as error:
+                load_weights(path)
+            assert 'trust' in str(error.value) or 'may run' in str(error.value)
+
+        assert grown(refused_too) < 64
 
 
 def test_a_score_file_takes_no_more_memory_than_its_size(

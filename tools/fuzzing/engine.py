@@ -267,7 +267,11 @@ def _note(scratch: str, data: bytes) -> None:
 
 
 def _bound_memory(memory: int) -> None:
-    """Make allocations far beyond the bound fail instead of the machine."""
+    """Make allocations far beyond the bound fail instead of the machine.
+
+    A parser that makes its own error of that failure passes: most such
+    allocations are sizes that a file announces, never touched.
+    """
     with open('/proc/self/statm') as file:
         pages = int(file.read().split()[0])
     used = pages * resource.getpagesize()

@@ -15,6 +15,7 @@ A file of proposals has ``score``, a file of detections ``scores``.
 """
 
 import io
+import sys
 import zipfile
 from dataclasses import dataclass
 from os import PathLike
@@ -24,6 +25,7 @@ import numpy as np
 
 from .atomic_files import write_atomic
 from .errors import DataError
+from .tubes import check_name
 
 
 @dataclass
@@ -134,6 +136,17 @@ class BoxTable:
             )
         if self.videos.ndim != 1 or self.videos.dtype.kind != 'U':
             raise DataError(f'{path}: videos does not hold names')
+        kind = self.videos.dtype
+        if kind.itemsize:
+            codes = self.videos.view(f'{kind.byteorder}u4')
+            if (codes > sys.maxunicode).any():
+                raise DataError(f'{path}: videos does not hold Unicode text')
+        try:
+            # one by one: a list of 10**9 empty names would fill the memory
+            for name in self.videos:
+                check_name(str(name))
+        except DataError as error:
+            raise DataError(f'{path}: {error}') from None
         for name in ('boxes', 'score', 'scores'):
             array = getattr(self, name)
             if array is not None and array.dtype.kind != 'f':

@@ -31,6 +31,9 @@ from .errors import DataError
 
 FORMAT = 'lgd_mmaction tubes'
 VERSION = 1
+# Far beyond any video; lists of such lengths are made of these numbers.
+MAX_FRAMES = 10**6
+MAX_SIDE = 10**5
 
 
 @dataclass(frozen=True)
@@ -217,12 +220,34 @@ def _parse_video(name: str, video: dict, num_classes: int) -> TubeVideo:
     return parsed
 
 
+def check_name(name: str) -> None:
+    """Raise DataError for a video's name that is no path below a folder.
+
+    Names become paths of files that are read and written.
+    """
+    if '\0' in name or not {'', '.', '..'}.isdisjoint(name.split('/')):
+        raise DataError(
+            f'video name {name[:80]!r} leads out of its folder or to no '
+            'file; give names like <class>/<video>'
+        )
+
+
 def check_video(video: TubeVideo, num_classes: int) -> None:
     """Raise DataError where a video's annotation cannot be right."""
+    check_name(video.name)
     if min(video.num_frames, video.width, video.height) < 1:
         raise DataError(
             f'{video.name} has {video.num_frames} frames of {video.width}x'
             f'{video.height}; all three must be positive'
+        )
+    if (
+        video.num_frames > MAX_FRAMES
+        or max(video.width, video.height) > MAX_SIDE
+    ):
+        raise DataError(
+            f'{video.name} has {video.num_frames} frames of {video.width}x'
+            f'{video.height}; at most {MAX_FRAMES} frames with sides of '
+            f'{MAX_SIDE} are read, so correct these numbers'
         )
     for number, tube in enumerate(video.tubes):
         where = f'tube {number} of {video.name}'

@@ -1,6 +1,8 @@
 """Tables of boxes: read without pickles, checked field by field."""
 
+import io
 import pickle
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -58,6 +60,17 @@ def test_the_other_kind(tmp_path: Path) -> None:
         (dict(frames_frame=np.array([2])), 'frames_video and frames_frame'),
         (dict(frames_frame=None), 'frames_video and frames_frame'),
         (dict(videos=np.array([1, 2])), 'videos does not hold names'),
+        (dict(videos=np.array(['a/x', '../y'])), "name '../y' leads out of"),
+        (dict(videos=np.array(['/a/x', 'a/y'])), "name '/a/x' leads out of"),
+        (dict(videos=np.array(['a/x', 'a\0b'])), 'leads out of its folder'),
+        (
+            dict(videos=np.array([97, 2**31], np.uint32).view('U1')),
+            'videos does not hold Unicode text',
+        ),
+        (
+            dict(videos=np.array([97] * 3 + [2**31], '>u4').view('>U2')),
+            'videos does not hold Unicode text',
+        ),
     ],
 )
 def test_fields_that_do_not_fit(
@@ -83,4 +96,18 @@ def test_files_that_are_something_else(tmp_path: Path) -> None:
     # an array of objects is a pickle inside the archive
     np.savez(path, videos=np.array([{}], object))
     with pytest.raises(DataError, match='cannot be read'):
+        BoxTable.load(path, 'detections')
+
+
+def test_empty_names_take_no_memory(tmp_path: Path) -> None:
+    """10**9 of them need no byte in the file, but 8 GB as a list."""
+    path = tmp_path / 'boxes.npz'
+    table(videos=None).save(path)
+    member = io.BytesIO()
+    np.lib.format.write_array_header_1_0(
+        member, {'descr': '<U0', 'fortran_order': False, 'shape': (10**9,)}
+    )
+    with zipfile.ZipFile(path, 'a') as archive:
+        archive.writestr('videos.npy', member.getvalue())
+    with pytest.raises(DataError, match="video name '' leads"):
         BoxTable.load(path, 'detections')

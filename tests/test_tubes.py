@@ -12,6 +12,7 @@ from lgd_mmaction.tubes import (
     Tube,
     TubeAnnotations,
     TubeVideo,
+    check_name,
     load_tubes,
     save_tubes,
 )
@@ -80,6 +81,42 @@ def test_tubes_that_cannot_be(
     with pytest.raises(DataError, match=message) as error:
         load_tubes(path)
     assert str(path) in str(error.value)
+
+
+@pytest.mark.parametrize('name', ['a', 'a/b', 'a/b c/..d', '.a/é', 'a\\b'])
+def test_names(name: str) -> None:
+    check_name(name)
+
+
+@pytest.mark.parametrize(
+    'name',
+    ['', '/', '/a/x', '..', '../a/x', 'a/../../x', 'a/..', './x', 'a//x']
+    + ['a/', 'a/./x', 'a\0/x'],
+)
+def test_names_that_lead_elsewhere(path: Path, name: str) -> None:
+    """They become paths below the folders of the tools."""
+    with pytest.raises(DataError, match='leads out of its folder'):
+        check_name(name)
+    content = json.loads(path.read_text())
+    content['videos'][name] = content['videos']['a/x']
+    path.write_text(json.dumps(content))
+    with pytest.raises(DataError, match=r'tubes\.json: video name .* leads'):
+        load_tubes(path)
+
+
+def test_numbers_that_would_fill_the_memory(path: Path) -> None:
+    content = json.loads(path.read_text())
+    largest = {'num_frames': 10**6, 'width': 10**5, 'height': 10**5}
+    video = content['videos']['a/x']
+    video |= largest
+    path.write_text(json.dumps(content))
+    assert load_tubes(path).videos['a/x'].num_frames == 10**6
+    for key, value in largest.items():
+        for wrong in (value + 1, 10**30):
+            content['videos']['a/x'] = {**video, key: wrong}
+            path.write_text(json.dumps(content))
+            with pytest.raises(DataError, match='at most 1000000 frames'):
+                load_tubes(path)
 
 
 def test_files_that_are_something_else(path: Path, tmp_path: Path) -> None:

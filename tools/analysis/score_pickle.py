@@ -32,8 +32,13 @@ class _ScoreUnpickler(NumpyUnpickler):
         if (module, name) == ('torch.storage', '_load_from_bytes'):
             return _load_storage
         if (module, name) == ('collections', 'OrderedDict'):
-            return OrderedDict
+            return _ordered_dict
         return super().find_class(module, name)
+
+
+def _ordered_dict() -> OrderedDict:
+    # filled later, when its keys are looked at
+    return OrderedDict()
 
 
 def _rebuild_tensor(

@@ -46,6 +46,8 @@ EXAMPLE = """\
 SUBSETS = {'1': 'train', '2': 'test'}
 # 200 MB hold 2600 masks of 320x240
 MAX_MASK_FILE = 200 * 10**6
+# such an axis of single pixels is small, the boxes made of it are not
+MAX_MASK_AXIS = 10**5
 
 
 # -------------------------------------------------------------------- splits
@@ -285,6 +287,11 @@ def _read_mask(data: bytes, where: str) -> np.ndarray:
         raise ToolError(
             f'{where}: part_mask has shape {mask.shape} and {mask.dtype}, '
             'not (height, width, frames) numbers'
+        )
+    if max(mask.shape) > MAX_MASK_AXIS:
+        raise ToolError(
+            f'{where}: part_mask has shape {mask.shape}, more than '
+            f'{MAX_MASK_AXIS} in an axis: download it again'
         )
     return mask
 

@@ -15,11 +15,17 @@ import os
 import pickle
 import re
 import struct
+import sys
 from typing import Any
 
 import numpy as np
 from common import ToolError, require_file
 
+# A key of nested tuples is hashed in C, level by level, until the stack
+# ends and with it the process.
+_KEYS = (str, bytes, int, float, bool, type(None), np.generic)
+# no more places than this in an array without bytes
+_MAX_EMPTY = 10**4
 # bool, integers, floats, text and bytes; no objects, no structures
 _CODE = re.compile(r'[?bhilqBHILQefd]|[biuf][0-9]{1,2}|[SU][0-9]{1,6}')
 
@@ -78,6 +84,33 @@ class NumpyUnpickler(pickle._Unpickler):
 
     dispatch[pickle.BYTEARRAY8[0]] = load_bytearray8
 
+    def load_setitem(self) -> None:
+        _check_keys(self.stack[-2:-1])
+        super().load_setitem()
+
+    dispatch[pickle.SETITEM[0]] = load_setitem
+
+    # in these two the stack begins at the mark
+    def load_setitems(self) -> None:
+        _check_keys(self.stack[::2])
+        super().load_setitems()
+
+    dispatch[pickle.SETITEMS[0]] = load_setitems
+
+    def load_dict(self) -> None:
+        _check_keys(self.stack[::2])
+        super().load_dict()
+
+    dispatch[pickle.DICT[0]] = load_dict
+
+    def refuse_set(self) -> None:
+        raise UnsafePickle('holds a set, which no annotation needs')
+
+    # what is in a set is hashed like a key
+    dispatch |= dict.fromkeys(
+        pickle.EMPTY_SET + pickle.ADDITEMS + pickle.FROZENSET, refuse_set
+    )
+
     def find_class(self, module: str, name: str) -> Any:
         try:
             return _ADMITTED[module, name]
@@ -88,6 +121,15 @@ class NumpyUnpickler(pickle._Unpickler):
 
     def persistent_load(self, pid: Any) -> Any:
         raise UnsafePickle('refers to something outside itself')
+
+
+def _check_keys(keys: list) -> None:
+    for key in keys:
+        if not isinstance(key, _KEYS):
+            raise UnsafePickle(
+                f'has a {type(key).__name__} for the key of a dict, neither '
+                'text nor a number'
+            )
 
 
 # ---------------------------------------------------- in place of numpy's own
@@ -184,6 +226,16 @@ def _check_size(shape: Any, dtype: np.dtype, data: bytes) -> None:
         raise UnsafePickle(
             f'holds an array of shape {shape} and {dtype} with {len(data)} '
             f'bytes, not {size}'
+        )
+    if dtype.kind == 'U' and data:
+        codes = np.frombuffer(data, f'{dtype.byteorder}u4')
+        if (codes > sys.maxunicode).any():
+            raise UnsafePickle('holds an array that is no Unicode text')
+    # Text of length 0 and shapes such as (10**9, 0) need no bytes, but the
+    # lists made of them do.
+    if math.prod(max(n, 1) for n in shape) > max(len(data), _MAX_EMPTY):
+        raise UnsafePickle(
+            f'holds an array of shape {shape} and {dtype} without a byte'
         )
 
 

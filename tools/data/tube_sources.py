@@ -6,6 +6,7 @@ those of the annotation file and counts what it had to change.
 """
 
 import re
+import reprlib
 from collections import Counter
 from dataclasses import dataclass, field
 
@@ -21,6 +22,11 @@ COORDINATES = {
     # the same, the picture's first pixel is 1
     'pixels1': (-1, -1, 0, 0),
 }
+
+_REPR = reprlib.Repr()
+_REPR.maxstring = _REPR.maxother = 200
+# Frames, labels and sizes are below; far more overflow NumPy's integers.
+MAX_NUMBER = 10**9
 
 
 @dataclass
@@ -60,6 +66,26 @@ class SourceVideo:
     counted: bool = True
 
 
+def rows_of(value: object) -> np.ndarray:
+    """An array, or rows of numbers, as an array.
+
+    Raises:
+        ValueError: It is something else. Lists in lists that hold one list
+            again and again unfold to far more than the file.
+    """
+    if isinstance(value, np.ndarray):
+        return value
+    numbers = (int, float, np.number)
+    if not isinstance(value, (list, tuple)) or not all(
+        isinstance(row, (np.ndarray, *numbers))
+        or isinstance(row, (list, tuple))
+        and all(isinstance(x, numbers) for x in row)
+        for row in value
+    ):
+        raise ValueError('no rows of numbers')
+    return np.asarray(value)
+
+
 def to_edges(boxes: np.ndarray, coordinates: str) -> np.ndarray:
     """(F, 4) float64 edges of boxes in one of :data:`COORDINATES`."""
     return np.asarray(boxes, np.float64) + COORDINATES[coordinates]
@@ -76,18 +102,31 @@ def check_name(name: object, where: str) -> str:
     text = re.sub(r'\.(avi|mp4|mkv|webm)$', '', text.strip())
     if not re.fullmatch(r'[^/.\s][^/]*/[^/.\s][^/]*', text):
         raise ToolError(
-            f'{where}: expected a video `<class>/<video>`, got {name!r}'
+            f'{where}: expected a video `<class>/<video>`, got {_shown(name)}'
         )
     return text
 
 
 def whole_number(value: object, where: str) -> int:
-    """A Python or NumPy integer as int, or ToolError."""
+    """A Python or NumPy integer below 10**9 as int, or ToolError."""
     if isinstance(value, (bool, np.bool_)) or not isinstance(
         value, (int, np.integer)
     ):
-        raise ToolError(f'{where} is {value!r}, not a whole number')
-    return int(value)
+        raise ToolError(f'{where} is {_shown(value)}, not a whole number')
+    number = int(value)
+    if abs(number) >= MAX_NUMBER:
+        raise ToolError(
+            f'{where} is beyond {MAX_NUMBER}: download the file again'
+        )
+    return number
+
+
+def _shown(value: object) -> str:
+    """A short ``repr``, also of lists that are thousands deep."""
+    try:
+        return _REPR.repr(value)
+    except ValueError:  # an integer of thousands of digits
+        return f'an odd {type(value).__name__}'
 
 
 # Kinds of what the cleaner finds, in the order of the report; those that

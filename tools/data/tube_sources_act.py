@@ -26,6 +26,7 @@ from tube_sources import (
     SourceTube,
     SourceVideo,
     check_name,
+    rows_of,
     to_edges,
     whole_number,
 )
@@ -97,8 +98,8 @@ def _read_video(
     index: list[int],
     coordinates: str,
 ) -> SourceVideo:
-    where = f'{path}: {key}'
     name = check_name(key, str(path))
+    where = f'{path}: {name}'
     try:
         frames = whole_number(content['nframes'][key], f'{where}: nframes')
         height, width = (
@@ -133,8 +134,8 @@ def _read_tube(
     array: Any, label: int, where: str, coordinates: str
 ) -> SourceTube:
     try:
-        array = np.asarray(array)
-    except ValueError:  # lists of different lengths
+        array = rows_of(array)
+    except ValueError:  # lists of different lengths, or no lists
         array = np.empty(0)
     if array.ndim != 2 or array.shape[1] != 5 or array.dtype.kind not in 'iuf':
         raise ToolError(

@@ -221,8 +221,11 @@ class TubeConversion:
                 for name in sorted(listed)
             },
         )
-        for video in annotations.videos.values():
-            package.check_video(video, len(self.classes))
+        try:
+            for video in annotations.videos.values():
+                package.check_video(video, len(self.classes))
+        except package.DataError as error:
+            raise ToolError(str(error)) from None
         package.save_tubes(annotations, self.path)
         report = '\n'.join(map(printable, self._report(annotations))) + '\n'
         write_text(

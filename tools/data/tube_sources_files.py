@@ -7,7 +7,7 @@
 import os
 import re
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -38,9 +38,8 @@ class Members:
         self._zip: zipfile.ZipFile | None = None
         if path.is_dir():
             names = [
-                PurePosixPath(folder, file).relative_to(path.as_posix())
-                for folder, _, files in os.walk(path, followlinks=True)
-                for file in files
+                PurePosixPath(file).relative_to(path.as_posix())
+                for file in _files_below(path)
             ]
             names = [name.as_posix() for name in names]
         elif path.is_file():
@@ -73,6 +72,8 @@ class Members:
         try:
             if self._zip is None:
                 path = self.path / name
+                if not path.is_file():  # to open a pipe would never end
+                    raise OSError('it is no file')
                 size = path.stat().st_size
                 data = path.read_bytes() if size <= self.limit else b''
             else:
@@ -98,6 +99,27 @@ class Members:
             raise ToolError(f'{self.path}: {name} is not a text file')
         text = data.decode('utf-8-sig', 'surrogateescape')
         return text.replace('\r\n', '\n').replace('\r', '\n')
+
+
+def _files_below(root: Path) -> Iterator[str]:
+    """Files of a folder, links followed; none of a folder twice.
+
+    A link may lead to a folder around it. Links come last, so that a folder
+    goes by its own name.
+    """
+    seen: set[str] = set()
+    pending = [os.fspath(root)]
+    for top in pending:  # grows on the way
+        for folder, folders, files in os.walk(top):
+            real = os.path.realpath(folder)
+            if real in seen:
+                folders.clear()
+                continue
+            seen.add(real)
+            inside = [os.path.join(folder, name) for name in folders]
+            pending += [path for path in inside if os.path.islink(path)]
+            for name in files:
+                yield os.path.join(folder, name)
 
 
 # -------------------------------------------------- videos and frame folders

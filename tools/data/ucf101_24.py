@@ -33,6 +33,7 @@ from tube_sources import (
     SourceTube,
     SourceVideo,
     check_name,
+    rows_of,
     to_edges,
     whole_number,
 )
@@ -109,7 +110,7 @@ def _read_tube(tube: Any, where: str, coordinates: str) -> SourceTube:
             whole_number(tube[key], f'{where}: {key} of a tube')
             for key in ('label', 'sf', 'ef')
         )
-        boxes = np.asarray(tube['boxes'])
+        boxes = rows_of(tube['boxes'])
     except (KeyError, TypeError, IndexError, ValueError):
         raise ToolError(
             f'{where} has a tube without label, sf, ef or boxes: download '

@@ -4,6 +4,7 @@ import contextlib
 import io
 import itertools
 import json
+import os
 import zipfile
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,7 +12,7 @@ from types import SimpleNamespace
 import numpy as np
 import torch
 from fuzzing import strategies as make
-from fuzzing.target import Target
+from fuzzing.target import Escape, Target
 from hypothesis import strategies as st
 
 from lgd_mmaction.config_errors import check_components, read_config
@@ -107,6 +108,10 @@ def run_tubes(data: bytes, folder: Path) -> None:
     for split, subsets in annotations.splits.items():
         for subset in subsets:
             annotations.subset(split, subset)
+    for name in annotations.videos:
+        # what is written for a video lies below --out
+        if folder not in Path(os.path.normpath(folder / name)).parents:
+            raise Escape(f'the video {name!r}')
     # what was accepted can be written, and is accepted again
     save_tubes(annotations, folder / 'again.json')
     assert len(load_tubes(folder / 'again.json').videos) == len(

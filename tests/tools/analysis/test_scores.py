@@ -109,6 +109,18 @@ def test_a_tensor_is_not_larger_than_its_storage(tmp_path):
             load(*args)
 
 
+def test_keys_of_an_ordered_dict_are_looked_at(tmp_path):
+    path = tmp_path / 'a.pkl'
+    # OrderedDict([((), 1)]): its own constructor would hash any key
+    made = b'\x80\x02ccollections\nOrderedDict\n](' + b')K\x01\x86e\x85R.'
+    path.write_bytes(made)
+    with pytest.raises(ToolError, match='a.pkl is not a readable'):
+        load_scores(path)
+    plain = OrderedDict(pred_score=torch.ones(2), gt_label=0, filename='a')
+    path.write_bytes(pickle.dumps([plain]))
+    assert load_scores(path).values.tolist() == [[1, 1]]
+
+
 def test_broken_files(tmp_path, write_dump, make_scores):
     with pytest.raises(ToolError, match='no score file'):
         load_scores(tmp_path / 'none.pkl')

@@ -1,6 +1,7 @@
 """J-HMDB annotations that are wrong: clipped, dropped, refused."""
 
 import os
+import threading
 
 import jhmdb
 import numpy as np
@@ -22,6 +23,7 @@ from jhmdb_files import (
     zipped,
 )
 from scipy.io import savemat
+from tube_sources_files import Members
 
 from lgd_mmaction.tubes import load_tubes
 
@@ -169,6 +171,49 @@ def test_bad_archives(tmp_path, source):
         convert(tmp_path / 'o', '--annotations', tmp_path / 'empty', *argv[2:])
 
 
+def test_a_pipe_among_box_files(tmp_path, source):
+    """To open it would wait for ever for somebody to write."""
+    argv = source()
+    path = argv[3] / 'brush_hair_a_b_0_00001.txt'
+    path.unlink()
+    os.mkfifo(path)
+    # where it is opened all the same, the test fails and does not hang
+    writer = threading.Timer(2, lambda: path.write_text('1 2 3 4 5'))
+    writer.daemon = True
+    writer.start()
+    with pytest.raises(ToolError, match='0001.txt cannot be read .*no file'):
+        convert(tmp_path / 'o', *argv)
+    writer.cancel()
+
+
+def test_links_in_folders_of_files(tmp_path, source):
+    """Each file once, wherever the links lead."""
+    argv = source()
+    folder, outside = argv[3], tmp_path / 'outside'
+    outside.mkdir()
+    name = 'brush_hair_a_b_0_00001.txt'
+    (folder / name).rename(outside / name)
+    (folder / 'one').symlink_to('.')
+    files = {file.name for file in folder.glob('*.txt')}
+    assert Members(folder, 'box files', '.txt').names == sorted(files)
+    for link, target in (
+        ('two', '.'),
+        ('a', 'b'),
+        ('out', outside),
+        ('gone', 'nowhere'),
+    ):
+        (folder / link).symlink_to(target)
+    (folder / 'b').mkdir()
+    moved = 'catch_b_1_00001.txt'
+    (folder / moved).rename(folder / 'b' / moved)
+    (folder / 'b' / 'back').symlink_to(folder)
+    names = Members(folder, 'box files', '.txt').names
+    files ^= {moved, f'b/{moved}', f'out/{name}'}
+    assert names == sorted(files)
+    assert convert(tmp_path / 'o', *argv) == 0
+    assert edges(tmp_path) == [(0, truth()[BRUSH].tolist())]
+
+
 @pytest.mark.parametrize(
     ('line', 'message'),
     [
@@ -219,6 +264,9 @@ def test_bad_splits(tmp_path, source, capsys):
         jhmdb.main([*map(str, argv), '--out', str(tmp_path / 'p')])
 
 
+LONG = np.ones((1, 1, 100_001), np.uint8)
+
+
 def test_bad_masks(tmp_path, capsys):
     splits = write_splits(tmp_path / 'splits')
     boxes = truth()
@@ -248,6 +296,9 @@ def test_bad_masks(tmp_path, capsys):
         ({'part_mask': 'text'}, 'not an array of real numbers'),
         ({'part_mask': np.array([[1j]])}, 'not an array of real numbers'),
         ({'part_mask': {'a': 1}}, 'not an array of real numbers'),
+        # few bytes in the file, gigabytes as boxes
+        ({'part_mask': LONG}, r'\(1, 1, 100001\), more than 100000 in'),
+        ({'part_mask': LONG.T}, r'\(100001, 1, 1\), more than 100000 in'),
     ):
         savemat(path, content)
         with pytest.raises(ToolError, match=message) as error:
@@ -306,6 +357,12 @@ TUBE = np.array([[1, 1, 1, 2, 2]], np.float32)
         ),
         (_set('nframes', BRUSH, 0), 'has 0 frames'),
         (_set('nframes', BRUSH, 4.0), 'nframes is 4.0, not a whole'),
+        (_set('nframes', BRUSH, 10**6000), 'nframes is beyond 1000000000'),
+        (_set('nframes', BRUSH, 10**7), 'has 10000000 frames of 40x30; at'),
+        (_set('nframes', BRUSH, [10**6000]), 'nframes is an odd list, not'),
+        (_set('nframes', 10**6000, 4), 'expected a video .* got an odd int'),
+        (_set('resolution', BRUSH, (30, 2**64)), 'resolution is beyond'),
+        (_set('resolution', BRUSH, (30, 100_001)), 'has 4 frames of 100001x'),
         (_set('resolution', BRUSH, 240), 'lacks its number of frames'),
         (_set('nframes', {}), 'lacks its number of frames'),
         (_set('gttubes', 'nobody', {}), 'expected a video `<class>/<video>`'),

@@ -41,6 +41,7 @@ def test_values_and_arrays(tmp_path, protocol):
         'uint8': np.uint8(200),
         'float': np.float64(0.1),
         'string': np.str_('x'),
+        'empty string': np.str_(''),
         'bool': np.array([True, False]),
         'big-endian': np.arange(300, 303, dtype='>i2'),
     }
@@ -57,6 +58,14 @@ def test_values_and_arrays(tmp_path, protocol):
         assert got[key].dtype.newbyteorder('=') == value.dtype.newbyteorder(
             '='
         )
+
+
+def test_keys(tmp_path):
+    keys = 'a', b'b', 2, 2.5, True, None, np.uint8(3), np.str_('c')
+    for protocol in range(6):
+        got = load(tmp_path, pickle.dumps(dict.fromkeys(keys, 0), protocol))
+        assert got == dict.fromkeys(keys, 0)
+    assert load(tmp_path, b"(S'a'\nI1\nI2\nI3\nd.") == {'a': 1, 2: 3}
 
 
 def test_python_2(tmp_path):
@@ -135,6 +144,14 @@ def _state(dtype: bytes, data: bytes) -> bytes:
 
 
 UINT8 = b"cnumpy\ndtype\n(S'u1'\nI0\nI1\ntR(I3\nS'|'\nNNNI-1\nI-1\nI0\ntb"
+# a tuple within a tuple, 200,000 times
+DEEP = b')' + b'\x85' * 200_000
+
+
+def _empty(code: bytes, shape: bytes) -> bytes:
+    """An array of a shape without a byte."""
+    dtype = UINT8.replace(b"'u1'", b"'%s'" % code).replace(b'|', b'<')
+    return _state(dtype, b"S''\n").replace(b'(I1\nt', b'(%st' % shape)
 
 
 @pytest.mark.parametrize(
@@ -180,6 +197,25 @@ UINT8 = b"cnumpy\ndtype\n(S'u1'\nI0\nI1\ntR(I3\nS'|'\nNNNI-1\nI-1\nI0\ntb"
             'names builtins.eval',
         ),
         (b'\x80\x02K\x07Q.', 'outside itself'),
+        # no byte each, but gigabytes as lists
+        (_empty(b'S0', b'I1000000000\n'), r'\|S0 without a byte'),
+        (_empty(b'U0', b'I100000\nI100000\n'), 'U0 without a byte'),
+        (_empty(b'u1', b'I1000000000\nI0\n'), 'uint8 without a byte'),
+        (_empty(b'u1', b'I0\nI1000000000\n'), 'uint8 without a byte'),
+        # a tuple for a key, in each way that a dict is filled
+        (b'}(K\x01\x85K\x02u.', 'has a tuple for the key of a dict'),
+        (b'}K\x01\x85K\x02s.', 'has a tuple for the key'),
+        (b'(K\x01K\x02K\x03\x85K\x04d.', 'has a tuple for the key'),
+        (b'\x80\x02}(X\x01\0\0\0aK\x02)K\x04u.', 'has a tuple for the'),
+        # deep enough to end the process where it is hashed
+        (b'}(' + DEEP + b'K\x02u.', 'has a tuple for the key'),
+        (pickle.dumps({1}, 4), 'holds a set'),
+        (pickle.dumps(frozenset({1}), 4), 'holds a set'),
+        (b'\x80\x04](K\x01\x90.', 'holds a set'),
+        (
+            _state(UINT8.replace(b"'u1'", b"'U1'"), b"S'\0\0\0\x80'\n"),
+            'no Unicode text',
+        ),
     ],
 )
 def test_odd_arrays_are_refused(tmp_path, data, message):

@@ -288,6 +288,10 @@ def _video(name: str = FIRST, **changes: object) -> object:
         (_tube(ef=9), '5 boxes from frame 3 to before 9'),
         (_tube(ef=7), '5 boxes from frame 3 to before 7'),
         (_tube(sf=3.0), 'sf of a tube is 3.0, not a whole number'),
+        (_tube(sf=2**64, ef=2**64 + 5), 'sf of a tube is beyond 1000000000'),
+        (_tube(sf=-(10**9)), 'sf of a tube is beyond'),
+        (_video(numf=10**6000), 'numf is beyond 1000000000'),
+        (_video(numf=10**9 - 1), 'has 999999999 frames of 320x240; at most'),
         (_tube(boxes=np.zeros((5, 5))), r'boxes of shape \(5, 5\)'),
         (_tube(boxes=[[1, 2, 3]] * 5), r'boxes of shape \(5, 3\)'),
         (_tube(boxes=[['a'] * 4] * 5), 'boxes of shape'),
@@ -311,6 +315,23 @@ def test_bad_pyannot(tmp_path, change, message):
     with pytest.raises(ToolError, match=message):
         run(tmp_path, content)
     assert not (tmp_path / 'o').exists()
+
+
+def test_a_deep_list_is_named_in_short(tmp_path):
+    """Its ``repr`` would end in a RecursionError."""
+    marked = pickle.dumps(pyannot() | {FIRST: 'here'}, 2)
+    before, after = marked.split(b'X\x04\0\0\0here')
+    # q and a number: where the text is remembered
+    assert after[:1] == b'q'
+    deep = b']' * 5000 + b'a' * 4999
+    video = b'}(X\4\0\0\0numf' + deep + b'X\5\0\0\0labelK\0'
+    video += b'X\x0b\0\0\0annotations]u'
+    path = tmp_path / 'pyannot.pkl'
+    path.write_bytes(before + video + after)
+    (tmp_path / 'list.txt').write_text(FIRST)
+    argv = ('--pyannot', path, '--test-list', tmp_path / 'list.txt')
+    with pytest.raises(ToolError, match=r'numf is \[\[.*\.\.\..*, not a who'):
+        convert(tmp_path / 'o', *argv)
 
 
 def test_wrong_files(tmp_path):
@@ -425,3 +446,16 @@ def test_command_line(tmp_path, capsys):
     assert run(tmp_path, pyannot(), '--allow-missing') == 0
     with pytest.raises(ToolError, match='exists: give --overwrite'):
         run(tmp_path, pyannot())
+
+
+def test_boxes_are_rows_of_numbers():
+    from tube_sources import rows_of
+
+    assert rows_of([[1, 2.5], (3, np.uint8(4))]).shape == (2, 2)
+    assert rows_of([np.ones(4)] * 3).shape == (3, 4)
+    doubled = [0]
+    for _ in range(40):  # 2**40 numbers, were it unfolded
+        doubled = [doubled, doubled]
+    for odd in (doubled, 'text', {'a': 1}, [['a']]):
+        with pytest.raises(ValueError, match='no rows'):
+            rows_of(odd)

@@ -5,9 +5,10 @@ tools/soak/crashes.py does the work; it runs 50 kills and more.
 
 import json
 import sys
+import time
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
@@ -61,27 +62,101 @@ def test_killed_in_a_write_and_at_the_switch(
     crashes: ModuleType, tiny: ModuleType, tmp_path: Path
 ) -> None:
     whole, folder = tmp_path / 'whole', tmp_path / 'killed'
-    codes, _ = crashes.run(tiny, whole, 1)
-    assert codes == [0], crashes.log_of(whole)
+    first = crashes.run(tiny, whole, 1)
+    assert first.codes == [0] and not first.fault, crashes.log_of(whole)
     # the first write of the first checkpoint: half of it is on the disk
-    assert crashes.run(tiny, folder, 1, 'saving', Fixed(0))[0] == [-9]
+    killed = crashes.run(tiny, folder, 1, 'saving', Fixed(0))
+    assert killed.codes == [-9] and not killed.fault
     (part,) = folder.glob('.epoch_1.pth.*.lgd-part')
     assert part.stat().st_size > 1000
     assert not list(folder.glob('*.pth'))
     # its rename to the name that counts is done, last_checkpoint is not:
     # write, fsync, replace, fsync of the folder, write
-    assert crashes.run(tiny, folder, 1, 'saving', Fixed(4))[0] == [-9]
+    assert crashes.run(tiny, folder, 1, 'saving', Fixed(4)).codes == [-9]
     assert not part.exists() and (folder / 'epoch_1.pth').is_file()
     assert not (folder / 'last_checkpoint').exists()
     # both sides of the switch
     for after in (0, 1):
-        code = crashes.run(tiny, folder, 1, 'switch', Fixed(after))[0]
-        assert code == [-9]
+        killed = crashes.run(tiny, folder, 1, 'switch', Fixed(after))
+        assert killed.codes == [-9] and not killed.fault
         last = (folder / 'last_checkpoint').read_text()
         assert last == str(folder / 'epoch_2.pth')
     assert crashes.differences(tiny, whole, folder) != []
-    assert crashes.run(tiny, folder, 1)[0] == [0]
+    assert crashes.run(tiny, folder, 1).codes == [0]
     assert crashes.differences(tiny, whole, folder) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('kind', ['saving', 'sigterm'])
+@pytest.mark.parametrize('hangs', [False, True])
+def test_a_start_that_fails_by_itself_is_lost(
+    crashes: ModuleType,
+    tiny: ModuleType,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    kind: str,
+    hangs: bool,
+) -> None:
+    """Although the run would end well when it is resumed."""
+
+    def train(cfg: SimpleNamespace, resume: bool) -> None:
+        folder = Path(cfg.work_dir)
+        if folder.name.startswith('whole') or (folder / 'again').exists():
+            return
+        (folder / 'again').touch()
+        if hangs:
+            time.sleep(100)
+        raise RuntimeError('a bug of the training')
+
+    fake = SimpleNamespace(tiny_config=tiny.tiny_config, train=train)
+    monkeypatch.setattr(crashes, 'load_tiny_run', lambda: fake)
+    monkeypatch.setattr(crashes, 'differences', lambda *_: [])
+    monkeypatch.setattr(crashes, 'KINDS', {kind: 1.0})
+    monkeypatch.setattr(crashes, '_LIMIT', 3)
+    report = crashes.soak_crashes(2, tmp_path, progress=False)
+    numbers = [report[k] for k in ('tried', 'survived', 'lost', 'runs')]
+    assert numbers == [2, 0, 2, 2]
+    assert report['kinds'] == {kind: 2}
+    word = 'did not end within 3 s' if hangs else 'ended with exit codes [1]'
+    for failure in report['failures']:
+        assert f'the start for {kind} {word}' in failure
+
+
+@pytest.mark.parametrize(
+    'kind, codes, struck, alone, well',
+    [
+        (None, [0, 0], [], [], True),
+        (None, [-9], [], [], False),
+        # it was over before the kill, but not for all ranks
+        ('moment', [0, 0], [0], [], True),
+        ('moment', [0, 1], [0], [], False),
+        ('moment', [-9, 1], [0], [], True),
+        ('saving', [1], [0], [], False),
+        ('saving', [-11], [0], [], False),
+        # rank 1 crashed, for which rank 0 was ended
+        ('switch', [-9, -11], [1], [], False),
+        ('sigterm', [85, 85], [1], [], True),
+        ('sigterm', [-15], [0], [], False),
+        ('sigterm', [-9], [0], [], False),
+        ('sigterm', [85, 0], [0], [0], False),
+        # only during validation a rank leaves without the others
+        ('sigterm', [85, 1], [0], [0], True),
+        ('sigterm', [85, 1], [0], [], False),
+        ('sigterm', [1, 85], [0], [0], False),
+        ('sigterm', [1, 1], [0], [0], False),
+    ],
+)
+def test_what_a_kill_explains(
+    crashes: ModuleType,
+    kind: str | None,
+    codes: list[int],
+    struck: list[int],
+    alone: list[int],
+    well: bool,
+) -> None:
+    args = kind, codes, set(struck), set(alone)
+    assert (crashes.fault_of(*args, False) == '') is well
+    assert 'did not end' in crashes.fault_of(*args, True)
 
 
 def test_differences_are_seen(

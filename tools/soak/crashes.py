@@ -2,14 +2,16 @@
 
 Each training is the tiny one of tests/engine/tiny_run.py: four epochs, the
 switch from stage 1 to stage 2 in the middle, dropout, random augmentation,
-validation with a best checkpoint. It is forked from a process that has
-imported torch and mmaction2 already, so that a kill and a resume take seconds.
+validation with a best checkpoint, half of them with a persistent data worker.
+It is forked from a process that has imported torch and mmaction2 already, so
+that a kill and a resume take seconds.
 """
 
 import json
 import os
 import shutil
 import signal
+import socket
 import sys
 import time
 import traceback
@@ -17,7 +19,7 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -29,7 +31,27 @@ REPO = Path(__file__).resolve().parents[2]
 KINDS = {'moment': 0.4, 'saving': 0.3, 'switch': 0.1, 'sigterm': 0.2}
 _LIMIT = 120  # seconds that a tiny run may take at most
 _HOOK_CALLS = 72  # of a whole run, from before_train on, less some
+_PREEMPTED = 85  # EXIT_PREEMPTED of the engine
+# a signal that comes before one of these ends this rank alone
+_IN_VALIDATION = (
+    'before_val', 'before_val_epoch', 'before_val_iter', 'after_val_iter',
+)  # fmt: skip
 _TIMES = ('time', 'data_time', 'memory', 'eta')
+
+
+class Start(NamedTuple):
+    """How one start of a training ended.
+
+    Attributes:
+        codes: Exit codes of the ranks (negative: the signal that killed it;
+            0: all of the training is done).
+        seconds: How long it took.
+        fault: What no kill explains; '' if all is well.
+    """
+
+    codes: list[int]
+    seconds: float
+    fault: str
 
 
 def soak_crashes(
@@ -43,7 +65,8 @@ def soak_crashes(
 
     A run is killed one to three times, then left to finish. It survives when
     weights, optimiser, schedule, best checkpoint, the files that are kept and
-    every logged metric equal the uninterrupted run's, bit for bit.
+    every logged metric equal the uninterrupted run's, bit for bit, and every
+    start ended as its kill ends one: a hang or an error is a loss.
 
     Args:
         kills: How many kills are to hit a training that runs.
@@ -54,41 +77,56 @@ def soak_crashes(
 
     Returns:
         ``tried``, ``survived``, ``lost`` (numbers of kills), ``kinds``
-        (kills of each kind), ``runs``, ``seconds``, ``resumed_mid_epoch``,
-        and ``failures``: a sentence for each run that was lost.
+        (kills of each kind), ``runs``, ``runs_with_workers``, ``seconds``,
+        ``resumed_mid_epoch``, and ``failures``: a sentence for each run that
+        was lost.
     """
     tiny = load_tiny_run()
     work_dir = Path(work_dir)
     shutil.rmtree(work_dir, ignore_errors=True)
     rng = np.random.default_rng(seed)
     start = time.monotonic()
-    whole = work_dir / 'whole'
-    codes, took = run(tiny, whole, processes)
-    if any(codes):
-        raise RuntimeError(f'the whole run failed: {log_of(whole)}')
+    # workers: the run that nothing befell, and its seconds
+    whole: dict[int, tuple[Path, float]] = {}
     kinds: Counter = Counter()
     report = dict(tried=0, survived=0, lost=0, runs=0, failures=[])
-    mid_epoch = 0
+    mid_epoch = with_workers = 0
     with tqdm(total=kills, disable=not progress, desc='kills') as bar:
         while report['tried'] < kills:
+            workers = int(rng.integers(0, 2))
+            with_workers += workers
+            if workers not in whole:
+                folder = work_dir / ('whole_workers' if workers else 'whole')
+                first = run(tiny, folder, processes, workers=workers)
+                if first.fault:
+                    raise RuntimeError(
+                        f'the whole run {first.fault}: {log_of(folder)}'
+                    )
+                whole[workers] = (folder, first.seconds)
+            reference, took = whole[workers]
             folder = work_dir / f'run_{report["runs"]:04d}'
             report['runs'] += 1
             wanted = min(int(rng.integers(1, 4)), kills - report['tried'])
             hit = 0
+            faults = []
             for _ in range(wanted):
                 kind = str(rng.choice(list(KINDS), p=list(KINDS.values())))
-                codes, _ = run(tiny, folder, processes, kind, rng, took)
-                if not any(codes):
+                killed = run(tiny, folder, processes, kind, rng, took, workers)
+                if not any(killed.codes):
                     break  # it ended before the kill
                 hit += 1
                 kinds[kind] += 1
+                if killed.fault:
+                    # not resumed: what it left is there to be looked at
+                    faults = [f'the start for {kind} {killed.fault}']
+                    break
                 mid_epoch += (folder / 'mid_epoch.pth').is_file()
-            codes, _ = run(tiny, folder, processes)
-            faults = [f'ended with {codes}'] if any(codes) else []
-            faults = faults or differences(tiny, whole, folder)
-            report['tried'] += hit
-            bar.update(hit)
+            if not faults:
+                last = run(tiny, folder, processes, workers=workers)
+                faults = [f'the last start {last.fault}'] * bool(last.fault)
+                faults = faults or differences(tiny, reference, folder)
             if faults:
+                hit = max(hit, 1)  # lost, even if no kill hit it
                 report['lost'] += hit
                 report['failures'].append(
                     f'{folder}: {"; ".join(faults)}: {log_of(folder)}'
@@ -96,10 +134,13 @@ def soak_crashes(
             else:
                 report['survived'] += hit
                 shutil.rmtree(folder)
+            report['tried'] += hit
+            bar.update(hit)
     seconds = round(time.monotonic() - start, 1)
     return dict(
         report,
         kinds=dict(kinds),
+        runs_with_workers=with_workers,
         resumed_mid_epoch=mid_epoch,
         seconds=seconds,
     )
@@ -127,7 +168,8 @@ def run(
     kind: str | None = None,
     rng: np.random.Generator | None = None,
     took: float = 0.0,
-) -> tuple[list[int], float]:
+    workers: int = 0,
+) -> Start:
     """One start of a training with ``--resume auto``.
 
     Args:
@@ -137,10 +179,10 @@ def run(
         kind: How it is killed, a key of ``KINDS``; None: it is not.
         rng: Draws the moment.
         took: Seconds of a whole run.
+        workers: Persistent data workers of each rank.
 
     Returns:
-        The exit codes of the ranks (negative: the signal that killed it; 0:
-        all of the training is done), and the seconds.
+        How it ended.
     """
     folder.mkdir(parents=True, exist_ok=True)
     prepare = None
@@ -151,11 +193,12 @@ def run(
     if kind == 'saving':
         prepare = _killer_in_files(int(rng.integers(0, 60)))
     elif kind == 'switch':
+        victims = set(range(processes))
         prepare = _killer_at_switch(bool(rng.integers(0, 2)))
     elif kind == 'sigterm':
-        prepare = _sender_at_hook(int(rng.integers(0, _HOOK_CALLS)))
+        prepare = _sender_at_hook(int(rng.integers(0, _HOOK_CALLS)), folder)
     start = time.monotonic()
-    port = 20000 + (os.getpid() * 7 + time.monotonic_ns() // 1000) % 20000
+    port = _free_port()
     pids = [
         _fork(
             tiny,
@@ -163,18 +206,22 @@ def run(
             rank,
             processes,
             port,
-            prepare if rank in victims or kind == 'switch' else None,
+            prepare if rank in victims else None,
+            workers,
         )
         for rank in range(processes)
     ]
     codes: dict[int, int] = {}
+    hung = False
+    ended: set[int] = set()  # by this function, because another rank died
     moment = None
     if kind == 'moment':
         # a quarter of the time is spent before the first step
         moment = start + rng.uniform(0.2 * took, took)
     while len(codes) < processes:
         now = time.monotonic()
-        if moment is not None and now >= moment:
+        # a rank that failed before is not to be hidden by the kill
+        if moment is not None and now >= moment and not any(codes.values()):
             moment = None
             for rank in victims - codes.keys():
                 os.kill(pids[rank], signal.SIGKILL)
@@ -183,13 +230,69 @@ def run(
                 done, status = os.waitpid(pid, os.WNOHANG)
                 if done:
                     codes[rank] = os.waitstatus_to_exitcode(status)
+        hung = hung or (len(codes) < processes and now - start > _LIMIT)
         # torchrun ends the other ranks when one has died
-        if any(c < 0 for c in codes.values()) or now - start > _LIMIT:
+        if hung or any(c < 0 for c in codes.values()):
             for rank, pid in enumerate(pids):
                 if rank not in codes:
+                    ended.add(rank)
                     os.kill(pid, signal.SIGKILL)
         time.sleep(0.005)
-    return [codes[r] for r in range(processes)], time.monotonic() - start
+    in_order = [codes[r] for r in range(processes)]
+    alone = {r for r in victims if _heard_in_validation(folder, pids[r])}
+    fault = fault_of(kind, in_order, victims - ended, alone, hung)
+    return Start(in_order, time.monotonic() - start, fault)
+
+
+def fault_of(
+    kind: str | None,
+    codes: list[int],
+    struck: set[int],
+    alone: set[int],
+    hung: bool,
+) -> str:
+    """What is wrong with the end of a start; '' if its kill explains it.
+
+    Args:
+        kind: How it was to be killed; None: not at all.
+        codes: Exit codes of the ranks. All 0: it ended before the kill.
+        struck: Ranks that were to die, less those that had to be ended
+            after another.
+        alone: Ranks that got SIGTERM during validation.
+        hung: Whether it had to be ended after ``_LIMIT`` seconds.
+    """
+    if hung:
+        return f'did not end within {_LIMIT} s, exit codes {codes}'
+    if not any(codes):
+        return ''
+    if kind == 'sigterm':
+        left = {rank for rank, c in enumerate(codes) if c == _PREEMPTED}
+        if len(left) == len(codes):
+            return ''
+        # a rank that leaves during validation does not ask the others, who
+        # then miss it: an error, exit code 1
+        if left and left <= alone and set(codes) == {_PREEMPTED, 1}:
+            return ''
+    elif kind and any(codes[rank] == -signal.SIGKILL for rank in struck):
+        return ''
+    return f'ended with exit codes {codes}'
+
+
+def _free_port() -> int:
+    """A port of this machine that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(('127.0.0.1', 0))
+        return probe.getsockname()[1]
+
+
+def _note_of(folder: Path, pid: int) -> Path:
+    """Where a rank notes before which hook it got SIGTERM."""
+    return folder / f'signal_{pid}.log'
+
+
+def _heard_in_validation(folder: Path, pid: int) -> bool:
+    note = _note_of(folder, pid)
+    return note.is_file() and note.read_text() in _IN_VALIDATION
 
 
 def _fork(
@@ -199,6 +302,7 @@ def _fork(
     processes: int,
     port: int,
     prepare: Callable[[], None] | None,
+    workers: int,
 ) -> int:
     """Start a rank; returns its process id."""
     pid = os.fork()
@@ -213,7 +317,7 @@ def _fork(
         os.dup2(out, 2)
         cfg = tiny.tiny_config(
             folder, dropout_ratio=0.5, augment=True, length=12,
-            validate=True, safe=True,
+            validate=True, safe=True, num_workers=workers,
         )  # fmt: skip
         if processes > 1:
             os.environ.update(
@@ -244,14 +348,14 @@ def _killer_in_files(at: int) -> Callable[[], None]:
     """Dies inside the at-th operation of the writing of checkpoints."""
 
     def prepare() -> None:
-        count = 0
+        count, rank = 0, os.getpid()
 
         def dying(name: str) -> Callable:
             stock = getattr(os, name)
 
             def operation(*args: Any, **kwargs: Any) -> Any:
                 nonlocal count
-                count += 1
+                count += os.getpid() == rank  # not in its data workers
                 if count == at + 1:
                     if name == 'write':  # half of the bytes
                         stock(args[0], args[1][: len(args[1]) // 2])
@@ -266,7 +370,7 @@ def _killer_in_files(at: int) -> Callable[[], None]:
     return prepare
 
 
-def _sender_at_hook(at: int) -> Callable[[], None]:
+def _sender_at_hook(at: int, folder: Path) -> Callable[[], None]:
     """Gets SIGTERM before the at-th call of hooks once training has begun."""
 
     def prepare() -> None:
@@ -279,6 +383,7 @@ def _sender_at_hook(at: int) -> Callable[[], None]:
             if count >= 0 or name == 'before_train':
                 count += 1
                 if count == at + 1:
+                    _note_of(folder, os.getpid()).write_text(name)
                     os.kill(os.getpid(), signal.SIGTERM)
             stock(self, name, **kwargs)
 

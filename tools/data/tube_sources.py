@@ -67,7 +67,7 @@ class SourceVideo:
 
 
 def rows_of(value: object) -> np.ndarray:
-    """An array, or rows of numbers, as an array.
+    """An array, or rows of single values, as an array.
 
     Raises:
         ValueError: It is something else. Lists in lists that hold one list
@@ -75,14 +75,15 @@ def rows_of(value: object) -> np.ndarray:
     """
     if isinstance(value, np.ndarray):
         return value
-    numbers = (int, float, np.number)
+    # text too: the caller says what is wrong with it
+    single = (int, float, np.number, str)
     if not isinstance(value, (list, tuple)) or not all(
-        isinstance(row, (np.ndarray, *numbers))
+        isinstance(row, (np.ndarray, *single))
         or isinstance(row, (list, tuple))
-        and all(isinstance(x, numbers) for x in row)
+        and all(isinstance(x, single) for x in row)
         for row in value
     ):
-        raise ValueError('no rows of numbers')
+        raise ValueError('no rows of values')
     return np.asarray(value)
 
 

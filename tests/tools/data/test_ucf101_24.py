@@ -456,6 +456,6 @@ def test_boxes_are_rows_of_numbers():
     doubled = [0]
     for _ in range(40):  # 2**40 numbers, were it unfolded
         doubled = [doubled, doubled]
-    for odd in (doubled, 'text', {'a': 1}, [['a']]):
+    for odd in (doubled, 'text', {'a': 1}, [[{}]]):
         with pytest.raises(ValueError, match='no rows'):
             rows_of(odd)

@@ -21,5 +21,5 @@ class PlainHistory(HistoryBuffer):
         )
 
     def __setstate__(self, state: dict) -> None:
-        self.__dict__.update(state)
+        super().__setstate__(state)
         self.__class__ = HistoryBuffer

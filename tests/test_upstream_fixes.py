@@ -251,3 +251,21 @@ def test_fixes_are_applied_once() -> None:
     apply_upstream_fixes()
     after = Flip._flip_imgs, utils._init_dist_pytorch, len(sys.meta_path)
     assert after == before
+
+
+@pytest.mark.slow
+def test_a_fresh_process_can_use_the_values(tmp_path: Path) -> None:
+    """The statistics are registered by whatever is made first."""
+    torch.save({'x': HistoryBuffer([1.0, 3.0], [1, 1])}, tmp_path / 'a.pth')
+    code = (
+        'import sys, torch, lgd_mmaction\n'
+        'x = torch.load(sys.argv[1])["x"]\n'
+        'print(type(x).__name__, x.statistics("mean"))\n'
+    )
+    run = subprocess.run(
+        [sys.executable, '-W', 'ignore', '-c', code, tmp_path / 'a.pth'],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert run.stdout == 'HistoryBuffer 2.0\n'

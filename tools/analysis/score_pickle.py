@@ -47,13 +47,12 @@ def _rebuild_tensor(
     # torch's own would make room for whatever size the file says
     import torch
 
+    # the storage's own size() is deprecated and says so
+    none = torch._utils._rebuild_tensor_v2(storage, 0, (0,), (1,), *rest)
+    room = none.untyped_storage().nbytes() // none.element_size()
     steps = zip(size, stride, strict=True)
     last = offset + sum((n - 1) * step for n, step in steps)
-    if (
-        min((offset, *size, *stride)) < 0
-        or 0 not in size
-        and last >= storage.size()
-    ):
+    if min((offset, *size, *stride)) < 0 or 0 not in size and last >= room:
         raise UnsafePickle('holds a tensor larger than its storage')
     return torch._utils._rebuild_tensor_v2(
         storage, offset, size, stride, *rest

@@ -146,6 +146,9 @@ class PreemptionHook(Hook):
 
     def after_run(self, runner: Runner) -> None:
         """Leave the signals to whoever had them."""
+        self._give_back_signals()
+
+    def _give_back_signals(self) -> None:
         for number, handler in self._stock.items():
             signal.signal(number, handler)
         self._stock.clear()
@@ -188,6 +191,5 @@ class PreemptionHook(Hook):
     def _on_the_way_out(self, number: int, frame: object) -> None:
         """The handler from then on: the same request must not kill."""
         if time.monotonic() - self._since > self._same_request:
-            for each, handler in self._stock.items():
-                signal.signal(each, handler)
+            self._give_back_signals()
             os.kill(os.getpid(), number)

@@ -6,12 +6,12 @@ do it with ``custom_imports = dict(imports=['lgd_mmaction'],
 allow_failed_imports=False)``.
 """
 
-from .upstream_fixes import apply_upstream_fixes
-from .version import __version__
+from lgd_mmaction.upstream_fixes import apply_upstream_fixes
+from lgd_mmaction.version import __version__
 
 # before the first import of mmaction.models, which fails without it
 apply_upstream_fixes()
 
-from . import datasets, engine, evaluation, models  # noqa: E402
+from lgd_mmaction import datasets, detection, engine, models  # noqa: E402
 
-__all__ = ['__version__', 'datasets', 'engine', 'evaluation', 'models']
+__all__ = ['__version__', 'datasets', 'detection', 'engine', 'models']

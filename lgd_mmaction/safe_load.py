@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from .errors import CheckpointError
+from lgd_mmaction.errors import CheckpointError
 
 # the directory of a zip is small beside the weights
 _MAX_ENTRIES = 1_000_000

@@ -88,8 +88,8 @@ def allow_mmengine_checkpoints() -> None:
 
     if digit_version(torch.__version__) < digit_version('2.6'):
         return
-    from . import plain_arrays as plain
-    from .plain_history import PlainHistory
+    from lgd_mmaction import plain_arrays as plain
+    from lgd_mmaction.plain_history import PlainHistory
 
     safe: list[Any] = [
         (PlainHistory, 'mmengine.logging.history_buffer.HistoryBuffer'),
@@ -111,7 +111,7 @@ def _history_buffer_method(owner: Any, name: str) -> Any:
     """A narrow ``getattr``: only the statistics that mmengine registers."""
     from mmengine.logging import HistoryBuffer
 
-    from .plain_history import PlainHistory
+    from lgd_mmaction.plain_history import PlainHistory
 
     allowed = ('min', 'max', 'current', 'mean')
     if owner is not PlainHistory or name not in allowed:
@@ -134,7 +134,7 @@ def resume_without_code() -> None:
     from mmengine.infer import BaseInferencer
     from mmengine.runner import Runner
 
-    from .errors import ConfigError
+    from lgd_mmaction.errors import ConfigError
 
     if getattr(Runner, '_lgd_no_code', False):
         return

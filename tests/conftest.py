@@ -18,9 +18,6 @@ import torch
 from mmengine.registry import init_default_scope
 
 REPO = Path(__file__).resolve().parents[1]
-for folder in (REPO / 'tools' / 'data', REPO / 'tools' / 'analysis', REPO):
-    if str(folder) not in sys.path:
-        sys.path.insert(0, str(folder))
 
 import lgd_mmaction  # noqa: F401  (applies the upstream fixes)
 
@@ -68,7 +65,7 @@ def refused(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> Callable[..., str]:
     """What tools/train.py or test.py says before it ends with code 2."""
-    from lgd_mmaction.launch import run_stock_tool
+    from lgd_mmaction.launch.stock_tools import run_stock_tool
 
     def run(tool: str, *options: object) -> str:
         monkeypatch.setattr(sys, 'argv', [tool, *map(str, options)])

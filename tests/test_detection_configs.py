@@ -14,13 +14,12 @@ from mmaction.registry import DATASETS, MODELS
 from mmengine.config import Config
 from mmengine.runner import Runner
 
-from lgd_mmaction.detections import BoxTable
+from lgd_mmaction.detection.box_table import BoxTable
 from lgd_mmaction.errors import DataError
-from lgd_mmaction.preflight import check_config
+from lgd_mmaction.launch.preflight import check_config
+from tests.datasets import tiny_tubes as tiny
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / 'tests' / 'datasets'))
-import tiny_tubes as tiny  # noqa: E402
 
 JHMDB = [
     f'lgd{d}d{flow}_jhmdb_split{split}'
@@ -317,7 +316,7 @@ def test_says_in_one_sentence_what_to_install(
     package: str, needed: str
 ) -> None:
     code = BLOCK.format(package=package) + (
-        'from lgd_mmaction.launch import run_stock_tool\n'
+        'from lgd_mmaction.launch.stock_tools import run_stock_tool\n'
         "sys.argv = ['train.py', 'configs/lgd3d_jhmdb_split1.py']\n"
         "run_stock_tool('train.py')\n"
     )

@@ -1,6 +1,5 @@
 """Detection from annotations as distributed to drawn tubes, in small."""
 
-import importlib.util
 import json
 import os
 import re
@@ -11,8 +10,8 @@ import av
 import numpy as np
 import pytest
 
-from lgd_mmaction.detections import BoxTable
-from lgd_mmaction.tubes import load_tubes
+from lgd_mmaction.detection.annotations import load_tubes
+from lgd_mmaction.detection.box_table import BoxTable
 
 MEASURES = {
     'frame_mAP@0.5', 'video_mAP@0.2', 'video_mAP@0.5', 'video_mAP@0.75',
@@ -39,12 +38,10 @@ def example(repo_root):
 
 
 @pytest.fixture
-def example_module(repo_root):
-    path = repo_root / 'tools' / 'run_detection_example.py'
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def example_module():
+    from lgd_tools import detection_example
+
+    return detection_example
 
 
 @pytest.mark.slow

@@ -303,8 +303,8 @@ def test_a_checkpoint_takes_no_more_memory_than_its_size(
 def test_a_score_file_takes_no_more_memory_than_its_size(
     tmp_path: Path,
 ) -> None:
-    from common import ToolError
-    from scores import load_scores
+    from lgd_tools.cli import ToolError
+    from lgd_tools.results.scores import load_scores
 
     nested: list = [0.5]
     for _ in range(40):
@@ -332,8 +332,8 @@ def test_a_score_file_takes_no_more_memory_than_its_size(
     'name', ['pointer from a buffer', 'object dtype', 'structured dtype']
 )
 def test_a_score_file_cannot_make_pointers(tmp_path: Path, name: str) -> None:
-    from common import ToolError
-    from scores import load_scores
+    from lgd_tools.cli import ToolError
+    from lgd_tools.results.scores import load_scores
 
     path = tmp_path / 'a.pkl'
     path.write_bytes(BY_HAND[name])
@@ -345,9 +345,8 @@ def test_a_score_file_cannot_make_pointers(tmp_path: Path, name: str) -> None:
 def test_score_tools_run_no_payload(
     tmp_path: Path, marker: Path, tool: str
 ) -> None:
-    import fuse_streams
-    import report_run
-    from common import ToolError
+    from lgd_tools.cli import ToolError
+    from lgd_tools.results import fuse_streams, report_run
 
     path = tmp_path / 'evil.pkl'
     entry = {

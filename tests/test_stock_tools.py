@@ -20,7 +20,7 @@ import pytest
 import torch
 from PIL import Image
 
-from lgd_mmaction.launch import stock_tools_dir
+from lgd_mmaction.launch.stock_tools import stock_tools_dir
 
 # one worker trains once for all of them
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group('stock_tools')]
@@ -116,7 +116,7 @@ def small_config(
     tmp_path_factory: pytest.TempPathFactory, repo_root: Path
 ) -> Path:
     """The quickstart's config shrunk, over eight generated clips."""
-    from generate_clips import generate_dataset
+    from lgd_tools.synthetic.generate_clips import generate_dataset
 
     folder = tmp_path_factory.mktemp('stock')
     generate_dataset(
@@ -442,11 +442,6 @@ def mim(
         ignore=shutil.ignore_patterns(
             '.git', '.venv', 'data', 'work_dirs', '*.egg-info', 'build'
         ),
-    )
-    shutil.copytree(
-        repo_root / 'tools' / 'data',
-        folder / 'repo' / 'tools' / 'data',
-        dirs_exist_ok=True,
     )
     run(
         sys.executable,

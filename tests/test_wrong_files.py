@@ -65,12 +65,9 @@ def test_config_errors_name_file_and_line(
 
 def lines_of(folder: Path) -> dict[str, tuple[Callable, str]]:
     """Parsers of lists, each with a file whose third line is wrong."""
-    import hmdb51
-    import kinetics
-    import run_log
-    import ucf101
-    import video_names
-    from common import read_label_map, read_list
+    from lgd_tools.cli import read_label_map, read_list
+    from lgd_tools.lists import hmdb51, kinetics, ucf101
+    from lgd_tools.results import run_log, video_names
 
     run = folder / '1' / 'vis_data'
     run.mkdir(parents=True)
@@ -134,7 +131,7 @@ PARSERS = (
 
 @pytest.mark.parametrize('name', PARSERS)
 def test_lists_name_file_and_line(tmp_path: Path, name: str) -> None:
-    from common import ToolError
+    from lgd_tools.cli import ToolError
 
     read, content = lines_of(tmp_path)[name]
     (tmp_path / 'a.txt').write_text(content, encoding='utf-8')
@@ -144,8 +141,8 @@ def test_lists_name_file_and_line(tmp_path: Path, name: str) -> None:
 
 
 def test_no_link_leads_out_of_the_output(tmp_path: Path) -> None:
-    from clips import Placer
-    from common import ToolError
+    from lgd_tools.cli import ToolError
+    from lgd_tools.lists.clips import Placer
 
     placer = Placer(tmp_path / 'out', link=True)
     for name in ('../up.avi', 'a/../../up.avi', '/etc/up.avi'):
@@ -155,17 +152,15 @@ def test_no_link_leads_out_of_the_output(tmp_path: Path) -> None:
 
 
 def test_what_fuzzing_found(
-    tmp_path: Path, repo_root: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One case of each cause that tools/fuzz.py came upon."""
-    monkeypatch.syspath_prepend(str(repo_root / 'tools'))
+    """One case of each cause that tests/fuzz came upon."""
     import json
 
-    import parallel
-    import run_log
-    import summarise_splits
-    from common import ToolError
-    from experiment.steps import StepStore
+    from lgd_tools import jobs
+    from lgd_tools.cli import ToolError
+    from lgd_tools.experiment.steps import StepStore
+    from lgd_tools.results import run_log, summarise_splits
 
     def refused(read: Callable, path: Path, content: bytes) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -206,7 +201,7 @@ def test_what_fuzzing_found(
         b'{"key": 3, "status": "done", "result": {}}\n' + deep + b'\n'
         b'{"key": "b", "status": "done", "result": {"n": 1}}\n'
     )
-    book = parallel.Journal(journal)
+    book = jobs.Journal(journal)
     book.close()
     assert list(book.entries) == ['b']
 
@@ -232,8 +227,8 @@ def test_tubes_of_odd_values_are_refused(
 ) -> None:
     import json
 
+    from lgd_mmaction.detection.annotations import load_tubes
     from lgd_mmaction.errors import DataError
-    from lgd_mmaction.tubes import load_tubes
 
     tube = {'label': 0, 'start': 0, 'boxes': [[0, 0, 4, 4]]}
     video = {'num_frames': 1, 'width': 8, 'height': 8, 'tubes': [tube]}
@@ -258,7 +253,7 @@ def test_tubes_of_odd_values_are_refused(
 def test_tables_of_boxes_of_odd_entries_are_refused(
     tmp_path: Path, kind: str
 ) -> None:
-    from lgd_mmaction.detections import BoxTable
+    from lgd_mmaction.detection.box_table import BoxTable
     from lgd_mmaction.errors import DataError
 
     data = {

@@ -4,7 +4,7 @@ Example:
     python tools/train.py configs/lgd3d_r50_k400.py --work-dir work_dirs/a
 """
 
-from lgd_mmaction.launch import run_stock_tool
+from lgd_mmaction.launch.stock_tools import run_stock_tool
 
 if __name__ == '__main__':
     run_stock_tool('train.py')

@@ -2,4 +2,6 @@
 # where mmdet or the compiled operators of mmcv are missing.
 _base_ = './default_runtime.py'
 
-custom_imports = dict(imports=['lgd_mmaction', 'lgd_mmaction.detection'])
+custom_imports = dict(
+    imports=['lgd_mmaction', 'lgd_mmaction.detection.require_mmdet']
+)

@@ -4,7 +4,7 @@ import os
 
 from mmengine.fileio import get
 
-from ..errors import DataError
+from lgd_mmaction.errors import DataError
 
 
 def check_lines(dataset) -> None:

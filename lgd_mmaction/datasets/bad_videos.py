@@ -11,7 +11,7 @@ import torch
 from mmengine.dist import get_rank
 from mmengine.logging import print_log
 
-from ..errors import DataError
+from lgd_mmaction.errors import DataError
 
 
 class BrokenVideoError(DataError):

@@ -7,9 +7,13 @@ from mmaction.datasets import RawframeDataset, VideoDataset
 from mmaction.registry import DATASETS
 from mmengine.logging import print_log
 
-from ..errors import ConfigError, DataError
-from .annotation_lines import check_lines
-from .bad_videos import BadVideoList, BrokenVideoError, TooManyBadVideosError
+from lgd_mmaction.datasets.annotation_lines import check_lines
+from lgd_mmaction.datasets.bad_videos import (
+    BadVideoList,
+    BrokenVideoError,
+    TooManyBadVideosError,
+)
+from lgd_mmaction.errors import ConfigError, DataError
 
 # so many different videos in a row: not the videos are broken
 MAX_IN_A_ROW = 16

@@ -4,7 +4,7 @@ import numpy as np
 from mmaction.registry import TRANSFORMS
 from mmcv.transforms import BaseTransform
 
-from ..errors import DataError
+from lgd_mmaction.errors import DataError
 
 
 @TRANSFORMS.register_module()

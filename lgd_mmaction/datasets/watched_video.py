@@ -4,7 +4,7 @@ import numpy as np
 from mmaction.datasets.transforms import DecordDecode, DecordInit
 from mmaction.registry import TRANSFORMS
 
-from .watched_decoder import shared_decoder
+from lgd_mmaction.datasets.watched_decoder import shared_decoder
 
 # of the black video that stands in for one that cannot be read
 PLACEHOLDER_FRAMES = 300

@@ -1,17 +1,19 @@
-"""Hooks; importing this registers them."""
+"""Hooks and the accuracy metric; importing this registers them."""
 
-from .bad_video_hook import BadVideoHook
-from .epoch_seed_hook import EpochSeedHook
-from .finite_loss_hook import FiniteLossHook
-from .preemption_hook import PreemptionHook
-from .safe_checkpoint_hook import SafeCheckpointHook
-from .two_stage_hook import TwoStageHook
+from lgd_mmaction.engine.accuracy import RobustAccMetric
+from lgd_mmaction.engine.bad_video_hook import BadVideoHook
+from lgd_mmaction.engine.epoch_seed_hook import EpochSeedHook
+from lgd_mmaction.engine.finite_loss_hook import FiniteLossHook
+from lgd_mmaction.engine.preemption_hook import PreemptionHook
+from lgd_mmaction.engine.safe_checkpoint_hook import SafeCheckpointHook
+from lgd_mmaction.engine.two_stage_hook import TwoStageHook
 
 __all__ = [
     'BadVideoHook',
     'EpochSeedHook',
     'FiniteLossHook',
     'PreemptionHook',
+    'RobustAccMetric',
     'SafeCheckpointHook',
     'TwoStageHook',
 ]

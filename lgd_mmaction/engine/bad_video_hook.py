@@ -9,8 +9,14 @@ from mmengine.dist import all_gather_object, barrier
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from ..datasets.bad_videos import BadVideoList, TooManyBadVideosError
-from ..datasets.robust_video_dataset import REPLACES_KEY, SurvivesBadVideos
+from lgd_mmaction.datasets.bad_videos import (
+    BadVideoList,
+    TooManyBadVideosError,
+)
+from lgd_mmaction.datasets.robust_video_dataset import (
+    REPLACES_KEY,
+    SurvivesBadVideos,
+)
 
 
 @HOOKS.register_module()

@@ -5,8 +5,12 @@ from mmengine.dist import get_rank
 from mmengine.hooks import Hook
 from mmengine.runner import EpochBasedTrainLoop, Runner
 
-from .mid_epoch import batches_done, read_all_batches, skip_batches
-from .seeding import (
+from lgd_mmaction.engine.mid_epoch import (
+    batches_done,
+    read_all_batches,
+    skip_batches,
+)
+from lgd_mmaction.engine.seeding import (
     ITERATION,
     Outliving,
     WorkerSeeder,

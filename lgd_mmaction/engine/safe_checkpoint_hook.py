@@ -14,11 +14,6 @@ from mmengine.hooks import CheckpointHook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import EpochBasedTrainLoop, Runner
 
-from lgd_mmaction.atomic_files import (
-    AtomicBackend,
-    remove_parts,
-    write_atomic,
-)
 from lgd_mmaction.engine.rank_buffers import RankBuffers
 from lgd_mmaction.engine.resume_point import (
     MID_EPOCH_FILE,
@@ -27,6 +22,11 @@ from lgd_mmaction.engine.resume_point import (
     find_resume_point,
 )
 from lgd_mmaction.errors import CheckpointError, TrainingError
+from lgd_mmaction.files import (
+    AtomicBackend,
+    remove_parts,
+    write_atomic,
+)
 
 _VALIDATED = 'last_validation'
 

@@ -1,18 +1,21 @@
 """Networks, necks and heads; importing this registers them."""
 
-from . import background_head
-from .diffusion import LocalGlobalDiffusion, LowRankProjection
-from .diffusion_neck import DiffusionNeck
-from .kernelized_head import KernelizedHead
-from .lgd_resnet3d import (
+from lgd_mmaction.models import background_head
+from lgd_mmaction.models.diffusion import (
+    LocalGlobalDiffusion,
+    LowRankProjection,
+)
+from lgd_mmaction.models.diffusion_neck import DiffusionNeck
+from lgd_mmaction.models.kernelized_head import KernelizedHead
+from lgd_mmaction.models.lgd_resnet3d import (
     LGDResNet2Plus1d,
     LGDResNet3d,
     LGDResNet3dCSN,
     LGDResNet3dSlowOnly,
 )
-from .pseudo3d import Pseudo3DConv
-from .roi_features import RoIFeatures
-from .tensor_sketch import TensorSketch
+from lgd_mmaction.models.pseudo3d import Pseudo3DConv
+from lgd_mmaction.models.roi_features import RoIFeatures
+from lgd_mmaction.models.tensor_sketch import TensorSketch
 
 __all__ = [
     'DiffusionNeck',

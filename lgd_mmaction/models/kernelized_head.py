@@ -11,8 +11,7 @@ from mmaction.registry import MODELS
 from torch import Tensor, nn
 
 from lgd_mmaction.errors import CheckpointError, ConfigError
-
-from .tensor_sketch import TensorSketch
+from lgd_mmaction.models.tensor_sketch import TensorSketch
 
 FEATURES = ('local', 'global')
 STAGES = (1, 2)

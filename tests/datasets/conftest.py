@@ -1,20 +1,16 @@
 """Fixtures of the tests of reading data."""
 
 import os
-import sys
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
-# tiny_tubes and hostile_corpus
-sys.path.insert(0, str(Path(__file__).parent))
-
 
 @pytest.fixture(scope='session')
 def corpus_module() -> ModuleType:
     """tests/datasets/hostile_corpus.py."""
-    import hostile_corpus
+    from tests.datasets import hostile_corpus
 
     return hostile_corpus
 

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-import tiny_tubes as tiny
 from mmaction.registry import DATASETS
 from mmengine.dataset import Compose
 
@@ -13,8 +12,9 @@ from lgd_mmaction.datasets.bad_videos import (
     TooManyBadVideosError,
 )
 from lgd_mmaction.datasets.watched_decoder import _DECODERS
+from lgd_mmaction.detection import TubeMetric
 from lgd_mmaction.errors import DataError
-from lgd_mmaction.evaluation import TubeMetric
+from tests.datasets import tiny_tubes as tiny
 
 PIPELINE = [
     dict(type='WatchedVideoInit'),

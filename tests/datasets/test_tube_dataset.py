@@ -6,13 +6,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import tiny_tubes as tiny
 import torch
 from mmaction.registry import DATASETS, TRANSFORMS
 
-from lgd_mmaction.datasets.frame_boxes import FrameBoxes
+from lgd_mmaction.detection.annotations import (
+    Tube,
+    TubeAnnotations,
+    TubeVideo,
+    save_tubes,
+)
+from lgd_mmaction.detection.frame_boxes import FrameBoxes
 from lgd_mmaction.errors import ConfigError, DataError
-from lgd_mmaction.tubes import Tube, TubeAnnotations, TubeVideo, save_tubes
+from tests.datasets import tiny_tubes as tiny
 
 META = ('img_shape', 'video_id', 'timestamp', 'proposal_scores')
 

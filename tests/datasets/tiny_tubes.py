@@ -9,8 +9,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from lgd_mmaction.detections import BoxTable
-from lgd_mmaction.tubes import Tube, TubeAnnotations, TubeVideo, save_tubes
+from lgd_mmaction.detection.annotations import (
+    Tube,
+    TubeAnnotations,
+    TubeVideo,
+    save_tubes,
+)
+from lgd_mmaction.detection.box_table import BoxTable
 
 WIDTH, HEIGHT, FRAMES = 80, 60, 24
 COLOURS = ((0, 0, 255), (255, 0, 0))  # BGR

@@ -1,12 +1,8 @@
-"""Makes the tiny training run importable."""
+"""The tiny training runs."""
 
-import sys
-from pathlib import Path
 from types import ModuleType
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
 
 
 @pytest.fixture(scope='session')
@@ -15,7 +11,7 @@ def tiny() -> ModuleType:
     from mmengine.registry import init_default_scope
 
     init_default_scope('mmaction')
-    import tiny_run
+    from tests.engine import tiny_run
 
     return tiny_run
 
@@ -23,6 +19,6 @@ def tiny() -> ModuleType:
 @pytest.fixture(scope='session')
 def dist_run(tiny: ModuleType) -> ModuleType:
     """tests/engine/dist_run.py."""
-    import dist_run
+    from tests.engine import dist_run
 
     return dist_run

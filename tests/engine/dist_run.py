@@ -18,7 +18,6 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-import tiny_run
 import torch
 from mmaction.registry import DATASETS, HOOKS
 from mmengine.config import Config
@@ -28,6 +27,7 @@ from mmengine.runner import Runner
 from mmengine.runner import runner as runner_module
 
 from lgd_mmaction.datasets.robust_video_dataset import BAD_KEY
+from tests.engine import tiny_run
 
 # a rank of a tiny run that needs longer hangs
 LIMIT = 180

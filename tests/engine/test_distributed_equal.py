@@ -60,7 +60,7 @@ def test_sync_bn(
     monkeypatch: pytest.MonkeyPatch,
     with_cp: bool,
 ) -> None:
-    import sync_bn_cpu
+    from tests.engine import sync_bn_cpu
 
     sync_bn_cpu.allow(monkeypatch)
 

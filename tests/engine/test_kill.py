@@ -1,12 +1,10 @@
 """Kills at chosen and random moments; what was resumed ends the same.
 
-tools/soak/crashes.py does the work; it runs 50 kills and more.
+tests/soak/crashes.py does the work; it runs 50 kills and more.
 """
 
 import json
-import sys
 import time
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
@@ -15,14 +13,10 @@ import pytest
 
 
 def load_crashes() -> ModuleType:
-    """tools/soak/crashes.py."""
-    if 'soak_crashes' not in sys.modules:
-        folder = Path(__file__).resolve().parents[2] / 'tools' / 'soak'
-        spec = spec_from_file_location('soak_crashes', folder / 'crashes.py')
-        module = module_from_spec(spec)
-        sys.modules[spec.name] = module
-        spec.loader.exec_module(module)
-    return sys.modules['soak_crashes']
+    """tests/soak/crashes.py."""
+    from tests.soak import crashes
+
+    return crashes
 
 
 @pytest.fixture(scope='module')

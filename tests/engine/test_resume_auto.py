@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from lgd_mmaction import launch
-from lgd_mmaction.launch import (
+from lgd_mmaction.launch import stock_tools as launch
+from lgd_mmaction.launch.stock_tools import (
     _keep_load_from,
     _load_script,
     _merged_config,

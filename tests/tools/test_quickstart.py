@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from scores import load_scores
+
+from lgd_tools.results.scores import load_scores
 
 
 @pytest.fixture

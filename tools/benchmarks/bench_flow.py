@@ -16,20 +16,18 @@ import time
 from fractions import Fraction
 from pathlib import Path
 
-import numpy as np
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / 'data'))
-
 import av
 import cv2
-from common import positive_int, require_file, run_main
-from flow_coding import BOUND, dequantise, quantise
-from flow_methods import (
+import numpy as np
+
+from lgd_tools.cli import positive_int, require_file, run_main
+from lgd_tools.video_frames import VideoFile
+from lgd_tools.videos.flow_coding import BOUND, dequantise, quantise
+from lgd_tools.videos.flow_methods import (
     METHODS,
     make_method,
 )
-from flow_store import JPG_NAME, JpgWriter, VideoWriter
-from video_frames import VideoFile
+from lgd_tools.videos.flow_store import JPG_NAME, JpgWriter, VideoWriter
 
 MOTIONS = ((1.5, -0.5), (5, 3), (12, -7), (-18, 4))
 

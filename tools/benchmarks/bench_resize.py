@@ -10,16 +10,14 @@ import argparse
 import os
 import resource
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / 'data'))
-
 import av
-from common import require_file, run_main
-from parallel import JobError
-from resize_videos import count_frames, resize_one
+
+from lgd_tools.cli import require_file, run_main
+from lgd_tools.jobs import JobError
+from lgd_tools.videos.resize_videos import count_frames, resize_one
 
 OPTIONS = dict(
     size=None,

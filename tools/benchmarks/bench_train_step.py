@@ -7,15 +7,12 @@ Weights and clips are random: nothing is downloaded.
 
 import argparse
 import statistics
-import sys
 import time
 from pathlib import Path
 
 import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import lgd_mmaction  # noqa: F401  (registers the components)
 from lgd_mmaction.models.kernelized_head import KernelizedHead

@@ -14,27 +14,23 @@ example:
 
 import argparse
 import resource
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / 'data'))
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-
 import numpy as np
-from common import ToolError, positive_int, progress, run_main
 
-from lgd_mmaction.errors import DataError
-from lgd_mmaction.evaluation import TubeMetric
-from lgd_mmaction.tubes import (
+from lgd_mmaction.detection import TubeMetric
+from lgd_mmaction.detection.annotations import (
     Tube,
     TubeAnnotations,
     TubeVideo,
     load_tubes,
     save_tubes,
 )
+from lgd_mmaction.errors import DataError
+from lgd_tools.cli import ToolError, positive_int, progress, run_main
 
 WIDTH, HEIGHT = 320, 240
 

@@ -8,15 +8,12 @@ compared as well: any difference is an error.
 
 import argparse
 import statistics
-import sys
 import time
 from pathlib import Path
 
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / 'data'))
-
-from common import (
+from lgd_tools.cli import (
     ToolError,
     make_parser,
     positive_int,

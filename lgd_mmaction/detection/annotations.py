@@ -1,0 +1,320 @@
+"""The annotation file of spatio-temporal detection: videos, tubes, splits.
+
+One JSON file describes a data set, whatever its annotations looked like as
+they were distributed (``tools/data/jhmdb.py`` and ``tools/data/ucf101_24.py``
+write it; docs/detection.md describes it):
+
+    {"format": "lgd_mmaction tubes", "version": 1, "dataset": "jhmdb",
+     "classes": ["brush_hair", ...],
+     "splits": {"1": {"train": ["brush_hair/April_09...", ...],
+                      "test": [...]}},
+     "videos": {"brush_hair/April_09...": {
+         "num_frames": 40, "width": 320, "height": 240,
+         "tubes": [{"label": 0, "start": 0,
+                    "boxes": [[x1, y1, x2, y2], ...]}]}}}
+
+Frames count from 0, and a tube has one box in every frame from ``start`` on.
+Boxes are pixels of a ``width`` x ``height`` frame, edges as continuous
+coordinates: a box that begins at pixel 0 and is 10 pixels wide is x1 = 0,
+x2 = 10. Labels index ``classes``.
+"""
+
+import json
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+
+import numpy as np
+
+from lgd_mmaction.errors import DataError
+from lgd_mmaction.files import write_atomic
+
+FORMAT = 'lgd_mmaction tubes'
+VERSION = 1
+# Far beyond any video; lists of such lengths are made of these numbers.
+MAX_FRAMES = 10**6
+MAX_SIDE = 10**5
+
+
+@dataclass(frozen=True)
+class Tube:
+    """One actor doing one action: a box in each of F consecutive frames.
+
+    Attributes:
+        label: Class index.
+        start: First frame, counted from 0.
+        boxes: (F, 4) float32, x1 y1 x2 y2 in pixels.
+    """
+
+    label: int
+    start: int
+    boxes: np.ndarray
+
+    @property
+    def stop(self) -> int:
+        """The frame after the last one."""
+        return self.start + len(self.boxes)
+
+
+@dataclass(frozen=True)
+class TubeVideo:
+    """What is annotated of one video; ``tubes`` may be empty."""
+
+    name: str
+    num_frames: int
+    width: int
+    height: int
+    tubes: tuple[Tube, ...]
+
+
+@dataclass(frozen=True)
+class TubeAnnotations:
+    """A whole annotation file.
+
+    Attributes:
+        dataset: Name of the data set.
+        classes: Class names, in the order of the labels.
+        splits: Video names by split and subset, ``splits['1']['train']``.
+        videos: Every video by its name.
+    """
+
+    dataset: str
+    classes: tuple[str, ...]
+    splits: dict[str, dict[str, list[str]]]
+    videos: dict[str, TubeVideo]
+
+    def subset(self, split: int | str, subset: str) -> list[TubeVideo]:
+        """The videos of one subset, in the order of the file.
+
+        Raises:
+            DataError: There is no such split or subset.
+        """
+        try:
+            names = self.splits[str(split)][subset]
+        except KeyError:
+            known = ', '.join(
+                f'{s}/{name}'
+                for s, each in self.splits.items()
+                for name in each
+            )
+            raise DataError(
+                f'the annotations of {self.dataset} have no split '
+                f'{split}/{subset}; there are: {known}'
+            ) from None
+        return [self.videos[name] for name in names]
+
+
+def save_tubes(annotations: TubeAnnotations, path: str | PathLike) -> None:
+    """Write an annotation file, whole or not at all."""
+    content = {
+        'format': FORMAT,
+        'version': VERSION,
+        'dataset': annotations.dataset,
+        'classes': list(annotations.classes),
+        'splits': annotations.splits,
+        'videos': {
+            video.name: {
+                'num_frames': video.num_frames,
+                'width': video.width,
+                'height': video.height,
+                'tubes': [
+                    {
+                        'label': int(tube.label),
+                        'start': int(tube.start),
+                        'boxes': _plain(tube.boxes),
+                    }
+                    for tube in video.tubes
+                ],
+            }
+            for video in annotations.videos.values()
+        },
+    }
+    text = json.dumps(content, separators=(',', ':')) + '\n'
+    write_atomic(path, text.encode())
+
+
+def load_tubes(path: str | PathLike) -> TubeAnnotations:
+    """Read an annotation file and check every number in it.
+
+    Raises:
+        DataError: The file is missing, is of another format, or a video, a
+            tube or a box in it is wrong; the message names it.
+    """
+    path = Path(path)
+    try:
+        content = json.loads(path.read_text(encoding='utf-8'))
+    except FileNotFoundError:
+        raise DataError(
+            f'{path} does not exist; tools/data/jhmdb.py and '
+            'tools/data/ucf101_24.py write such a file'
+        ) from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise DataError(f'{path} cannot be read as JSON: {error}') from None
+    if not isinstance(content, dict) or content.get('format') != FORMAT:
+        raise DataError(
+            f'{path} is not an annotation file of tubes ("format" is not '
+            f'"{FORMAT}"); convert it with tools/data/jhmdb.py or '
+            'tools/data/ucf101_24.py'
+        )
+    if content.get('version') != VERSION:
+        raise DataError(
+            f'{path} is of version {content.get("version")!r}, this release '
+            f'reads version {VERSION}; convert the data set again'
+        )
+    try:
+        return _parse(content)
+    except DataError as error:
+        raise DataError(f'{path}: {error}') from None
+    except (
+        KeyError,
+        TypeError,
+        ValueError,
+        AttributeError,
+        OverflowError,
+    ) as error:
+        raise DataError(
+            f'{path} is damaged ({type(error).__name__}: {error}); convert '
+            'the data set again'
+        ) from None
+
+
+def _parse(content: dict) -> TubeAnnotations:
+    classes = tuple(_names(content['classes'], 'classes'))
+    videos = {
+        name: _parse_video(name, video, len(classes))
+        for name, video in content['videos'].items()
+    }
+    splits = content['splits']
+    for split, subsets in splits.items():
+        for subset, names in subsets.items():
+            _names(names, f'split {split}/{subset}')
+            unknown = [name for name in names if name not in videos]
+            if unknown:
+                raise DataError(
+                    f'split {split}/{subset} names {len(unknown)} videos '
+                    f'without annotation, first {unknown[0]}'
+                )
+    if not isinstance(content['dataset'], str):
+        raise DataError(f'dataset is {content["dataset"]!r}, not a name')
+    return TubeAnnotations(content['dataset'], classes, splits, videos)
+
+
+def _parse_video(name: str, video: dict, num_classes: int) -> TubeVideo:
+    tubes = tuple(
+        Tube(
+            _integer(tube['label'], name),
+            _integer(tube['start'], name),
+            _boxes(tube['boxes'], name),
+        )
+        for tube in video['tubes']
+    )
+    parsed = TubeVideo(
+        name,
+        *(
+            _integer(video[key], name)
+            for key in ('num_frames', 'width', 'height')
+        ),
+        tubes,
+    )
+    check_video(parsed, num_classes)
+    return parsed
+
+
+def check_name(name: str) -> None:
+    """Raise DataError for a video's name that is no path below a folder.
+
+    Names become paths of files that are read and written.
+    """
+    if '\0' in name or not {'', '.', '..'}.isdisjoint(name.split('/')):
+        raise DataError(
+            f'video name {name[:80]!r} leads out of its folder or to no '
+            'file; give names like <class>/<video>'
+        )
+
+
+def check_video(video: TubeVideo, num_classes: int) -> None:
+    """Raise DataError where a video's annotation cannot be right."""
+    check_name(video.name)
+    if min(video.num_frames, video.width, video.height) < 1:
+        raise DataError(
+            f'{video.name} has {video.num_frames} frames of {video.width}x'
+            f'{video.height}; all three must be positive'
+        )
+    if (
+        video.num_frames > MAX_FRAMES
+        or max(video.width, video.height) > MAX_SIDE
+    ):
+        raise DataError(
+            f'{video.name} has {video.num_frames} frames of {video.width}x'
+            f'{video.height}; at most {MAX_FRAMES} frames with sides of '
+            f'{MAX_SIDE} are read, so correct these numbers'
+        )
+    for number, tube in enumerate(video.tubes):
+        where = f'tube {number} of {video.name}'
+        if not 0 <= tube.label < num_classes:
+            raise DataError(
+                f'{where} has label {tube.label}, outside 0..{num_classes - 1}'
+            )
+        if not len(tube.boxes):
+            raise DataError(f'{where} has no box')
+        if tube.start < 0 or tube.stop > video.num_frames:
+            raise DataError(
+                f'{where} covers frames {tube.start}..{tube.stop - 1} of a '
+                f'video of {video.num_frames} frames'
+            )
+        boxes = tube.boxes
+        bad = ~np.isfinite(boxes).all(1) | (boxes[:, 2:] <= boxes[:, :2]).any(
+            1
+        )
+        if bad.any():
+            first = int(bad.argmax())
+            raise DataError(
+                f'{where} has {int(bad.sum())} boxes that are not x1 < x2, '
+                f'y1 < y2, first {boxes[first].tolist()} in frame '
+                f'{tube.start + first}'
+            )
+        if (boxes < 0).any() or (
+            boxes > [video.width, video.height] * 2
+        ).any():
+            raise DataError(
+                f'{where} leaves the frame of {video.width}x{video.height}; '
+                'the converters clip and count such boxes'
+            )
+
+
+def _integer(value: object, name: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise DataError(f'{name} has {value!r} where an integer belongs')
+    return value
+
+
+def _names(value: object, what: str) -> list[str]:
+    """A list of names, none of them twice."""
+    if not isinstance(value, list) or not all(
+        isinstance(name, str) for name in value
+    ):
+        raise DataError(f'{what} is not a list of names')
+    if len(set(value)) < len(value):
+        twice = next(name for name in value if value.count(name) > 1)
+        raise DataError(f'{what} names {twice} twice')
+    return value
+
+
+def _boxes(value: object, name: str) -> np.ndarray:
+    """(F, 4) float32 of lists of four numbers."""
+    if not isinstance(value, list) or not all(
+        isinstance(box, list)
+        and len(box) == 4
+        and all(type(x) in (int, float) for x in box)
+        for box in value
+    ):
+        raise DataError(f'a tube of {name} has boxes that are not 4 numbers')
+    return np.asarray(value, np.float32).reshape(-1, 4)
+
+
+def _plain(boxes: np.ndarray) -> list[list[float]]:
+    """Whole numbers without a decimal point, others to a 1/1000 pixel."""
+    return [
+        [int(x) if x == int(x) else round(x, 3) for x in box]
+        for box in np.asarray(boxes, np.float64).tolist()
+    ]

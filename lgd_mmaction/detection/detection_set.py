@@ -1,0 +1,304 @@
+"""Detections of one subset, checked against its annotation and in order.
+
+What the evaluation protocol leaves open about wrong input is decided here,
+once, for every measure: each thing that is not evaluated as it came is
+counted in :class:`Counts`, or an error.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from lgd_mmaction.detection.annotations import TubeAnnotations, TubeVideo
+from lgd_mmaction.detection.box_table import BoxTable
+from lgd_mmaction.errors import DataError
+
+# rounding of float32 fractions is no clipping
+TOLERANCE = 1e-5
+
+
+@dataclass
+class Counts:
+    """What was there, and what was not evaluated as it came.
+
+    Attributes:
+        videos: Videos of the subset.
+        frames: Their frames.
+        boxes: Detected boxes, bad ones included.
+        missing_frames: Frames of the subset that were not tested; what is
+            annotated in them counts as not found.
+        videos_without_boxes: Videos without a single detected box.
+        clipped_boxes: Boxes cut at the edge of the frame.
+        empty_boxes: Boxes without area, or outside the frame: left out.
+        invalid_boxes: Boxes with a NaN, an infinity or x2 < x1, left out
+            (only with invalid='drop'; else they are an error).
+    """
+
+    videos: int = 0
+    frames: int = 0
+    boxes: int = 0
+    missing_frames: int = 0
+    videos_without_boxes: int = 0
+    clipped_boxes: int = 0
+    empty_boxes: int = 0
+    invalid_boxes: int = 0
+
+    def noteworthy(self) -> dict[str, int]:
+        """Those that should be zero, where they are not."""
+        usual = ('videos', 'frames', 'boxes')
+        return {k: v for k, v in asdict(self).items() if v and k not in usual}
+
+
+@dataclass
+class DetectionSet:
+    """Checked detections in the order video, frame, row of the table.
+
+    Attributes:
+        videos: The V videos of the subset.
+        classes: The K class names.
+        boxes: (M, 4) float64 pixels, inside the frame.
+        scores: (M, K) float32.
+        video, frame: (P,) int, the frames that were tested, in order.
+        offset: (P + 1,) int, frame p has rows offset[p] : offset[p + 1].
+        video_offset: (V + 1,) int, video v has frames
+            video_offset[v] : video_offset[v + 1].
+        counts: What was left out.
+    """
+
+    videos: Sequence[TubeVideo]
+    classes: Sequence[str]
+    boxes: np.ndarray
+    scores: np.ndarray
+    video: np.ndarray
+    frame: np.ndarray
+    offset: np.ndarray
+    video_offset: np.ndarray
+    counts: Counts
+
+
+def check_detections(
+    table: BoxTable,
+    annotations: TubeAnnotations,
+    split: int | str,
+    subset: str = 'test',
+    strict: bool = False,
+    invalid: str = 'error',
+) -> DetectionSet:
+    """Check a table of detections against the videos of a subset.
+
+    Args:
+        table: Detections, in any order of rows. Without `frames_video` the
+            tested frames are those that have a box.
+        annotations: The annotation file.
+        split: Split.
+        subset: Subset, 'test' or 'train'.
+        strict: Raise where a frame of the subset was not tested, instead
+            of counting it.
+        invalid: What to do with boxes that hold NaN, infinity or x2 < x1,
+            or with a score that is not finite: 'error' or 'drop'.
+
+    Raises:
+        DataError: A video or frame is unknown, the number of classes is
+            wrong, a frame was tested twice, or what the switches say.
+    """
+    videos = annotations.subset(split, subset)
+    where = f'{annotations.dataset} {split}/{subset}'
+    if not any(video.tubes for video in videos):
+        raise DataError(f'{where} has no tube; there is nothing to find')
+    counts = Counts(
+        videos=len(videos),
+        frames=sum(video.num_frames for video in videos),
+        boxes=len(table),
+    )
+    position = _positions(table, videos, annotations, where)
+    classes = len(annotations.classes)
+    if table.scores.shape[1] != classes:
+        raise DataError(
+            f'the detections have {table.scores.shape[1]} scores a box, '
+            f'{annotations.dataset} has {classes} classes; set num_classes '
+            'of the bbox head to it, without a background class'
+        )
+    lengths = np.array([video.num_frames for video in videos])
+    video = position[table.video]
+    _check_frames(video, table.frame, lengths, videos)
+    good = _finite(table, video, videos, invalid, counts)
+    boxes = _pixels(table, video, videos, good, counts)
+    tested = _tested_frames(table, position, video, lengths, videos)
+    counts.missing_frames = counts.frames - len(tested)
+    if strict and counts.missing_frames:
+        first = _first_missing(tested, lengths)
+        raise DataError(
+            f'{counts.missing_frames} of the {counts.frames} frames of '
+            f'{where} were not tested, first frame {first[1]} of '
+            f'{videos[first[0]].name}; test them, or set strict=False to '
+            'count what is annotated in them as missed'
+        )
+    have = np.bincount(video[good], minlength=len(videos))
+    counts.videos_without_boxes = int((have == 0).sum())
+    starts = np.concatenate([[0], np.cumsum(lengths)])
+    key = starts[video] + table.frame
+    rows = np.flatnonzero(good)
+    rows = rows[np.argsort(key[rows], kind='stable')]
+    ends = np.searchsorted(key[rows], tested, side='right')
+    tested_video = np.searchsorted(starts, tested, side='right') - 1
+    return DetectionSet(
+        videos,
+        annotations.classes,
+        boxes[rows],
+        table.scores[rows],
+        tested_video,
+        tested - starts[tested_video],
+        np.concatenate([[0], ends]),
+        np.searchsorted(tested, starts),
+        counts,
+    )
+
+
+def _positions(
+    table: BoxTable,
+    videos: Sequence[TubeVideo],
+    annotations: TubeAnnotations,
+    where: str,
+) -> np.ndarray:
+    """Index into `videos` of each name of the table, -1 for unused ones."""
+    index = {video.name: i for i, video in enumerate(videos)}
+    names = [str(name) for name in table.videos]
+    if len(set(names)) != len(names):
+        raise DataError('the detections list a video name twice')
+    used = np.zeros(len(names), bool)
+    used[table.video] = True
+    if table.frames_video is not None:
+        used[table.frames_video] = True
+    unknown = [
+        name
+        for name, is_used in zip(names, used, strict=True)
+        if is_used and name not in index
+    ]
+    if unknown:
+        known = unknown[0] in annotations.videos
+        raise DataError(
+            f'{len(unknown)} videos of the detections are not in {where}, '
+            f'first {unknown[0]}'
+            + (
+                ', which is in the annotation file, but not in this subset; '
+                'test the subset that the metric is given'
+                if known
+                else '; names are <class>/<video> without a suffix'
+            )
+        )
+    return np.array([index.get(name, -1) for name in names], np.int64)
+
+
+def _check_frames(
+    video: np.ndarray,
+    frame: np.ndarray,
+    lengths: np.ndarray,
+    videos: Sequence[TubeVideo],
+) -> None:
+    wrong = (frame < 0) | (frame >= lengths[video])
+    if wrong.any():
+        first = int(wrong.argmax())
+        name = videos[video[first]].name
+        raise DataError(
+            f'{int(wrong.sum())} detections or tested frames lie outside '
+            f'their video, first frame {int(frame[first])} of {name}, which '
+            f'has frames 0..{lengths[video[first]] - 1}; frames count from 0'
+        )
+
+
+def _finite(
+    table: BoxTable,
+    video: np.ndarray,
+    videos: Sequence[TubeVideo],
+    invalid: str,
+    counts: Counts,
+) -> np.ndarray:
+    """(M,) bool, rows that can be evaluated; raises or counts the others."""
+    finite = np.isfinite(table.boxes).all(1) & np.isfinite(table.scores).all(1)
+    ordered = (table.boxes[:, 2:] >= table.boxes[:, :2]).all(1)
+    good = finite & ordered
+    if not good.all() and invalid == 'error':
+        first = int((~good).argmax())
+        raise DataError(
+            f'{int((~good).sum())} of {len(good)} detections hold a NaN or '
+            'an infinity, or x2 < x1 or y2 < y1, first in frame '
+            f'{int(table.frame[first])} of {videos[video[first]].name} '
+            f'(box {table.boxes[first].tolist()}); mend the network or the '
+            "file, or leave them out, counted, with invalid='drop'"
+        )
+    counts.invalid_boxes = int((~good).sum())
+    negative = good & (table.scores < 0).any(1)
+    if negative.any():
+        first = int(negative.argmax())
+        raise DataError(
+            f'{int(negative.sum())} detections have a negative score, first '
+            f'in frame {int(table.frame[first])} of '
+            f'{videos[video[first]].name}; give probabilities, not logits'
+        )
+    return good
+
+
+def _pixels(
+    table: BoxTable,
+    video: np.ndarray,
+    videos: Sequence[TubeVideo],
+    good: np.ndarray,
+    counts: Counts,
+) -> np.ndarray:
+    """(M, 4) float64 boxes in pixels; takes empty ones out of `good`."""
+    boxes = table.boxes.astype(np.float64)
+    inside = np.clip(boxes, 0, 1)
+    with np.errstate(invalid='ignore'):
+        clipped = (np.abs(inside - boxes) > TOLERANCE).any(1) & good
+    empty = (inside[:, 2:] <= inside[:, :2]).any(1) & good
+    counts.clipped_boxes = int((clipped & ~empty).sum())
+    counts.empty_boxes = int(empty.sum())
+    good &= ~empty
+    sizes = np.array([[v.width, v.height] * 2 for v in videos], np.float64)
+    inside *= sizes[video]
+    return inside
+
+
+def _tested_frames(
+    table: BoxTable,
+    position: np.ndarray,
+    video: np.ndarray,
+    lengths: np.ndarray,
+    videos: Sequence[TubeVideo],
+) -> np.ndarray:
+    """(P,) sorted numbers of the tested frames, counted over all videos."""
+    starts = np.concatenate([[0], np.cumsum(lengths)])
+    with_boxes = np.unique(starts[video] + table.frame)
+    if table.frames_video is None or table.frames_frame is None:
+        return with_boxes
+    owner = position[table.frames_video]
+    _check_frames(owner, table.frames_frame, lengths, videos)
+    tested, times = np.unique(
+        starts[owner] + table.frames_frame, return_counts=True
+    )
+    if (times > 1).any():
+        first = tested[times > 1][0]
+        v = int(np.searchsorted(starts, first, side='right')) - 1
+        raise DataError(
+            f'{int((times > 1).sum())} frames were tested twice, first '
+            f'frame {first - starts[v]} of {videos[v].name}; test each once'
+        )
+    stray = np.setdiff1d(with_boxes, tested)
+    if len(stray):
+        v = int(np.searchsorted(starts, stray[0], side='right')) - 1
+        raise DataError(
+            f'{len(stray)} frames have boxes but are not listed as tested, '
+            f'first frame {stray[0] - starts[v]} of {videos[v].name}; write '
+            'the file again'
+        )
+    return tested
+
+
+def _first_missing(tested: np.ndarray, lengths: np.ndarray) -> tuple[int, int]:
+    starts = np.concatenate([[0], np.cumsum(lengths)])
+    there = np.zeros(starts[-1], bool)
+    there[tested] = True
+    first = int((~there).argmax())
+    v = int(np.searchsorted(starts, first, side='right')) - 1
+    return v, int(first - starts[v])

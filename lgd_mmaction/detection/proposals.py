@@ -1,0 +1,155 @@
+"""Read the boxes that a person detector proposes; drop none unreported."""
+
+import logging
+from os import PathLike
+
+import numpy as np
+from mmengine.logging import print_log
+
+from lgd_mmaction.detection.annotations import TubeVideo
+from lgd_mmaction.detection.box_table import BoxTable
+from lgd_mmaction.detection.frame_boxes import FrameBoxes
+from lgd_mmaction.errors import DataError
+
+
+def read_proposals(
+    path: str | PathLike,
+    videos: list[TubeVideo],
+    known: set[str],
+    score_thr: float = 0.0,
+    max_per_frame: int = 100,
+) -> FrameBoxes:
+    """The proposals of some videos, best first in each frame.
+
+    What cannot be used is left out and counted in a line of the log: boxes
+    that are not finite, without area inside the frame, in frames that a
+    video does not have, or of videos that the annotations do not have.
+    Boxes of annotated videos outside ``videos`` (another subset) are passed
+    over. Boxes that reach out of the frame are clipped, and counted.
+
+    Args:
+        path: A file of proposals, see :mod:`lgd_mmaction.detections`.
+        videos: The videos whose proposals are wanted; their order numbers
+            the frames.
+        known: Names of all annotated videos.
+        score_thr: Boxes with a lower score are left out.
+        max_per_frame: At most so many boxes of a frame are kept.
+
+    Returns:
+        Boxes as fractions of width and height, with ``score`` (M,).
+
+    Raises:
+        DataError: The file is damaged, holds pixels, or has no box in any
+            of the videos.
+    """
+    table = BoxTable.load(path, 'proposals')
+    row_of = {video.name: row for row, video in enumerate(videos)}
+    lengths = np.array([video.num_frames for video in videos], np.int64)
+    first = np.cumsum(lengths) - lengths
+    # of each name in the file: row in videos, -1 other subset, -2 unknown
+    rows = np.array(
+        [row_of.get(n, -1 if n in known else -2) for n in table.videos],
+        np.int64,
+    )
+    video = rows[table.video] if len(table) else np.zeros(0, np.int64)
+    wanted = video >= 0
+    if not wanted.any():
+        raise DataError(
+            f'{path} has no box in any of the {len(videos)} videos of this '
+            'subset; make it with tools/data/detect_people.py from the same '
+            'annotation file and subset'
+        )
+    counts = {'of videos without annotation': int((video == -2).sum())}
+    video, frame = video[wanted], table.frame[wanted].astype(np.int64)
+    boxes, score = table.boxes[wanted], table.score[wanted]
+
+    finite = np.isfinite(boxes).all(1) & np.isfinite(score)
+    if (np.abs(boxes[finite]) > 1.5).any(1).sum() * 2 > finite.sum():
+        raise DataError(
+            f'{path} holds boxes in pixels, but boxes are fractions of width '
+            'and height there; divide x by the width and y by the height'
+        )
+    clipped = np.clip(boxes, 0, 1)
+    there = (frame >= 0) & (frame < lengths[video])
+    solid = (clipped[:, 2:] > clipped[:, :2]).all(1)
+    counts['not finite'] = int((~finite).sum())
+    counts['in frames that their video does not have'] = int((~there).sum())
+    counts['without area inside the frame'] = int((~solid & finite).sum())
+    keep = finite & there & solid
+    # a detector that rounds may leave the frame by a little
+    outside = keep & (np.abs(clipped - boxes) > 0.01).any(1)
+    low = keep & (score < score_thr)
+    keep &= ~low
+
+    found = FrameBoxes.sorted(
+        first[video[keep]] + frame[keep],
+        clipped[keep],
+        order=-score[keep],
+        score=score[keep].astype(np.float32),
+    )
+    found, spare = _best(found, max_per_frame)
+    _report(
+        path,
+        counts,
+        {
+            'clipped to the frame': int(outside.sum()),
+            f'under a score of {score_thr:g}': int(low.sum()),
+            f'beyond {max_per_frame} a frame': spare,
+        },
+        found,
+        int(lengths.sum()),
+        _never_seen(table, rows, lengths, first),
+    )
+    return found
+
+
+def _best(found: FrameBoxes, number: int) -> tuple[FrameBoxes, int]:
+    """The first boxes of each frame, and how many that leaves out."""
+    start = np.searchsorted(found.frame, found.frame)
+    keep = np.arange(len(found)) - start < number
+    kept = FrameBoxes(
+        found.frame[keep],
+        found.boxes[keep],
+        {name: array[keep] for name, array in found.extra.items()},
+    )
+    return kept, int((~keep).sum())
+
+
+def _never_seen(
+    table: BoxTable, rows: np.ndarray, lengths: np.ndarray, first: np.ndarray
+) -> int:
+    """Frames at which the detector never looked; 0 where that is unknown."""
+    if table.frames_video is None or table.frames_frame is None:
+        return 0
+    seen = np.zeros(int(lengths.sum()), bool)
+    video, frame = rows[table.frames_video], table.frames_frame
+    good = (video >= 0) & (frame >= 0)
+    good[good] &= frame[good] < lengths[video[good]]
+    seen[first[video[good]] + frame[good]] = True
+    return int((~seen).sum())
+
+
+def _report(
+    path: str | PathLike,
+    dropped: dict[str, int],
+    changed: dict[str, int],
+    found: FrameBoxes,
+    frames: int,
+    never_seen: int,
+) -> None:
+    empty = frames - len(np.unique(found.frame))
+    parts = [f'{n} {what}' for what, n in {**dropped, **changed}.items() if n]
+    print_log(
+        f'{path}: {len(found)} proposals in {frames} frames, {empty} of them '
+        f'without any; {", ".join(parts) or "none left out"}',
+        logger='current',
+        level=logging.WARNING if any(dropped.values()) else logging.INFO,
+    )
+    if never_seen:
+        print_log(
+            f'{path}: the detector never looked at {never_seen} of the '
+            f'{frames} frames; run tools/data/detect_people.py again to '
+            'complete the file',
+            logger='current',
+            level=logging.WARNING,
+        )

@@ -1,0 +1,150 @@
+"""Hand over to the stock scripts of the installed mmaction2.
+
+``tools/train.py`` and ``tools/test.py`` call :func:`run_stock_tool`. Options,
+help and behaviour are the stock script's; what is added is a look at the
+files that the config names before anything expensive starts, and one
+sentence instead of a traceback for the errors that a user can mend. Exit codes
+are 0, 2 for such an error, and 85 for a training that saved itself because it
+was told to stop (``engine/preemption_hook.py``).
+"""
+
+import errno
+import os
+import sys
+from argparse import Namespace
+from importlib.util import find_spec, module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import ModuleType
+
+from mmengine.config import Config
+
+from lgd_mmaction.engine.resume_point import checkpoint_folder, is_begun
+from lgd_mmaction.errors import ConfigError, LGDError
+from lgd_mmaction.launch.config_errors import check_components, read_config
+from lgd_mmaction.launch.preflight import check_config
+
+EXIT_USER_ERROR = 2
+
+
+def stock_tools_dir() -> Path:
+    """The folder of the stock scripts in the installed mmaction2.
+
+    Raises:
+        ConfigError: if that installation carries no scripts.
+    """
+    spec = find_spec('mmaction')
+    package = Path(spec.origin).parent if spec and spec.origin else Path()
+    # an editable mmaction2 may keep its scripts at the root of its checkout
+    for folder in (package / '.mim' / 'tools', package.parent / 'tools'):
+        if (folder / 'train.py').is_file():
+            return folder
+    raise ConfigError(
+        f'the mmaction2 installed in {package} has no .mim/tools/train.py; '
+        'reinstall it with: pip install --force-reinstall --no-deps '
+        'mmaction2==1.2.0'
+    )
+
+
+def run_stock_tool(name: str) -> None:
+    """Run the stock ``train.py`` or ``test.py`` with this process's arguments.
+
+    Ends the process with exit code 2 and one sentence when the config, the
+    data or a checkpoint cannot be used; ``LGD_TRACEBACK=1`` shows the
+    traceback of such an error too.
+
+    Args:
+        name: file name of the script, ``'train.py'`` or ``'test.py'``.
+    """
+    try:
+        script = _load_script(stock_tools_dir() / name)
+        args = script.parse_args()
+        if getattr(args, 'resume', None) == 'auto':
+            args = _keep_load_from(script, args)
+        cfg = _merged_config(script, args)
+        check_components(cfg, args.config)
+        check_config(
+            cfg,
+            test=name == 'test.py',
+            checkpoint=getattr(args, 'checkpoint', None),
+        )
+        script.main()
+    except LGDError as error:
+        if os.environ.get('LGD_TRACEBACK') == '1':
+            raise
+        print(f'error: {error}', file=sys.stderr)
+        sys.exit(EXIT_USER_ERROR)
+    except OSError as error:
+        full = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+        if error.errno not in full or os.environ.get('LGD_TRACEBACK') == '1':
+            raise
+        print(
+            f'error: {error.filename or "a file of the work directory"} '
+            f'could not be written: {error.strerror}; make room, then run '
+            'the same command with --resume auto',
+            file=sys.stderr,
+        )
+        sys.exit(EXIT_USER_ERROR)
+
+
+def _keep_load_from(script: ModuleType, args: Namespace) -> Namespace:
+    """Let the first start with ``--resume auto`` load the config's weights.
+
+    Stock ``--resume auto`` drops ``load_from``, also where there is nothing
+    to resume yet: a job that always says ``--resume auto``, so that it can be
+    started again, would train from random weights. Then the option is taken
+    out, and the arguments are parsed again.
+    """
+    cfg = _merged_config(script, args)
+    # merging clears it
+    wanted = read_config(args.config).get('load_from')
+    if args.cfg_options is not None:
+        wanted = args.cfg_options.get('load_from', wanted)
+    if wanted is None or _can_resume(cfg):
+        return args
+    print(
+        f'--resume auto: nothing to resume in {cfg.work_dir}, so training '
+        f'starts from {wanted}.',
+        file=sys.stderr,
+    )
+    at = next(i for i, a in enumerate(sys.argv) if a.startswith('--resume'))
+    end = at + 1 + (sys.argv[at + 1 : at + 2] == ['auto'])
+    del sys.argv[at:end]
+    return script.parse_args()
+
+
+def _can_resume(cfg: Config) -> bool:
+    """Whether ``--resume auto`` finds something to resume, whole or not."""
+    hook = cfg.get('default_hooks', {}).get('checkpoint') or {}
+    work_dir = os.path.abspath(cfg.work_dir)  # as the runner has it
+    if 'SafeCheckpointHook' not in str(hook.get('type')):
+        # stock looks at nothing else
+        return os.path.exists(os.path.join(work_dir, 'last_checkpoint'))
+    tmpl = hook.get('filename_tmpl')
+    if tmpl is None:
+        tmpl = 'epoch_{}.pth' if hook.get('by_epoch', True) else 'iter_{}.pth'
+    folder = checkpoint_folder(work_dir, hook.get('out_dir'))
+    return is_begun(work_dir, folder, tmpl)
+
+
+def _load_script(path: Path) -> ModuleType:
+    """Import a script by its path without running its main part."""
+    spec = spec_from_file_location(f'mmaction_stock_{path.stem}', path)
+    assert spec is not None and spec.loader is not None
+    script = module_from_spec(spec)
+    sys.modules[spec.name] = script
+    spec.loader.exec_module(script)
+    return script
+
+
+def _merged_config(script: ModuleType, args: object) -> Config:
+    """The config as the stock script is going to use it."""
+    if not Path(args.config).is_file():
+        raise ConfigError(
+            f'there is no config file {args.config}; the configs of this '
+            'package are in its folder configs/'
+        )
+    cfg = script.merge_args(read_config(args.config), args)
+    # train.py merges these by itself, test.py only later; twice is harmless
+    if args.cfg_options is not None:
+        cfg.merge_from_dict(args.cfg_options)
+    return cfg

@@ -1,0 +1,220 @@
+"""Targets: what the tools write down and read again."""
+
+import contextlib
+import json
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lgd_tools import jobs as parallel
+from lgd_tools.cli import ToolError
+from lgd_tools.experiment.steps import StepStore
+from lgd_tools.results.run_log import read_course
+from lgd_tools.results.scores import load_scores
+from lgd_tools.results.summarise_splits import (
+    format_table,
+    read_report,
+    summarise,
+)
+from lgd_tools.synthetic.generator_run import claim_folder
+from tests.fuzz import strategies as make
+from tests.fuzz.target import Target
+
+_ERRORS = (ToolError,)
+
+
+# ------------------------------------------------------------------- scores
+def _entries(tensors: bool) -> list[dict[str, Any]]:
+    def array(values: Any) -> Any:
+        values = np.asarray(values)
+        if tensors:
+            import torch
+
+            return torch.tensor(values)
+        return values
+
+    return [
+        {
+            'pred_score': array([0.25, 0.75]),
+            'pred_label': array([1]),
+            'gt_label': array([i % 2]),
+            'img_shape': (112, 112),
+            'filename': f'walk/v{i}.mp4',
+        }
+        for i in range(2)
+    ]
+
+
+def _plain_entries() -> list[dict[str, Any]]:
+    entries = _entries(tensors=False)
+    for entry in entries:
+        for key in ('pred_score', 'pred_label', 'gt_label'):
+            entry[key] = entry[key].tolist()
+    return entries
+
+
+def run_scores(data: bytes, folder: Path) -> None:
+    (folder / 'a.pkl').write_bytes(data)
+    (folder / 'a.txt').write_text('walk/v0.mp4 0\nwalk/v1.mp4 1\n')
+    with contextlib.suppress(*_ERRORS):
+        load_scores(folder / 'a.pkl')
+    load_scores(folder / 'a.pkl', folder / 'a.txt')
+
+
+# --------------------------------------------------------------------- JSON
+_LOG = [
+    {'lr': 0.01, 'loss': 2.5, 'loss_local': 1.0, 'epoch': 1, 'step': 2},
+    {'acc/top1': 0.5, 'data_time': 0.1, 'step': 1},
+    {'lr': 0.01, 'loss': 1.5, 'loss_cls': 1.5, 'epoch': 2, 'step': 4},
+]
+_MARKER = {
+    'step': 'rgb',
+    'state': 'done',
+    'inputs': {'config': 'abc', 'seed': 0},
+    'outputs': {'/dev/null': 'abc'},
+    'runs': 1,
+    'versions': {},
+}
+_STREAM = {'name': 'rgb', 'file': 'a.pkl', 'sha256': 'a', 'weight': 1.0}
+_STREAM |= {'top1': 0.5, 'top5': 0.75, 'mean_class': 0.5}
+_STREAMS = [_STREAM, {**_STREAM, 'name': 'flow', 'sha256': 'b'}]
+_FUSED = {
+    'tool': 'fuse_streams',
+    'videos': 10,
+    'classes': 5,
+    'streams': _STREAMS,
+    'fused': {'top1': 0.6, 'top5': 0.8, 'mean_class': 0.5},
+}
+_OUTCOME = {
+    'key': 'a.mp4',
+    'status': 'done',
+    'result': {'frames': 3, 'note': ''},
+    'error': '',
+    'seconds': 0.5,
+    'stamp': 'x',
+    'params': 'y',
+}
+_JOURNAL = [_OUTCOME, {**_OUTCOME, 'key': 'b.mp4', 'status': 'failed'}]
+
+
+def _bytes(document: Any) -> bytes:
+    return json.dumps(document).encode()
+
+
+def _lines(documents: list) -> bytes:
+    return b''.join(_bytes(d) + b'\n' for d in documents)
+
+
+def run_log(data: bytes, folder: Path) -> None:
+    for stamp, part in zip(('1', '2'), data.split(b'=====\n'), strict=False):
+        (folder / stamp / 'vis_data').mkdir(parents=True)
+        (folder / stamp / 'vis_data' / 'scalars.json').write_bytes(part)
+    course = read_course(folder)
+    for split in ('train', 'val'):
+        for key in course.keys(split):
+            course.curve(split, key)
+
+
+def run_marker(data: bytes, folder: Path) -> None:
+    store = StepStore(folder, {})
+    (folder / 'rgb.json').write_bytes(data)
+    store.done('rgb', {'config': 'abc', 'seed': 0})
+    store.start('rgb', {'config': 'abc', 'seed': 0})
+    store.finish('rgb')
+
+
+def run_fused(data: bytes, folder: Path) -> None:
+    (folder / 'a.json').write_bytes(data)
+    other = [{**s, 'sha256': f'{i} b'} for i, s in enumerate(_STREAMS)]
+    (folder / 'b.json').write_bytes(_bytes({**_FUSED, 'streams': other}))
+    report = read_report(folder / 'a.json')
+    format_table('a', summarise([report]))
+    summarise([report, read_report(folder / 'b.json')])
+
+
+def run_journal(data: bytes, folder: Path) -> None:
+    path = folder / 'journal.jsonl'
+    path.write_bytes(data)
+    book = parallel.Journal(path)
+    try:
+        book.add(parallel.Outcome('c.mp4', 'done', {'note': 'x'}))
+        report = parallel.Report(list(book.entries.values()))
+        report.print_bad()
+        report.print_notes()
+        _ = report.exit_code
+        made = {k: o.params for k, o in book.entries.items()}
+        parallel.require_unmixed(folder, made, 'y', ['a.mp4'], False)
+    finally:
+        book.close()
+    book = parallel.Journal(path)
+    book.close()
+    assert 'c.mp4' in book.entries, 'the line that was added is lost'
+
+
+def run_manifest(data: bytes, folder: Path) -> None:
+    manifest = folder / 'parameters.json'
+    manifest.write_bytes(data)
+    look = {'seed': 0, 'size': [8, 8]}
+    claim_folder(manifest, look, 'clips', [], False)
+
+
+TARGETS = [
+    Target(
+        'scores',
+        run_scores,
+        (
+            pickle.dumps(_entries(tensors=True)),
+            pickle.dumps(_entries(tensors=False)),
+            pickle.dumps(_entries(tensors=False), protocol=2),
+            pickle.dumps(_plain_entries()),
+        ),
+        _ERRORS,
+        lambda: make.changed_pickle(_plain_entries()),
+        weight=1.5,
+        # opcodes: memo with a large index, reduce, build, long numbers
+        words=(
+            *(b'r\xff\xff\xff\x7f', b'R', b'b', b'\x8b', b'\x81', b'0'),
+            *(b'cbuiltins\neval\n', b'cnumpy\nndarray\n', b'O8', b'V8'),
+            *(b'\x8e\xff\xff\xff\xff\xff\x00\x00\x00', b'(', b't', b'.'),
+        ),
+    ),
+    Target(
+        'run_log',
+        run_log,
+        (_lines(_LOG), _lines(_LOG) + b'=====\n' + _lines(_LOG)),
+        _ERRORS,
+        lambda: make.changed_json(_LOG, per_line=True),
+    ),
+    Target(
+        'experiment_steps',
+        run_marker,
+        (_bytes(_MARKER),),
+        _ERRORS,
+        lambda: make.changed_json(_MARKER),
+        weight=0.7,
+    ),
+    Target(
+        'fused_reports',
+        run_fused,
+        (_bytes(_FUSED),),
+        _ERRORS,
+        lambda: make.changed_json(_FUSED),
+    ),
+    Target(
+        'journal',
+        run_journal,
+        (_lines(_JOURNAL),),
+        _ERRORS,
+        lambda: make.changed_json(_JOURNAL, per_line=True),
+    ),
+    Target(
+        'clips_manifest',
+        run_manifest,
+        (_bytes({'seed': 0, 'size': [8, 8]}),),
+        _ERRORS,
+        lambda: make.changed_json({'seed': 0, 'size': [8, 8]}),
+        weight=0.5,
+    ),
+]

@@ -1,0 +1,340 @@
+"""What all converters share: excluded, shared, short and unpaired clips."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from lgd_tools.cli import ToolError
+from lgd_tools.jobs import Outcome, Report
+from lgd_tools.lists import folder, kinetics, ucf101
+from lgd_tools.lists.conversion_report import Section, report_lines
+from lgd_tools.videos.check_videos import write_report
+
+CSV = """\
+label,youtube_id,time_start,time_end,split
+a b,aaaaaaaaaaa,0,10,train
+a b,bbbbbbbbbbb,0,10,train
+zumba,bbbbbbbbbbb,50,60,train
+zumba,ccccccccccc,7,17,train
+zumba,ddddddddddd,1,11,val
+a b,eeeeeeeeeee,2,12,val"""
+TRAIN = ('Biking/v_Biking_g08_c01', 'YoYo/v_YoYo_g09_c01')
+TEST = ('Biking/v_Biking_g01_c01', 'YoYo/v_YoYo_g01_c01')
+
+
+def touch(root: Path, *names: str, content: bytes = b'x') -> None:
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(content)
+
+
+def flow(root: Path, name: str, count: int) -> None:
+    for i in range(1, count + 1):
+        touch(root / name, *(f'flow_{a}_{i:05d}.jpg' for a in 'xy'))
+
+
+def k600(tmp_path: Path, *more: object) -> int:
+    (tmp_path / 'k.csv').write_text(CSV)
+    argv = ['--version', 600, '--csv', tmp_path / 'k.csv']
+    argv += ['--out', tmp_path / 'out', '--num-classes', 2, *more]
+    return kinetics.main([str(a) for a in argv])
+
+
+def ucf(tmp_path: Path, *more: object, test: tuple[str, ...] = TEST) -> int:
+    ann = tmp_path / 'ann'
+    ann.mkdir(exist_ok=True)
+    (ann / 'classInd.txt').write_text('1 Biking\n2 YoYo\n')
+    train = [f'{name}.avi {i}' for i, name in enumerate(TRAIN, 1)]
+    (ann / 'trainlist01.txt').write_text('\n'.join(train))
+    (ann / 'testlist01.txt').write_text('\n'.join(f'{n}.avi' for n in test))
+    argv = ['--annotations', ann, '--out', tmp_path / 'out', '--splits', 1]
+    argv += ['--num-classes', 2, *more]
+    return ucf101.main([str(a) for a in argv])
+
+
+def lines(tmp_path: Path, name: str) -> list[str]:
+    return (tmp_path / 'out' / f'{name}.txt').read_text().splitlines()
+
+
+def report(tmp_path: Path, prefix: str = 'kinetics600') -> dict:
+    path = tmp_path / 'out' / f'{prefix}_report.json'
+    return json.loads(path.read_text())
+
+
+# -------------------------------------------------- one folder for two clips
+def test_a_folder_of_the_id_alone_serves_no_two_clips(tmp_path):
+    frames = tmp_path / 'f'
+    for name in ('aaaaaaaaaaa', 'bbbbbbbbbbb', 'ccccccccccc_000007_000017'):
+        flow(frames / 'train', name, 3)
+    for name in ('ddddddddddd', 'eeeeeeeeeee'):
+        flow(frames / 'val', name, 2)
+    argv = ('--no-check-videos', '--rawframes', frames)
+    assert k600(tmp_path, *argv) == 1
+    assert lines(tmp_path, 'kinetics600_train_list_rawframes') == [
+        'aaaaaaaaaaa 3 0',
+        'ccccccccccc_000007_000017 3 1',
+    ]
+    name = 'kinetics600_train_list_rawframes.txt'
+    assert report(tmp_path)['lists'][name]['left_out'] == {'missing': 2}
+    flow(frames / 'train', 'bbbbbbbbbbb_000050_000060', 4)
+    assert k600(tmp_path, *argv) == 1
+    got = lines(tmp_path, 'kinetics600_train_list_rawframes')
+    assert got[1] == 'bbbbbbbbbbb_000050_000060 4 1'
+
+
+def test_an_id_in_both_splits_of_one_folder(tmp_path):
+    frames = tmp_path / 'f'
+    for name in 'abcde':
+        flow(frames, name * 11, 3)
+    text = CSV.replace('ddddddddddd,1,11', 'aaaaaaaaaaa,1,11')
+    (tmp_path / 'two.csv').write_text(text)
+    argv = ('--no-check-videos', '--rawframes', frames)
+    assert k600(tmp_path, *argv, '--csv', tmp_path / 'two.csv') == 1
+    got = lines(tmp_path, 'kinetics600_train_list_rawframes')
+    assert got == ['ccccccccccc 3 1']
+    got = lines(tmp_path, 'kinetics600_val_list_rawframes')
+    assert got == ['eeeeeeeeeee 3 0']
+
+
+def test_one_frame_folder_of_two_clips_is_left_out(tmp_path):
+    names = ['a/x.mp4', 'b/x.mp4']
+    names += [f'{c}/{c}{i}.mp4' for c in 'ab' for i in range(4)]
+    touch(tmp_path / 'v', *names)
+    for name in names:
+        flow(tmp_path / 'f', Path(name).stem, 3)
+    argv = ['--videos', tmp_path / 'v', '--out', tmp_path / 'out']
+    argv += ['--rawframes', tmp_path / 'f', '--val-fraction', 0.5]
+    assert folder.main([str(a) for a in argv]) == 1
+    got = [
+        line.split()[0]
+        for split in ('train', 'val')
+        for line in lines(tmp_path, f'out_{split}_list_rawframes')
+    ]
+    assert sorted(got) == sorted(Path(name).stem for name in names[2:])
+    left = [
+        item['detail']
+        for part in report(tmp_path, 'out')['lists'].values()
+        for item in part['clips_left_out'].get('ambiguous', ())
+    ]
+    assert left == ['x would serve 2 clips: a/x.mp4, b/x.mp4'] * 2
+    text = (tmp_path / 'out' / 'out_report.txt').read_text()
+    assert 'ambiguous' in text.split('\n')[0]
+
+
+@pytest.mark.parametrize('exclude', [False, True])
+def test_one_frame_folder_of_a_train_and_a_test_clip(tmp_path, exclude):
+    test = (f'YoYo/{Path(TRAIN[0]).name}', TEST[1])
+    for name in (*TRAIN, *test):
+        flow(tmp_path / 'f', Path(name).name, 3)
+    argv = ['--no-check-videos', '--rawframes', tmp_path / 'f']
+    if exclude:  # that one is excluded does not give the folder to the other
+        (tmp_path / 'bad.txt').write_text(f'{TRAIN[0]}.avi\n')
+        argv += ['--exclude', tmp_path / 'bad.txt']
+    assert ucf(tmp_path, *argv, test=test) == 1
+    got = lines(tmp_path, 'ucf101_train_split_1_rawframes')
+    assert got == [f'{Path(TRAIN[1]).name} 3 1']
+    got = lines(tmp_path, 'ucf101_val_split_1_rawframes')
+    assert got == [f'{Path(TEST[1]).name} 3 1']
+    got = report(tmp_path, 'ucf101')['lists']
+    left = got['ucf101_val_split_1_rawframes.txt']['left_out']
+    assert left == {'ambiguous': 1}
+
+
+# ----------------------------------------------------------------- too short
+@pytest.mark.parametrize(('kind', 'least'), [('flow', 4), ('img', 3)])
+def test_min_frames_means_frames_of_the_video(tmp_path, kind, least):
+    for name in (*TRAIN, *TEST):
+        flow(tmp_path / 'f', name, 3)
+        touch(tmp_path / 'f', *(f'{name}/img_{i:05d}.jpg' for i in (1, 2, 3)))
+    flow(tmp_path / 'f', TRAIN[0], 9)
+    touch(tmp_path / 'f', *(f'{TRAIN[0]}/img_{i:05d}.jpg' for i in (4, 5)))
+    flow(tmp_path / 'f', TEST[0], 9)
+    touch(tmp_path / 'f', *(f'{TEST[0]}/img_{i:05d}.jpg' for i in (4, 5)))
+    argv = ('--no-check-videos', '--rawframes', tmp_path / 'f')
+    argv += ('--frames', kind, '--min-frames')
+    assert ucf(tmp_path, *argv, least) == 0
+    assert len(lines(tmp_path, 'ucf101_train_split_1_rawframes')) == 2
+    assert ucf(tmp_path, *argv, least + 1) == 1
+    name = 'ucf101_train_split_1_rawframes.txt'
+    got = report(tmp_path, 'ucf101')['lists'][name]['clips_left_out']
+    what = {'flow': 'flows', 'img': 'frames'}[kind]
+    assert [i['detail'] for i in got['too short']] == [f'{TRAIN[1]}: 3 {what}']
+
+
+# ------------------------------------------------------------------ excluded
+@pytest.mark.parametrize(
+    'name',
+    [
+        'Biking/v_Biking_g08_c01.avi',
+        'UCF-101/Biking/v_Biking_g08_c01.avi',
+        'videos/Biking/v_Biking_g08_c01.mp4',
+        r'.\Biking\v_Biking_g08_c01.avi',
+    ],
+)
+def test_excluded_clips(tmp_path, name, capsys):
+    touch(tmp_path / 'UCF-101', *(f'{n}.avi' for n in (*TRAIN, *TEST)))
+    for n in (*TRAIN, *TEST):
+        flow(tmp_path / 'f', n, 3)
+    bad = tmp_path / 'bad.txt'
+    bad.write_text(f'{name}\r\n\r\nBiking/none.avi\r\n')
+    argv = ('--videos', tmp_path / 'UCF-101', '--rawframes', tmp_path / 'f')
+    assert ucf(tmp_path, *argv, '--exclude', bad) == 0
+    for kind, suffix in (('videos', '.avi'), ('rawframes', ' 3')):
+        got = lines(tmp_path, f'ucf101_train_split_1_{kind}')
+        assert got == [f'{TRAIN[1]}{suffix} 1']
+        got = lines(tmp_path, f'ucf101_val_split_1_{kind}')
+        assert len(got) == 2
+    captured = capsys.readouterr()
+    assert '1 names of --exclude match no clip: Biking/none' in captured.err
+    assert 'excluded' in captured.out
+    data = report(tmp_path, 'ucf101')
+    assert data['excluded_names_without_clip'] == ['Biking/none.avi']
+    got = data['lists']['ucf101_train_split_1_videos.txt']
+    assert (got['annotated'], got['listed']) == (2, 1)
+    assert got['left_out'] == {'excluded': 1}
+    [item] = got['clips_left_out']['excluded']
+    assert item['clip'] == f'{TRAIN[0]}.avi'
+
+
+def test_excluded_files_are_not_opened(tmp_path, shared_data):
+    pytest.importorskip('av')
+    good = (shared_data / 'smoke' / 'part_0.mp4').read_bytes()
+    touch(tmp_path / 'v', *(f'{n}.mp4' for n in TRAIN + TEST), content=good)
+    touch(tmp_path / 'v', f'{TRAIN[0]}.mp4', content=b'no video')
+    argv = ('--videos', tmp_path / 'v', '--verify')
+    assert ucf(tmp_path, *argv) == 1
+    (tmp_path / 'bad.txt').write_text(f'{TRAIN[0]}.mp4\n')
+    assert ucf(tmp_path, *argv, '--exclude', tmp_path / 'bad.txt') == 0
+    with pytest.raises(ToolError, match=r'excluded videos .* does not exist'):
+        ucf(tmp_path, *argv, '--exclude', tmp_path / 'none.txt')
+
+
+def test_excluded_kinetics_clips(tmp_path):
+    touch(tmp_path / 'v/train', 'a b/aaaaaaaaaaa.mp4', 'ccccccccccc_7_17.mkv')
+    touch(tmp_path / 'v/train', 'a b/bbbbbbbbbbb.mp4', 'zumba/bbbbbbbbbbb.mp4')
+    touch(tmp_path / 'v/val', 'ddddddddddd.mp4', 'eeeeeeeeeee.mp4')
+    one, two = tmp_path / 'train.txt', tmp_path / 'val.txt'
+    # as check_videos names them in the links, and in the folder above
+    one.write_text('a_b/aaaaaaaaaaa.mp4\nccccccccccc_7_17.mkv\n')
+    two.write_text('val/ddddddddddd.mp4\ntrain/zumba/bbbbbbbbbbb.mp4\n')
+    argv = ('--videos', tmp_path / 'v', '--exclude', one, two)
+    assert k600(tmp_path, *argv) == 0
+    got = lines(tmp_path, 'kinetics600_train_list_videos')
+    assert got == ['a_b/bbbbbbbbbbb.mp4 0']
+    got = lines(tmp_path, 'kinetics600_val_list_videos')
+    assert got == ['eeeeeeeeeee.mp4 0']
+    assert report(tmp_path)['excluded_names_without_clip'] == []
+    # without looking for videos: official names, and the id of one clip
+    two.write_text('aaaaaaaaaaa.mp4\nzumba/bbbbbbbbbbb_000050_000060.mp4\n')
+    argv = ('--no-check-videos', '--exclude', two)
+    assert k600(tmp_path, *argv) == 0
+    assert lines(tmp_path, 'kinetics600_train_list_videos') == [
+        'bbbbbbbbbbb_000000_000010.mp4 0',
+        'ccccccccccc_000007_000017.mp4 1',
+    ]
+
+
+def test_extension_counts_for_own_videos(tmp_path):
+    names = [
+        f'{c}/{i}.{e}' for c in 'ab' for i in '12' for e in ('avi', 'mp4')
+    ]
+    touch(tmp_path / 'v', *names)
+    (tmp_path / 'bad.txt').write_text('a/1.avi\n')
+    argv = ['--videos', tmp_path / 'v', '--out', tmp_path / 'out']
+    argv += ['--exclude', tmp_path / 'bad.txt']
+    assert folder.main([str(a) for a in argv]) == 0
+    listed = [
+        line.split()[0]
+        for split in ('train', 'val')
+        for line in lines(tmp_path, f'out_{split}_list_videos')
+    ]
+    assert sorted(listed) == sorted(set(names) - {'a/1.avi'})
+
+
+# -------------------------------------------------------------------- common
+def test_common_lists_hold_the_same_clips(tmp_path):
+    for name in (*TRAIN, *TEST):
+        touch(tmp_path / 'v', f'{name}.avi')
+        flow(tmp_path / 'f', name, 3)
+    (tmp_path / 'v' / f'{TRAIN[0]}.avi').unlink()
+    (tmp_path / 'f' / TEST[1] / 'flow_x_00002.jpg').unlink()
+    argv = ('--videos', tmp_path / 'v', '--rawframes', tmp_path / 'f')
+    assert ucf(tmp_path, *argv) == 1
+    assert len(lines(tmp_path, 'ucf101_train_split_1_rawframes')) == 2
+    assert len(lines(tmp_path, 'ucf101_val_split_1_videos')) == 2
+    assert ucf(tmp_path, *argv, '--common') == 1
+    for kind, suffix in (('videos', '.avi'), ('rawframes', ' 3')):
+        got = lines(tmp_path, f'ucf101_train_split_1_{kind}')
+        assert got == [f'{TRAIN[1]}{suffix} 1']
+        got = lines(tmp_path, f'ucf101_val_split_1_{kind}')
+        assert got == [f'{TEST[0]}{suffix} 0']
+    got = report(tmp_path, 'ucf101')['lists']
+    part = got['ucf101_train_split_1_rawframes.txt']
+    assert part['left_out'] == {'unpaired': 1}
+    [item] = part['clips_left_out']['unpaired']
+    assert item == {'clip': f'{TRAIN[0]}.avi', 'detail': 'video missing'}
+    part = got['ucf101_val_split_1_videos.txt']
+    [item] = part['clips_left_out']['unpaired']
+    assert item['detail'] == 'frame folder unreadable'
+
+
+def test_common_needs_both(tmp_path):
+    touch(tmp_path / 'v', *(f'{n}.avi' for n in TRAIN + TEST))
+    argv = ('--videos', tmp_path / 'v', '--common')
+    with pytest.raises(ToolError, match='--common compares'):
+        ucf(tmp_path, *argv)
+    flow(tmp_path / 'f', TRAIN[0], 3)
+    argv += ('--rawframes', tmp_path / 'f')
+    with pytest.raises(ToolError, match='--common compares'):
+        ucf(tmp_path, *argv, '--no-check-videos')
+    for name in TEST:
+        flow(tmp_path / 'f', name, 3)
+    (tmp_path / 'v' / f'{TRAIN[0]}.avi').unlink()
+    with pytest.raises(ToolError, match=r'not one of the 2 clips of .*train'):
+        ucf(tmp_path, *argv)
+    assert not (tmp_path / 'out').exists()
+
+
+# ------------------------------------------------------------------ odd bytes
+def test_check_videos_to_exclude_with_a_name_that_is_not_utf8(
+    tmp_path, capsys
+):
+    odd = os.fsdecode(b'caf\xe9.mp4')
+    names = [f'{c}/{n}' for c in 'ab' for n in ('1.mp4', '2.mp4', odd)]
+    touch(tmp_path / 'v', *names)
+    bad = [
+        Outcome(key=f'a/{odd}', status='failed', error=f'{odd}: no'),
+    ]
+    write_report(tmp_path / 'check', Report(outcomes=bad))
+    err = capsys.readouterr().err
+    assert 'not UTF-8' in err and r'a/caf\udce9.mp4' in err
+    path = tmp_path / 'check' / 'bad.txt'
+    assert path.read_text() == 'a/caf\\udce9.mp4\n'
+    argv = ['--videos', tmp_path / 'v', '--out', tmp_path / 'out']
+    argv += ['--exclude', path]
+    assert folder.main([str(a) for a in argv]) == 0
+    listed = [
+        line.split()[0]
+        for split in ('train', 'val')
+        for line in lines(tmp_path, f'out_{split}_list_videos')
+    ]
+    assert sorted(listed) == ['a/1.mp4', 'a/2.mp4'] + [
+        f'b/{n}' for n in ('1.mp4', '2.mp4', 'caf_.mp4')
+    ]
+    assert (tmp_path / 'out' / 'videos' / 'b' / 'caf_.mp4').is_file()
+    captured = capsys.readouterr()
+    assert captured.err == ''  # no list or report needed escapes
+    assert report(tmp_path, 'out')['excluded_names_without_clip'] == []
+
+
+def test_report_of_odd_class_names():
+    from lgd_tools.lists.clips import Clip
+
+    section = Section('list')
+    section.drop(Clip('x', 0, 'caf\udce9'), 'missing', '\udce9')
+    section.keep(Clip('y', 1, 'b'))
+    json.dumps(section.to_dict(), ensure_ascii=False).encode()
+    assert section.to_dict()['classes_emptied'] == [r'caf\udce9']
+    '\n'.join(report_lines([section])).encode()

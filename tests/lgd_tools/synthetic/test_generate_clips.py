@@ -1,0 +1,338 @@
+"""Clips as files: repeatable, decodable, laid out, resumable; bad input."""
+
+import json
+import subprocess
+import sys
+import zlib
+from pathlib import Path
+
+import cv2
+import decord
+import numpy as np
+import pytest
+
+from lgd_tools.cli import ToolError
+from lgd_tools.synthetic import generate_clips
+from lgd_tools.synthetic.generate_clips import (
+    clip_seed,
+    generate_dataset,
+    main,
+    render_clip,
+)
+from lgd_tools.video_writer import write_video
+
+TASKS = [('motion', 'up'), ('relation', 'same_motion_different_look')]
+SMALL = {'size': (32, 64), 'frames': 4}
+
+
+def decode(path):
+    return decord.VideoReader(str(path))[:].asnumpy()
+
+
+def psnr(a, b):
+    """Of the luma, in dB; colours are stored at half the resolution."""
+    error = (a.astype(float) - b) @ [0.299, 0.587, 0.114]
+    return 10 * np.log10(255**2 / np.mean(error**2))
+
+
+# -------------------------------------------------------------------- one clip
+@pytest.mark.parametrize(('task', 'label'), TASKS)
+@pytest.mark.parametrize('size', [(112, 112), (64, 96), (97, 61)])
+def test_equal_seed_equal_frames(task, label, size):
+    clips = [
+        render_clip(task, label, size=size, frames=5, seed=s) for s in (3, 3)
+    ]
+    assert clips[0].shape == (5, *size, 3)
+    assert clips[0].dtype == np.uint8
+    assert np.array_equal(*clips)
+    other = render_clip(task, label, size=size, frames=5, seed=4)
+    assert np.abs(clips[0].astype(int) - other).mean() > 3
+
+
+def test_equal_seed_equal_frames_in_another_process():
+    tools = Path(generate_clips.__file__).parent
+    code = (
+        'import zlib, generate_clips as g;'
+        "print(zlib.crc32(g.render_clip('motion', 'left', (40, 40), 4, 9)))"
+    )
+    printed = subprocess.run(
+        [sys.executable, '-c', code],
+        cwd=tools,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    here = render_clip('motion', 'left', (40, 40), 4, 9)
+    assert int(printed) == zlib.crc32(here)
+
+
+def test_contrast_does_not_fade():
+    # The layers' weights keep the contrast at every zoom.
+    for label in ('approaching', 'receding'):
+        deviation = np.mean(
+            [
+                render_clip('motion', label, (64, 64), 17, seed).std((1, 2, 3))
+                for seed in range(20)
+            ],
+            axis=0,
+        )
+        assert deviation.min() > 30
+        assert np.ptp(deviation) < 0.15 * deviation.mean()
+
+
+def test_seeds_never_meet():
+    seeds = {
+        clip_seed(s, split, i)
+        for s in range(3)
+        for split in ('train', 'val')
+        for i in (0, 1, 2, 2**31 - 1)
+    }
+    assert len(seeds) == 3 * 2 * 4
+
+
+@pytest.mark.parametrize(('task', 'label'), TASKS)
+def test_written_video_decodes_to_the_frames(tmp_path, task, label):
+    clip = render_clip(task, label, size=(96, 128), frames=20, seed=5)
+    path = write_video(tmp_path / 'new' / 'clip.mp4', clip, fps=12.5)
+    reader = decord.VideoReader(str(path))
+    assert len(reader) == 20
+    assert reader.get_avg_fps() == pytest.approx(12.5)
+    decoded = reader[:].asnumpy()
+    assert decoded.shape == clip.shape
+    assert psnr(decoded, clip) > 39
+    assert np.abs(decoded.astype(int) - clip).mean() < 6  # colours
+    # The quality is a choice.
+    rough = write_video(tmp_path / 'rough.mp4', clip, crf=40)
+    assert rough.stat().st_size < path.stat().st_size / 2
+    assert psnr(decode(rough), clip) < psnr(decoded, clip) - 3
+    # Equal frames, equal file.
+    again = write_video(tmp_path / 'again.mp4', clip, fps=12.5)
+    assert again.read_bytes() == path.read_bytes()
+    assert sorted(p.name for p in tmp_path.iterdir()) == [
+        'again.mp4',
+        'new',
+        'rough.mp4',
+    ]
+
+
+def test_one_frame_video(tmp_path):
+    clip = render_clip('motion', 'up', (32, 32), 2)[:1]
+    assert decode(write_video(tmp_path / 'one.mp4', clip)).shape == clip.shape
+
+
+def test_nothing_half_written_is_left(tmp_path, monkeypatch):
+    clip = render_clip('motion', 'up', **SMALL)
+    path = write_video(tmp_path / 'clip.mp4', clip)
+    before = path.read_bytes()
+
+    def fail(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr('lgd_tools.video_writer.np.ascontiguousarray', fail)
+    with pytest.raises(KeyboardInterrupt):
+        write_video(path, clip)
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+# -------------------------------------------------------------------- data set
+def test_data_set_layout(tmp_path):
+    look = {'size': (64, 96), 'frames': 4}
+    classes = ('right', 'left', 'receding')
+    done = generate_dataset(
+        tmp_path, 'motion', classes, 3, 2, fps=10, seed=6, **look
+    )
+    assert (done.written, done.kept) == (15, 0)
+    assert done.train_list == tmp_path / 'motion_train_list_videos.txt'
+    assert done.label_map.read_text().split() == list(classes)
+    for split, count, file in (
+        ('train', 3, done.train_list),
+        ('val', 2, done.val_list),
+    ):
+        rows = [line.split() for line in file.read_text().splitlines()]
+        labels = [int(label) for _, label in rows]
+        assert np.bincount(labels).tolist() == [count] * 3
+        folder = tmp_path / f'videos_{split}'
+        files = {p.relative_to(folder).as_posix() for p in folder.glob('*/*')}
+        assert {name for name, _ in rows} == files
+        for name, label in rows:
+            label = classes[int(label)]
+            index = int(Path(name).stem.rsplit('_', 1)[1])
+            seed = clip_seed(6, split, index)
+            clip = render_clip('motion', label, seed=seed, **look)
+            assert psnr(decode(folder / name), clip) > 37
+
+
+def test_train_and_val_share_no_clip(tmp_path):
+    generate_dataset(tmp_path, 'motion', ('up', 'down'), 4, 4, **SMALL)
+    files = list(tmp_path.glob('videos_*/*/*.mp4'))
+    assert len({p.read_bytes() for p in files}) == len(files) == 16
+
+
+def test_continues_and_grows(tmp_path):
+    def make(train, **kwargs):
+        kwargs = {'classes': ('up', 'down'), **SMALL, **kwargs}
+        return generate_dataset(
+            tmp_path, train_per_class=train, val_per_class=1, **kwargs
+        )
+
+    make(2)
+    kept = tmp_path / 'videos_train' / 'up' / 'up_00000.mp4'
+    lost = tmp_path / 'videos_train' / 'down' / 'down_00001.mp4'
+    stamp, content = kept.stat().st_mtime_ns, lost.read_bytes()
+    lost.unlink()
+    half = lost.with_name('.down_00001.mp4.1.part')
+    half.write_bytes(b'half')
+    done = make(3)
+    assert (done.written, done.kept) == (3, 5)
+    assert kept.stat().st_mtime_ns == stamp
+    assert lost.read_bytes() == content
+    assert not half.exists()
+    assert len(done.train_list.read_text().splitlines()) == 6
+    # Other pictures under the same names are refused, unless asked for.
+    with pytest.raises(ToolError, match='made with another seed, speed'):
+        make(3, seed=1, speed=2.0)
+    assert make(1, seed=1, overwrite=True).written == 4
+    # a later run must not take the clips of another seed for its own
+    assert not lost.exists()
+    assert kept.stat().st_mtime_ns != stamp
+    done = make(2, seed=1)
+    assert (done.written, done.kept) == (2, 4)
+    assert lost.read_bytes() != content
+
+
+def test_refuses_a_folder_of_other_videos(tmp_path):
+    (tmp_path / 'videos_train').mkdir()
+    with pytest.raises(ToolError, match='did not make'):
+        generate_dataset(tmp_path, 'motion', **SMALL)
+
+
+@pytest.mark.slow
+def test_workers_make_the_same_files(tmp_path):
+    for workers in (1, 2):
+        generate_dataset(
+            tmp_path / str(workers),
+            'relation',
+            ('same_look', 'different_look'),
+            2,
+            1,
+            size=(32, 56),
+            frames=4,
+            workers=workers,
+        )
+    one, two = (
+        {p.relative_to(root): p.read_bytes() for p in root.glob('*/*/*.mp4')}
+        for root in (tmp_path / '1', tmp_path / '2')
+    )
+    assert one == two
+    assert len(one) == 6
+
+
+# ---------------------------------------------------------------- command line
+def test_command_line(tmp_path, capsys):
+    args = [
+        '--out',
+        str(tmp_path),
+        '--classes',
+        '3',
+        '--size',
+        '32x48',
+    ]  # width 48: see below
+    args += ['--frames', '5', '--train-per-class', '2', '--workers', '1']
+    args += ['--val-per-class', '1', '--name', 'toy', '--preview']
+    assert main(args) == 0
+    printed = capsys.readouterr()
+    assert '9 clips written, 0 kept, 3 classes' in printed.out
+    assert printed.err.startswith('warning: decord 0.6.0 cannot read')
+    assert (tmp_path / 'toy_val_list_videos.txt').read_text() == (
+        'left/left_00000.mp4 0\nright/right_00000.mp4 1\nup/up_00000.mp4 2\n'
+    )
+    sheet = cv2.imread(str(tmp_path / 'preview.png'))
+    # 3 rows of 112 pixels with captions, 5 columns of 168.
+    assert sheet.shape == (3 * (112 + 22 + 4), 5 * (168 + 4) + 4, 3)
+    assert json.loads((tmp_path / 'generate_clips.json').read_text())[
+        'size'
+    ] == [32, 48]
+    assert main(args) == 0
+    assert '0 clips written, 9 kept' in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_script_prints_one_sentence_and_exits_2(tmp_path):
+    done = subprocess.run(
+        [sys.executable, generate_clips.__file__, '--out', str(tmp_path)]
+        + ['--size', '33x48'],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 2
+    assert done.stderr == (
+        'error: H.264 video needs an even height and width, not 33x48: use '
+        '34x48\n'
+    )
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ('kwargs', 'message'),
+    [
+        ({'task': 'dance'}, "unknown task 'dance'"),
+        ({'classes': ('left', 'jump')}, "unknown class 'jump'"),
+        ({'classes': ('left', 'left')}, 'named twice'),
+        ({'classes': ('left',)}, 'at least 2'),
+        (
+            {
+                'task': 'relation',
+                'classes': ('same_look', 'different_motion'),
+            },
+            'overlap',
+        ),
+        ({'task': 'relation', 'size': (40, 40)}, 'too small'),
+        ({'task': 'relation', 'size': (64, 64), 'frames': 2}, 'at least 3'),
+        ({'size': (16, 64)}, 'at least 32'),
+        ({'size': (64, 63)}, 'use 64x64'),
+        ({'frames': 1}, 'use at least 2'),
+        ({'fps': 0}, 'frame rate 0'),
+        ({'crf': 52}, 'quality'),
+        ({'seed': -1}, '0 or more'),
+        ({'val_per_class': -1}, '0 or more'),
+        ({'workers': 0}, '1 or more'),
+        ({'speed': 0}, 'speed 0'),
+        ({'content': 'cat'}, "unknown content 'cat'"),
+        ({'name': 'a/b'}, "name 'a/b'"),
+    ],
+)
+def test_bad_arguments(tmp_path, kwargs, message):
+    out = tmp_path / 'set'
+    with pytest.raises(ToolError, match=message) as caught:
+        generate_dataset(out, **{'frames': 4, **kwargs})
+    assert '\n' not in str(caught.value)
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ('frames', 'message'),
+    [
+        (np.zeros((2, 8, 8, 3)), 'uint8'),
+        (np.zeros((8, 8, 3), np.uint8), 'shape'),
+        (np.zeros((0, 8, 8, 3), np.uint8), 'no frame'),
+        (np.zeros((2, 9, 8, 3), np.uint8), '10x8'),
+    ],
+)
+def test_frames_that_cannot_be_written(tmp_path, frames, message):
+    with pytest.raises(ToolError, match=message):
+        write_video(tmp_path / 'clip.mp4', frames)
+    assert not list(tmp_path.iterdir())
+
+
+def test_folder_that_cannot_be_written(tmp_path):
+    (tmp_path / 'file').write_text('')
+    clip = render_clip('motion', 'up', **SMALL)
+    with pytest.raises(ToolError, match='could not be written'):
+        write_video(tmp_path / 'file' / 'clip.mp4', clip)
+
+
+@pytest.mark.parametrize('words', [['1'], ['9']])
+def test_number_of_classes_out_of_range(tmp_path, words):
+    with pytest.raises(ToolError, match='has 8 classes'):
+        main(['--out', str(tmp_path), '--classes', *words])

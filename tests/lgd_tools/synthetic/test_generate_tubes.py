@@ -1,0 +1,365 @@
+"""Videos of acting shapes: their tubes in every format, resuming, errors."""
+
+import io
+import json
+import pickle
+import pickletools
+
+import decord
+import numpy as np
+import pytest
+from scipy.io import loadmat
+
+from lgd_mmaction.detection.annotations import load_tubes
+from lgd_mmaction.detection.box_table import BoxTable
+from lgd_tools.cli import ToolError
+from lgd_tools.synthetic.generate_tubes import generate_tubes, main
+from lgd_tools.synthetic.tube_formats import python2_pickle
+from lgd_tools.synthetic.tube_proposals import (
+    make_proposals,
+    proposals_from_truth,
+)
+from lgd_tools.synthetic.tube_scenes import ACTIONS, plan_scene
+from lgd_tools.synthetic.tube_video import (
+    actor_masks,
+    render_scene,
+    write_stream,
+)
+from lgd_tools.tubes import jhmdb, ucf101_24
+
+SIZE = (96, 320)  # wide: x + w leaves uint8
+COUNTS = {'train_per_class': 1, 'test_per_class': 1}
+
+
+@pytest.fixture(scope='module')
+def data(tmp_path_factory):
+    """A small data set of each style, with what was returned."""
+    root = tmp_path_factory.mktemp('tubes')
+    frames = {'jhmdb': (8, 10), 'ucf101_24': (24, 30)}
+    return {
+        style: (
+            root / style,
+            generate_tubes(
+                root / style, style, size=SIZE, frames=frames[style], seed=29,
+                rawframes=style == 'jhmdb', **COUNTS,
+            ),
+        )
+        for style in frames
+    }  # fmt: skip
+
+
+def videos_of(annotations):
+    """Everything about every video, tubes in an order of their own."""
+    return {
+        name: (
+            video.num_frames,
+            video.width,
+            video.height,
+            sorted((t.label, t.start, t.boxes.tolist()) for t in video.tubes),
+        )
+        for name, video in annotations.videos.items()
+    }
+
+
+def splits_of(annotations):
+    return {
+        split: {key: sorted(names) for key, names in subsets.items()}
+        for split, subsets in annotations.splits.items()
+    }
+
+
+# ---------------------------------------------------------- annotation formats
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ('style', 'source'),
+    [
+        ('jhmdb', '--annotations splits --puppet-masks puppet_mask'),
+        ('jhmdb', '--annotations splits --boxes groundtruths_jhmdb'),
+        ('jhmdb', '--act JHMDB-GT.pkl'),
+        ('ucf101_24', '--pyannot pyannot.pkl --test-list testlist01.txt'),
+        ('ucf101_24', '--act UCF101v2-GT.pkl'),
+    ],
+)
+def test_converted_truth_is_the_generators(data, tmp_path, style, source):
+    """Exactly, from every format in which the real sets are distributed."""
+    root, summary = data[style]
+    options = [
+        word if word.startswith('--') else str(root / word)
+        for word in source.split()
+    ]
+    if '--puppet-masks' not in options and '--act' not in options:
+        options += ['--size', '320x96']  # the source does not tell
+    module = {'jhmdb': jhmdb, 'ucf101_24': ucf101_24}[style]
+    out = tmp_path / 'out'
+    code = module.main(
+        [*options, '--out', str(out), '--num-classes', '4', '--workers', '1']
+        + ['--videos', str(root / 'videos'), '--strict']
+    )
+    assert code in (0, None)
+    converted = load_tubes(out / f'{style}_tubes.json')
+    truth = summary.truth
+    assert converted.classes == truth.classes
+    assert videos_of(converted) == videos_of(truth)
+    assert splits_of(converted) == splits_of(truth)
+    assert sum(len(v.tubes) for v in converted.videos.values()) >= 8
+
+
+def test_truth_file_and_counts(data):
+    for style, splits in (('jhmdb', 3), ('ucf101_24', 1)):
+        root, summary = data[style]
+        truth = load_tubes(root / 'truth_tubes.json')
+        assert videos_of(truth) == videos_of(summary.truth)
+        assert (summary.written, summary.kept) == (8, 0)
+        assert len(truth.splits) == splits
+        for subsets in truth.splits.values():
+            assert len(subsets['train']) == len(subsets['test']) == 4
+            assert not set(subsets['train']) & set(subsets['test'])
+    assert truth.classes == ('Bounce', 'Pulse', 'Spin', 'Sway')
+    # as in split 1 of UCF101: groups 1 to 7 are for the test
+    assert truth.splits['1'] == {
+        'train': [f'{c}/v_{c}_g08_c01' for c in truth.classes],
+        'test': [f'{c}/v_{c}_g01_c01' for c in truth.classes],
+    }
+
+
+def test_styles_are_trimmed_and_untrimmed(data):
+    for video in data['jhmdb'][1].truth.videos.values():
+        (tube,) = video.tubes
+        assert (tube.start, tube.stop) == (0, video.num_frames)
+    tubes = [
+        (len(tube.boxes) / video.num_frames, len(video.tubes))
+        for video in data['ucf101_24'][1].truth.videos.values()
+        for tube in video.tubes
+    ]
+    assert {n for _, n in tubes} == {1, 2}
+    assert all(0.25 < part < 0.75 for part, _ in tubes)
+
+
+def test_pickles_are_those_of_python_2(data):
+    root = data['ucf101_24'][0]
+    for path in (root / 'pyannot.pkl', data['jhmdb'][0] / 'JHMDB-GT.pkl'):
+        seen = set()
+        for code, arg, _ in pickletools.genops(path.read_bytes()):
+            assert 'UNICODE' not in code.name and 'BYTES' not in code.name
+            if code.name in ('PROTO', 'GLOBAL'):
+                seen.add(arg)
+        assert 2 in seen
+        assert 'numpy.core.multiarray _reconstruct' in seen
+        assert not any('_core' in str(arg) for arg in seen)
+    content = pickle.loads(
+        (root / 'pyannot.pkl').read_bytes(), encoding='latin1'
+    )
+    boxes = [
+        tube['boxes'] for v in content.values() for tube in v['annotations']
+    ]
+    small = [b for b in boxes if b.dtype == np.uint8]
+    # cast before adding: some x + w does not fit into uint8
+    assert any((b[:, 0] + b[:, 2] < b[:, 0]).any() for b in small)
+    assert {b.dtype for b in boxes} == {np.dtype('u1'), np.dtype('u2')}
+
+
+def test_python2_pickle_of_long_strings_and_arrays():
+    content = {'a' * 300: [np.arange(3, dtype=np.float32), 'x', 7]}
+    loaded = pickle.load(
+        io.BytesIO(python2_pickle(content)), encoding='latin1'
+    )
+    assert list(loaded) == list(content)
+    array, text, number = loaded['a' * 300]
+    assert array.tolist() == [0, 1, 2] and (text, number) == ('x', 7)
+
+
+# ---------------------------------------------------------------- the pictures
+def test_videos_masks_and_frames_agree(data):
+    root, summary = data['jhmdb']
+    for name, video in list(summary.truth.videos.items())[:2]:
+        reader = decord.VideoReader(str(root / 'videos' / f'{name}.avi'))
+        assert len(reader) == video.num_frames
+        shown = reader[:].asnumpy()
+        assert shown.shape[1:3] == SIZE
+        masks = loadmat(root / 'puppet_mask' / name / 'puppet_mask.mat')
+        masks = masks['part_mask']
+        assert masks.dtype == np.uint8
+        assert masks.shape == (*SIZE, video.num_frames)
+        files = sorted((root / 'rawframes' / name).iterdir())
+        assert [f.name for f in files][:2] == ['00001.png', '00002.png']
+        assert len(files) == video.num_frames
+        for frame, box in enumerate(video.tubes[0].boxes.astype(int)):
+            rows, columns = np.nonzero(masks[..., frame])
+            assert box.tolist() == [
+                columns.min(), rows.min(), columns.max() + 1, rows.max() + 1,
+            ]  # fmt: skip
+            # the actor stands out from the dim background
+            inside = shown[frame][masks[..., frame] > 0].astype(float)
+            assert inside.std() > 30
+
+
+def test_equal_seed_equal_pictures(tmp_path):
+    one, two, other = (
+        np.stack(list(render_scene(plan_scene('sway', SIZE, 8, (seed,)))))
+        for seed in (1, 1, 2)
+    )
+    assert np.array_equal(one, two)
+    assert np.abs(one.astype(int) - other).mean() > 5
+    path = write_stream(tmp_path / 'a.avi', one)
+    shown = decord.VideoReader(str(path))[:].asnumpy().astype(int)
+    assert np.abs(shown - one).mean() < 6
+
+
+@pytest.mark.parametrize('action', ACTIONS)
+def test_an_action_is_a_motion(action):
+    """Only what the action is about moves faster than the drift."""
+    scene = plan_scene(
+        action, (240, 320), 60, (5,), actors=1, bystanders=1, trimmed=False
+    )
+    (actor,) = scene.actors
+    assert scene.shapes[-1] is actor and len(scene.shapes) == 2
+    jerk = {
+        'x': np.diff(actor.centre[:, 0], 2),
+        'y': np.diff(actor.centre[:, 1], 2),
+        'angle': np.diff(actor.angle),
+        'radius': np.diff(actor.radius),
+    }
+    about = dict(bounce='y', sway='x', spin='angle', pulse='radius')[action]
+    # second differences reach one frame further than the action
+    rest = ~(actor.acting | np.roll(actor.acting, 1))
+    for name, change in jerk.items():
+        moves = np.abs(change) > 1e-9
+        assert moves.any() == (name == about)
+        assert not moves[rest[1 : 1 + len(moves)]].any()
+    (still,) = (shape for shape in scene.shapes if shape is not actor)
+    assert not still.acting.any()
+    assert np.allclose(np.diff(still.centre, 2, axis=0), 0, atol=1e-9)
+    box = actor.boxes(scene.size)
+    assert (box[:, :2] > 0).all() and (box[:, 2:] < [320, 240]).all()
+    masks = actor_masks(scene)
+    assert masks[..., 3].sum() > 0.4 * np.prod(box[3, 2:] - box[3, :2])
+
+
+# ------------------------------------------------------------------- proposals
+def test_proposals_find_everyone(data):
+    root, summary = data['ucf101_24']
+    table = BoxTable.load(root / 'proposals.npz', 'proposals')
+    frames = sum(v.num_frames for v in summary.truth.videos.values())
+    assert len(table.frames_frame) == frames
+    assert ((table.boxes >= 0) & (table.boxes <= 1)).all()
+    found = 0
+    for video in summary.truth.videos.values():
+        index = table.videos.tolist().index(video.name)
+        for tube in video.tubes:
+            for frame, box in enumerate(tube.boxes, tube.start):
+                here = (table.video == index) & (table.frame == frame)
+                boxes = table.boxes[here] * [320, 96, 320, 96]
+                best = max((iou(b, box) for b in boxes), default=0)
+                found += best > 0.5
+    boxes = sum(
+        len(t.boxes) for v in summary.truth.videos.values() for t in v.tubes
+    )
+    assert found / boxes > 0.9
+    # bystanders and actors at rest are found too
+    assert len(table) > 1.3 * boxes
+
+
+def iou(a, b):
+    low, high = np.maximum(a[:2], b[:2]), np.minimum(a[2:], b[2:])
+    common = np.prod(np.maximum(high - low, 0))
+    area = np.prod(a[2:] - a[:2]) + np.prod(b[2:] - b[:2])
+    return common / (area - common)
+
+
+def test_proposals_are_seeded_and_as_asked():
+    boxes = np.tile(np.float32([100, 40, 140, 80]), (2000, 1))
+    sizes = {'a/b': (2000, 320, 240)}
+    make = lambda **k: make_proposals({'a/b': [(0, boxes)]}, sizes, **k)  # noqa: E731
+    table = make(seed=3)
+    for name, value in vars(make(seed=3)).items():
+        assert np.array_equal(value, getattr(table, name)), name
+    assert not np.array_equal(make(seed=4).boxes[:9], table.boxes[:9])
+    exact = make(jitter=0, recall=1, false_positives=0)
+    assert len(exact) == 2000
+    assert np.allclose(exact.boxes * [320, 240, 320, 240], boxes, atol=1e-4)
+    assert len(make(recall=0.6, false_positives=0)) == pytest.approx(
+        1200, abs=70
+    )
+    assert len(make(recall=1, false_positives=1.5)) == pytest.approx(
+        5000, abs=170
+    )
+    assert exact.score.min() >= 0.6
+
+
+def test_proposals_from_an_annotation_file(data):
+    truth = data['jhmdb'][1].truth
+    table = proposals_from_truth(truth, recall=1, jitter=0, false_positives=0)
+    boxes = sum(len(t.boxes) for v in truth.videos.values() for t in v.tubes)
+    assert len(table) == boxes
+    assert sorted(table.videos) == sorted(truth.videos)
+
+
+# ------------------------------------------------------------ resuming, errors
+def test_goes_on_where_it_stopped(tmp_path):
+    options = dict(size=(96, 128), frames=(8, 9), classes=('spin', 'sway'))
+    options |= COUNTS
+    first = generate_tubes(tmp_path, 'jhmdb', **options)
+    before = {
+        path: path.read_bytes()
+        for path in sorted(tmp_path.rglob('*'))
+        if path.is_file() and path.suffix not in ('.mat', '.npz')
+    }
+    lost = tmp_path / 'videos' / f'{next(iter(first.truth.videos))}.avi'
+    lost.unlink()
+    half = lost.with_name(f'.{lost.name}.1.part')
+    half.write_bytes(b'half')
+    again = generate_tubes(tmp_path, 'jhmdb', **options)
+    assert (again.written, again.kept) == (1, 3)
+    assert not half.exists()
+    for path, content in before.items():
+        assert path.read_bytes() == content, path
+
+    with pytest.raises(ToolError, match='made with another seed'):
+        generate_tubes(tmp_path, 'jhmdb', seed=1, **options)
+    other = dict(options, frames=(10, 10))
+    new = generate_tubes(tmp_path, 'jhmdb', overwrite=True, **other)
+    assert new.written == 4
+    # nothing of the shorter videos is left
+    texts = list((tmp_path / 'groundtruths_jhmdb').iterdir())
+    assert len(texts) == 40
+
+
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        (['--size', '97x129'], 'even height and width'),
+        (['--size', '64x64'], 'too small'),
+        (['--classes', 'spin', 'jump'], 'alphabetical'),
+        (['--classes', 'jump', 'spin'], "unknown action 'jump'"),
+        (['--classes', 'spin'], 'at least 2'),
+        (['--frames', '20', '10'], 'smaller number first'),
+    ],
+)
+def test_wrong_arguments(tmp_path, options, message):
+    with pytest.raises(ToolError, match=message):
+        main(['--out', str(tmp_path / 'x'), *options])
+    assert not (tmp_path / 'x').exists()
+
+
+def test_never_writes_into_anothers_folder(tmp_path):
+    (tmp_path / 'videos').mkdir()
+    with pytest.raises(ToolError, match='did not make'):
+        main(['--out', str(tmp_path)])
+
+
+def test_command_line(tmp_path, capsys):
+    code = main(
+        ['--style', 'ucf101_24', '--out', str(tmp_path), '--size', '96x128']
+        + ['--frames', '8', '8', '--classes', 'spin', 'sway', '--preview']
+        + ['--train-per-class', '1', '--test-per-class', '1']
+        + ['--workers', '1']
+    )
+    assert code == 0
+    said = capsys.readouterr().out
+    assert '4 videos written, 0 kept; 32 frames' in said
+    assert (tmp_path / 'preview.png').stat().st_size > 5000
+    look = json.loads((tmp_path / 'generate_tubes.json').read_text())
+    assert look['classes'] == ['spin', 'sway'] and look['seed'] == 0
+    with pytest.raises(SystemExit):
+        main(['--help'])
+    assert 'generate_tubes.py --style jhmdb' in capsys.readouterr().out

@@ -1,0 +1,461 @@
+"""UCF101-24 annotations -> tubes: the real file, both formats, every trap."""
+
+import copy
+import os
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lgd_mmaction.detection.annotations import load_tubes
+from lgd_tools.cli import ToolError
+from lgd_tools.tubes import ucf101_24
+
+CLASSES = ('Basketball', 'SalsaSpin')
+FIRST, SECOND = 'Basketball/v_Basketball_g01_c01', 'SalsaSpin/v_SalsaSpin_g02'
+EMPTY = 'SalsaSpin/v_SalsaSpin_g03'
+# name: (frames, [(label, start, edges)]); overlapping and later tubes
+TRUTH = {
+    FIRST: (
+        200,
+        [(0, 3, [[177, 53, 300, 238]] * 5), (0, 9, [[1, 1, 320, 240]] * 2)],
+    ),
+    SECOND: (
+        300,
+        [
+            (1, 0, [[200, 100, 280, 200], [201, 100, 281, 201]]),
+            (1, 0, [[5, 6, 9, 9]] * 300),
+            (1, 299, [[250, 7, 319, 50]]),
+        ],
+    ),
+    EMPTY: (10, []),
+}
+
+
+def pyannot() -> dict:
+    """TRUTH as the real file holds it: x y w h, uint8 where it fits."""
+    content = {}
+    for name, (frames, tubes) in TRUTH.items():
+        annotations = []
+        for label, start, edges in tubes:
+            boxes = np.array(edges)
+            boxes[:, 2:] -= boxes[:, :2]
+            kind = np.uint8 if boxes.max() < 256 else np.uint16
+            annotations.append(
+                {
+                    'label': label,
+                    'sf': start,
+                    'ef': start + len(edges),
+                    'boxes': boxes.astype(kind),
+                }
+            )
+        content[name] = {
+            'annotations': annotations,
+            'numf': np.uint8(frames) if frames < 256 else np.uint16(frames),
+            'label': CLASSES.index(name.split('/')[0]),
+        }
+    return content
+
+
+def act() -> dict:
+    """TRUTH in ACT's format: frames from 1, x y x+w y+h."""
+    content = {
+        'labels': list(CLASSES),
+        'gttubes': {},
+        'nframes': {name: frames for name, (frames, _) in TRUTH.items()},
+        'train_videos': [[EMPTY, SECOND]],
+        'test_videos': [[FIRST]],
+        'resolution': dict.fromkeys(TRUTH, (240, 320)),
+    }
+    for name, (_, tubes) in TRUTH.items():
+        for label, start, edges in tubes:
+            frames = np.arange(len(edges))[:, None] + start + 1
+            array = np.hstack([frames, edges]).astype(np.float32)
+            of_video = content['gttubes'].setdefault(name, {})
+            of_video.setdefault(label, []).append(array)
+    return content
+
+
+def dump(path: Path, content: object) -> Path:
+    path.write_bytes(pickle.dumps(content, 2))
+    return path
+
+
+def convert(out: Path, *argv: object) -> int:
+    words = (*argv, '--out', out, '--num-classes', 2)
+    return ucf101_24.main([str(word) for word in words])
+
+
+def run(
+    tmp_path: Path, content: object, *more: object, test: str = FIRST
+) -> int:
+    path = dump(tmp_path / 'pyannot.pkl', content)
+    names = tmp_path / 'testlist01.txt'
+    names.write_text(test)  # no line end after the last, as in the real one
+    argv = ('--pyannot', path, '--test-list', names, *more)
+    return convert(tmp_path / 'o', *argv)
+
+
+def result(folder: Path) -> dict:
+    """Everything in an annotation file, as TRUTH has it."""
+    tubes = load_tubes(folder / 'ucf101_24_tubes.json')
+    assert tubes.dataset == 'ucf101_24' and tubes.classes == CLASSES
+    assert {(v.width, v.height) for v in tubes.videos.values()} == {(320, 240)}
+    return {
+        name: (
+            video.num_frames,
+            [(t.label, t.start, t.boxes.tolist()) for t in video.tubes],
+        )
+        for name, video in tubes.videos.items()
+    }
+
+
+# --------------------------------------------------------------- real files
+@pytest.fixture(scope='module')
+def real(tmp_path_factory, shared_data):
+    folder = shared_data / 'annotations' / 'ucf101_24'
+    out = tmp_path_factory.mktemp('real')
+    argv = ['--pyannot', folder / 'pyannot.pkl', '--strict', '--out', out]
+    argv += ['--test-list', folder / 'testlist01.txt']
+    assert ucf101_24.main([str(a) for a in argv]) == 0
+    return folder, out, load_tubes(out / 'ucf101_24_tubes.json')
+
+
+@pytest.mark.slow
+def test_real_counts(real):
+    folder, out, tubes = real
+    assert len(tubes.classes) == 24 and len(tubes.videos) == 3194
+    assert tubes.classes[0] == 'Basketball'
+    assert tubes.classes[17] == 'Skijet'
+    assert tubes.classes[23] == 'WalkingWithDog'
+    assert list(tubes.splits) == ['1']
+    train, test = tubes.subset(1, 'train'), tubes.subset(1, 'test')
+    assert (len(train), len(test)) == (2284, 910)
+    assert not {v.name for v in train} & {v.name for v in test}
+    counts = [
+        (
+            sum(len(v.tubes) for v in part),
+            sum(len(t.boxes) for v in part for t in v.tubes),
+            sum(v.num_frames for v in part),
+        )
+        for part in (train, test)
+    ]
+    assert counts == [(3143, 403282, 395868), (1315, 170580, 159289)]
+    assert sum(c[0] for c in counts) == 4458
+    assert [v.name for v in test] == (
+        (folder / 'testlist01.txt').read_text().split()
+    )
+    report = (out / 'ucf101_24_tubes_report.txt').read_text()
+    assert 'edges lie in x 1..320, y 1..240' in report
+    assert 'nothing was clipped, dropped or left out' in report
+
+
+@pytest.mark.slow
+def test_real_boxes(real):
+    """Each number, against the stock unpickler."""
+    folder, _, tubes = real
+    with (folder / 'pyannot.pkl').open('rb') as file:
+        content = pickle.load(file, encoding='latin1')
+    overflowing = 0
+    for name, video in content.items():
+        got = tubes.videos[name]
+        assert got.num_frames == int(video['numf'])
+        pairs = zip(got.tubes, video['annotations'], strict=True)
+        for tube, annotation in pairs:
+            boxes = annotation['boxes']
+            wide = boxes.astype(int)
+            assert np.array_equal(tube.boxes[:, :2], wide[:, :2])
+            assert np.array_equal(tube.boxes[:, 2:], wide[:, :2] + wide[:, 2:])
+            assert (tube.start, tube.stop) == (
+                annotation['sf'],
+                annotation['ef'],
+            )
+            assert tubes.classes[tube.label] == name.split('/')[0]
+            narrow = boxes[:, :2] + boxes[:, 2:]
+            overflowing += int((narrow != tube.boxes[:, 2:]).any(1).sum())
+    # what adding in uint8 would have spoilt
+    assert overflowing == 60072
+
+
+# ------------------------------------------------------- formats of one truth
+def test_pyannot(tmp_path, capsys):
+    before = pyannot()[FIRST]['annotations'][0]['boxes'][0]
+    assert before.dtype == np.uint8 and int(before[0]) + int(before[2]) == 300
+    assert run(tmp_path, pyannot()) == 1  # EMPTY cannot be trained on
+    expected = {name: TRUTH[name] for name in (FIRST, SECOND)}
+    assert result(tmp_path / 'o') == expected
+    out = capsys.readouterr().out
+    assert (
+        f'training videos of split 1 left out: no box: 1, first {EMPTY}'
+        in (out)
+    )
+    assert 'split 1 train: 1 videos, 300 frames, 3 tubes, 303 boxes' in out
+    assert 'split 1 test: 1 videos, 200 frames, 2 tubes, 7 boxes' in out
+
+
+def test_act_agrees(tmp_path):
+    path = dump(tmp_path / 'UCF101v2-GT.pkl', act())
+    assert convert(tmp_path / 'a', '--act', path, '--allow-missing') == 0
+    assert run(tmp_path, pyannot(), '--allow-missing') == 0
+    first = tmp_path / 'a' / 'ucf101_24_tubes.json'
+    second = tmp_path / 'o' / 'ucf101_24_tubes.json'
+    assert first.read_bytes() == second.read_bytes()
+    assert result(tmp_path / 'a')[SECOND] == TRUTH[SECOND]
+
+
+def test_coordinates(tmp_path):
+    argv = ('--allow-missing', '--coordinates', 'pixels1')
+    assert run(tmp_path, pyannot(), *argv) == 0
+    boxes = result(tmp_path / 'o')[FIRST][1][1][2]
+    assert boxes == [[0, 0, 320, 240]] * 2
+
+
+def test_pixels_that_look_like_edges(tmp_path, capsys):
+    """ACT's own pickles count pixels from 0; this one should not."""
+    content = act()
+    boxes = [[9, 0, 0, 99, 99], [10, 50, 50, 319, 239]]
+    content['gttubes'][FIRST] = {0: [np.array(boxes)]}
+    content['gttubes'][SECOND] = {1: [np.array([[1, 5, 5, 9, 9]])]}
+    path = dump(tmp_path / 'act.pkl', content)
+    argv = ('--act', path, '--allow-missing', '--overwrite')
+    assert convert(tmp_path / 'a', *argv) == 0
+    assert 'may be pixels from 0' in capsys.readouterr().out
+    argv += ('--coordinates', 'pixels0')
+    assert convert(tmp_path / 'a', *argv) == 0
+    assert 'may be pixels' not in capsys.readouterr().out
+    assert result(tmp_path / 'a')[FIRST][1] == [
+        (0, 8, [[0, 0, 100, 100], [50, 50, 320, 240]])
+    ]
+
+
+def test_a_test_video_without_boxes_stays(tmp_path, capsys):
+    """All that is detected in it is false: it belongs to the score."""
+    assert run(tmp_path, pyannot(), test=f'{FIRST}\n{EMPTY}\n') == 0
+    assert result(tmp_path / 'o')[EMPTY] == (10, [])
+    out = capsys.readouterr().out
+    assert f'test videos of split 1 without a box: 1, first {EMPTY}' in out
+
+
+def test_lists(tmp_path, capsys):
+    train = tmp_path / 'trainlist01.txt'
+    train.write_bytes(f'{SECOND}.avi 2\r\n{SECOND}.avi 2\r\n'.encode())
+    argv = ('--train-list', train, '--overwrite')
+    assert run(tmp_path, pyannot(), *argv, test=f'{FIRST}.avi\r\n') == 0
+    tubes = load_tubes(tmp_path / 'o' / 'ucf101_24_tubes.json')
+    assert tubes.splits == {'1': {'train': [SECOND], 'test': [FIRST]}}
+    assert EMPTY not in tubes.videos
+    out = capsys.readouterr().out
+    assert 'rows of lists that are there twice, ignored: 1' in out
+    for text, message in (
+        ('Basketball/v_Basketball_g01_c02', 'is not in the annotations'),
+        ('Biking/v_Biking_g01_c01.avi 1', r'txt:1: Biking/.* is not in the'),
+        ('v_Basketball_g01_c01', 'expected a video'),
+        ('../x/y', 'expected a video'),
+        ('', 'is empty'),
+        (FIRST, 'is in the training and in the test list'),
+    ):
+        train.write_text(text)
+        with pytest.raises(ToolError, match=message):
+            run(tmp_path, pyannot(), *argv)
+    with pytest.raises(ToolError, match=r'testlist01\.txt:2: .* not in the'):
+        run(tmp_path, pyannot(), '--overwrite', test=f'{FIRST}\nA/b')
+
+
+# --------------------------------------------------------------- bad sources
+def _tube(**changes: object) -> object:
+    def change(content: dict) -> None:
+        content[FIRST]['annotations'][0].update(changes)
+
+    return change
+
+
+def _video(name: str = FIRST, **changes: object) -> object:
+    def change(content: dict) -> None:
+        content[name].update(changes)
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ('change', 'message'),
+    [
+        (_tube(label=1), 'label 1, which is|label 0, which is'),
+        (_tube(label=2), 'the labels are not 0 to 2, one for each folder'),
+        (_tube(label=-1), 'the labels are not 0 to 2'),
+        (_tube(label='0'), "label of a tube is '0', not a whole number"),
+        (_tube(label=None), 'is None, not a whole number'),
+        (_tube(ef=9), '5 boxes from frame 3 to before 9'),
+        (_tube(ef=7), '5 boxes from frame 3 to before 7'),
+        (_tube(sf=3.0), 'sf of a tube is 3.0, not a whole number'),
+        (_tube(sf=2**64, ef=2**64 + 5), 'sf of a tube is beyond 1000000000'),
+        (_tube(sf=-(10**9)), 'sf of a tube is beyond'),
+        (_video(numf=10**6000), 'numf is beyond 1000000000'),
+        (_video(numf=10**9 - 1), 'has 999999999 frames of 320x240; at most'),
+        (_tube(boxes=np.zeros((5, 5))), r'boxes of shape \(5, 5\)'),
+        (_tube(boxes=[[1, 2, 3]] * 5), r'boxes of shape \(5, 3\)'),
+        (_tube(boxes=[['a'] * 4] * 5), 'boxes of shape'),
+        (_tube(boxes=[[1], [1, 2]]), 'has a tube without'),
+        (_video(annotations=[7]), 'has a tube without label, sf, ef or boxes'),
+        (_video(annotations=None), 'lacks annotations, numf or label'),
+        (_video(numf=0), 'has 0 frames'),
+        (_video(numf=True), 'numf is True, not a whole number'),
+        (_video(EMPTY, label=0), f'{EMPTY} has label 0, which is Basketball'),
+        (lambda c: c.pop(FIRST), 'the labels are not 0 to 0'),
+        (lambda c: c.update({FIRST + '.avi': c[FIRST]}), 'is there twice'),
+        (lambda c: c.update({'x': c[FIRST]}), "got 'x'"),
+        (lambda c: c.update({1: c[FIRST]}), 'got 1'),
+        (lambda c: c.update({'gttubes': {}}), "in ACT's format: give it to"),
+        (lambda c: c.clear(), 'is not a dict of videos'),
+    ],
+)
+def test_bad_pyannot(tmp_path, change, message):
+    content = pyannot()
+    change(content)
+    with pytest.raises(ToolError, match=message):
+        run(tmp_path, content)
+    assert not (tmp_path / 'o').exists()
+
+
+def test_a_deep_list_is_named_in_short(tmp_path):
+    """Its ``repr`` would end in a RecursionError."""
+    marked = pickle.dumps(pyannot() | {FIRST: 'here'}, 2)
+    before, after = marked.split(b'X\x04\0\0\0here')
+    # q and a number: where the text is remembered
+    assert after[:1] == b'q'
+    deep = b']' * 5000 + b'a' * 4999
+    video = b'}(X\4\0\0\0numf' + deep + b'X\5\0\0\0labelK\0'
+    video += b'X\x0b\0\0\0annotations]u'
+    path = tmp_path / 'pyannot.pkl'
+    path.write_bytes(before + video + after)
+    (tmp_path / 'list.txt').write_text(FIRST)
+    argv = ('--pyannot', path, '--test-list', tmp_path / 'list.txt')
+    with pytest.raises(ToolError, match=r'numf is \[\[.*\.\.\..*, not a who'):
+        convert(tmp_path / 'o', *argv)
+
+
+def test_wrong_files(tmp_path):
+    for content in ([1], None, 'x', np.zeros(3)):
+        with pytest.raises(ToolError, match=r'pyannot\.pkl is not a dict'):
+            run(tmp_path, content)
+    (tmp_path / 'x.pkl').write_bytes(b'no pickle')
+    for option in ('--pyannot', '--act'):
+        argv = [option, tmp_path / 'x.pkl']
+        if option == '--pyannot':
+            argv += ['--test-list', tmp_path / 'testlist01.txt']
+        with pytest.raises(ToolError, match=r'x\.pkl is damaged or no pickle'):
+            convert(tmp_path / 'o', *argv)
+    with pytest.raises(ToolError, match="not in ACT's format"):
+        path = dump(tmp_path / 'y.pkl', pyannot())
+        convert(tmp_path / 'o', '--act', path)
+    path = dump(tmp_path / 'z.pkl', act())
+    with pytest.raises(ToolError, match='holds 2 classes, not 24'):
+        ucf101_24.main(['--act', str(path), '--out', str(tmp_path / 'o')])
+
+
+class _Payload:
+    def __init__(self, name: Path) -> None:
+        self.name = str(name)
+
+    def __reduce__(self) -> tuple:
+        return os.mkdir, (self.name,)
+
+
+def test_a_payload_does_not_run(tmp_path):
+    mark = tmp_path / 'mark'
+    content = pyannot()
+    content[FIRST]['annotations'][0]['boxes'] = _Payload(mark)
+    with pytest.raises(ToolError, match='mkdir, which no annotation needs'):
+        run(tmp_path, content)
+    assert not mark.exists()
+
+
+# ---------------------------------------------------------------- bad boxes
+def test_bad_boxes_are_counted(tmp_path, capsys):
+    content = copy.deepcopy(pyannot())
+    boxes = np.array(
+        [
+            [10, 10, 0, 5],  # no width
+            [10, 10, 5, -5],  # negative height
+            [300, 200, 50, 60],  # leaves the picture
+            [10, 10, 5, 5],
+            [320, 10, 5, 5],  # beside it
+            [np.nan, 1, 2, 3],
+            [10, 10, 5, 5],  # after the last frame
+        ]
+    )
+    tube = {'label': 0, 'sf': 194, 'ef': 201, 'boxes': boxes}
+    content[FIRST]['annotations'].append(tube)
+    gone = {'label': 0, 'sf': 0, 'ef': 2, 'boxes': boxes[:2]}
+    content[FIRST]['annotations'].append(gone)
+    assert run(tmp_path, content, test=f'{FIRST}\n{EMPTY}') == 1
+    tubes = result(tmp_path / 'o')[FIRST][1]
+    assert tubes[:2] == TRUTH[FIRST][1] and len(tubes) == 3
+    assert tubes[2] == (0, 196, [[300, 200, 320, 240], [10, 10, 15, 15]])
+    out = capsys.readouterr().out
+    for line in (
+        'boxes dropped: no area: 4, first tube 2 of Basketball/v_Basketball_'
+        'g01_c01, frame 194 of 200, 10 10 10 15 in 320x240',
+        'boxes dropped: outside the picture: 1',
+        'boxes dropped: NaN or infinity: 1',
+        'boxes dropped: in a frame that the video does not have: 1',
+        'tubes dropped: no box left: 1, first tube 3 of',
+        'boxes clipped to the picture: 1',
+    ):
+        assert line in out
+    with pytest.raises(ToolError, match='leave --strict out'):
+        run(tmp_path, content, '--strict', '--overwrite')
+
+
+def test_a_gap_by_a_dropped_box(tmp_path):
+    content = copy.deepcopy(pyannot())
+    tube = content[FIRST]['annotations'][0]
+    tube['boxes'] = tube['boxes'].copy()
+    tube['boxes'][2, 2] = 0
+    with pytest.raises(ToolError, match=r'frames 5\.\.5, since bad ones were'):
+        run(tmp_path, content)
+    argv = ('--split-gaps', '--allow-missing')
+    assert run(tmp_path, content, *argv) == 0
+    tubes = result(tmp_path / 'o')[FIRST][1]
+    assert [(start, len(boxes)) for _, start, boxes in tubes] == [
+        (3, 2),
+        (6, 2),
+        (9, 2),
+    ]
+
+
+def test_size(tmp_path):
+    """A wrong --size shows: boxes leave the picture."""
+    with pytest.raises(ToolError, match='clipped to the picture|outside'):
+        run(tmp_path, pyannot(), '--size', '160x120', '--strict')
+
+
+def test_command_line(tmp_path, capsys):
+    for argv in (
+        ['--pyannot', 'x'],
+        ['--act', 'x', '--test-list', 'y'],
+        ['--act', 'x', '--pyannot', 'y', '--test-list', 'z'],
+        [],
+    ):
+        with pytest.raises(SystemExit) as error:
+            convert(tmp_path / 'o', *argv)
+        assert error.value.code == 2
+    with pytest.raises(SystemExit):
+        ucf101_24.main(['--help'])
+    assert '--test-list testlist01.txt' in capsys.readouterr().out
+    assert run(tmp_path, pyannot(), '--allow-missing') == 0
+    with pytest.raises(ToolError, match='exists: give --overwrite'):
+        run(tmp_path, pyannot())
+
+
+def test_boxes_are_rows_of_numbers():
+    from lgd_tools.tubes.sources import rows_of
+
+    assert rows_of([[1, 2.5], (3, np.uint8(4))]).shape == (2, 2)
+    assert rows_of([np.ones(4)] * 3).shape == (3, 4)
+    doubled = [0]
+    for _ in range(40):  # 2**40 numbers, were it unfolded
+        doubled = [doubled, doubled]
+    for odd in (doubled, 'text', {'a': 1}, [[{}]]):
+        with pytest.raises(ValueError, match='no rows'):
+            rows_of(odd)

@@ -1,0 +1,364 @@
+"""What the command-line tools of ``tools/data`` share.
+
+Standard library and tqdm only, so that preparing data needs neither torch
+nor mmaction2. A tool is a function ``main(argv=None) -> int`` whose result
+is its exit code; the file ends in ``run_main(main)``.
+
+Exit codes of every tool:
+
+====  ================================================================
+0     done, nothing left out
+1     done, and the report says what had to be left out
+2     wrong input or arguments: one sentence on stderr, no result written
+130   interrupted (Ctrl-C); nothing half-written is left under a final name
+====  ================================================================
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any, NoReturn
+
+# In order of preference where one clip is there in several containers.
+VIDEO_EXTENSIONS = (
+    '.mp4',
+    '.mkv',
+    '.webm',
+    '.avi',
+    '.mov',
+    '.m4v',
+    '.mpg',
+    '.mpeg',
+    '.flv',
+    '.wmv',
+)
+
+EXIT_OK, EXIT_INCOMPLETE, EXIT_ERROR, EXIT_INTERRUPTED = 0, 1, 2, 130
+
+
+class ToolError(Exception):
+    """Wrong input; the message names the thing and the remedy."""
+
+
+# ------------------------------------------------------------ running a tool
+def run_main(main: Callable[..., int | None]) -> NoReturn:
+    """Run ``main()`` and exit with its code; see the table above.
+
+    Errors that a user can cause (:class:`ToolError`, and files that cannot
+    be read or written) become one line ``error: ...`` on stderr and code 2.
+    Anything else is a defect and keeps its traceback.
+    """
+    if hasattr(sys.stdout, 'reconfigure'):
+        # an odd file name must not stop a tool in an ASCII terminal
+        sys.stdout.reconfigure(errors='backslashreplace')
+    try:
+        code = main() or EXIT_OK
+    except ToolError as error:
+        print(f'error: {error}', file=sys.stderr)
+        code = EXIT_ERROR
+    except BrokenPipeError:  # `tool | head` closed our stdout
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = EXIT_ERROR
+    except OSError as error:
+        where = f'{error.filename}: ' if error.filename else ''
+        print(f'error: {where}{error.strerror or error}', file=sys.stderr)
+        code = EXIT_ERROR
+    except KeyboardInterrupt:
+        print('interrupted', file=sys.stderr)
+        code = EXIT_INTERRUPTED
+    sys.exit(code)
+
+
+def warn(message: str) -> None:
+    """Print ``warning: ...`` to stderr."""
+    print(f'warning: {printable(message)}', file=sys.stderr)
+
+
+def progress(
+    items: Iterable[Any], desc: str, total: int | None = None
+) -> Iterator[Any]:
+    """The items, with a bar on stderr where stderr is a terminal."""
+    from tqdm import tqdm
+
+    return tqdm(items, desc=desc, total=total, disable=None, leave=False)
+
+
+# --------------------------------------------------------- argparse helpers
+def make_parser(
+    description: str, example: str = ''
+) -> argparse.ArgumentParser:
+    """A parser whose help keeps line breaks and ends in an example."""
+    epilog = f'example:\n{example}\n\n' if example else ''
+    epilog += (
+        'exit code: 0 done, 1 done but something was left out (see the '
+        'report),\n2 wrong input, 130 interrupted'
+    )
+    return argparse.ArgumentParser(
+        description=description,
+        epilog=epilog,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+
+
+def positive_int(text: str) -> int:
+    """argparse type: an integer >= 1."""
+    try:
+        value = int(text)
+    except ValueError:
+        value = 0
+    if value < 1:
+        raise argparse.ArgumentTypeError(
+            f'{text!r} is not a whole number of at least 1'
+        )
+    return value
+
+
+def non_negative_int(text: str) -> int:
+    """argparse type: an integer >= 0."""
+    try:
+        value = int(text)
+    except ValueError:
+        value = -1
+    if value < 0:
+        raise argparse.ArgumentTypeError(
+            f'{text!r} is not a whole number of at least 0'
+        )
+    return value
+
+
+def open_fraction(text: str) -> float:
+    """argparse type: a number strictly between 0 and 1."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < 1:
+        raise argparse.ArgumentTypeError(
+            f'{text!r} is not a number between 0 and 1 (both excluded)'
+        )
+    return value
+
+
+def default_workers() -> int:
+    """Processor cores that this process may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # macOS, Windows
+        return os.cpu_count() or 1
+
+
+def add_workers(parser: argparse.ArgumentParser) -> None:
+    """Add ``--workers``."""
+    parser.add_argument(
+        '--workers',
+        type=positive_int,
+        default=default_workers(),
+        metavar='N',
+        help='parallel workers (default: the cores of this machine, '
+        '%(default)s)',
+    )
+
+
+# -------------------------------------------------------------- reading text
+def require_dir(path: str | os.PathLike, what: str) -> Path:
+    """``path`` as a Path, or ToolError where it is no folder."""
+    path = Path(path)
+    if not path.is_dir():
+        state = 'is not a folder' if path.exists() else 'does not exist'
+        raise ToolError(f'{what} {path} {state}: check the path')
+    return path
+
+
+def require_file(path: str | os.PathLike, what: str) -> Path:
+    """``path`` as a Path, or ToolError where it is no file."""
+    path = Path(path)
+    if not path.is_file():
+        state = 'is not a file' if path.exists() else 'does not exist'
+        raise ToolError(f'{what} {path} {state}: check the path')
+    return path
+
+
+def read_text(path: str | os.PathLike, what: str = 'file') -> str:
+    """Text of a list or csv: UTF-8 with or without BOM, else Latin-1.
+
+    Files written by Python 2 tools hold raw bytes of the file names;
+    Latin-1 maps every byte to one character, so nothing is lost. Line ends
+    become ``\\n``.
+
+    Raises:
+        ToolError: The file is missing, or binary or UTF-16.
+    """
+    data = require_file(path, what).read_bytes()
+    if b'\0' in data:
+        raise ToolError(
+            f'{what} {path} holds NUL bytes, so it is binary or UTF-16: '
+            'save it as UTF-8 text'
+        )
+    try:
+        text = data.decode('utf-8-sig')
+    except UnicodeDecodeError:
+        text = data.decode('latin-1')
+    return text.replace('\r\n', '\n').replace('\r', '\n')
+
+
+def read_lines(
+    path: str | os.PathLike, what: str = 'file'
+) -> list[tuple[int, str]]:
+    """``(line number from 1, stripped text)`` of every line that is not blank.
+
+    The number is for messages: ``f'{path}:{number}: ...'``.
+    """
+    lines = read_text(path, what).split('\n')
+    return [(i, s.strip()) for i, s in enumerate(lines, 1) if s.strip()]
+
+
+def read_list(
+    path: str | os.PathLike, fields: int = 1, what: str = 'list'
+) -> list[tuple[str, list[int]]]:
+    """Read mmaction2 lists: a path, then ``fields`` whole numbers.
+
+    ``fields=1`` reads ``path label``, ``fields=2`` reads
+    ``dir total_frames label``.
+
+    Raises:
+        ToolError: A line has another shape; names file and line.
+    """
+    rows = []
+    for number, line in read_lines(path, what):
+        name, *numbers = line.rsplit(None, fields)
+        try:
+            values = [int(text) for text in numbers]
+        except ValueError:
+            values = []
+        if len(values) != fields:
+            raise ToolError(
+                f'{path}:{number}: expected a path and {fields} whole '
+                f'number(s), got {line!r}: write the list again'
+            )
+        rows.append((name, values))
+    return rows
+
+
+def read_label_map(path: Path) -> list[str]:
+    """Class names of a label map, one a line, in the order of the index.
+
+    Raises:
+        ToolError: It is empty or names a class twice.
+    """
+    lines = read_lines(path, 'label map')
+    first: dict[str, int] = {}
+    for number, name in lines:
+        if name in first:
+            raise ToolError(
+                f'{path}:{number}: class {name!r} stands on line '
+                f'{first[name]} too: keep one of them'
+            )
+        first[name] = number
+    if not first:
+        raise ToolError(f'label map {path} is empty: one class name a line')
+    return list(first)
+
+
+# -------------------------------------------------------------- writing text
+def printable(text: str) -> str:
+    """Text that any UTF-8 file can hold; odd bytes become ``\\udcxx``.
+
+    File names that are not UTF-8 come with such bytes hidden in surrogates.
+    """
+    return text.encode('utf-8', 'backslashreplace').decode('utf-8')
+
+
+def write_text(path: str | os.PathLike, text: str) -> Path:
+    """Write UTF-8 text atomically: the old file or the whole new one.
+
+    Names that are not UTF-8 become :func:`printable`, with a warning: hours
+    of work must not end without a report, nor a name change unseen.
+    """
+    path = Path(path)
+    odd = [s for s in text.split('\n') if printable(s) != s]
+    if odd:
+        warn(
+            f'{path}: {len(odd)} lines hold file names that are not UTF-8, '
+            f'written with \\udcxx for a byte xx (the first: '
+            f'{printable(odd[0])}): rename those files where lists need '
+            'them'
+        )
+        text = printable(text)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(
+        prefix=f'.{path.name}.', suffix='.tmp', dir=path.parent
+    )
+    try:
+        with os.fdopen(handle, 'w', encoding='utf-8', newline='\n') as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        # mkstemp makes private files; give what open() would have given.
+        umask = os.umask(0)
+        os.umask(umask)
+        os.chmod(temporary, 0o666 & ~umask)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    return path
+
+
+def write_lines(path: str | os.PathLike, lines: Iterable[str]) -> Path:
+    """Write one item a line, atomically, with a final newline."""
+    return write_text(path, ''.join(f'{line}\n' for line in lines))
+
+
+def write_json(path: str | os.PathLike, data: Any) -> Path:
+    """Write indented JSON atomically; non-finite numbers are refused."""
+    text = json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False)
+    # in JSON \\udcxx means just what it stands for: nothing is changed
+    return write_text(path, printable(text) + '\n')
+
+
+# ------------------------------------------------------------------- videos
+def is_video(name: str) -> bool:
+    """Whether a file name has a video extension and is not hidden."""
+    # '._x.mp4' are macOS resource forks, '.x.mp4.tmp' unfinished outputs
+    return not name.startswith('.') and (
+        os.path.splitext(name)[1].lower() in VIDEO_EXTENSIONS
+    )
+
+
+def iter_videos(root: str | os.PathLike) -> Iterator[str]:
+    """Paths, relative to ``root`` with ``/``, of the videos under it.
+
+    Walks all depths and links to folders, in sorted order; skips hidden
+    files and folders and links that lead nowhere.
+    """
+    root, seen = os.fspath(root), set()
+    for folder, folders, files in os.walk(root, followlinks=True):
+        real = os.path.realpath(folder)
+        if real in seen:  # a link that leads back up
+            folders.clear()
+            continue
+        seen.add(real)
+        folders[:] = sorted(f for f in folders if not f.startswith('.'))
+        for name in sorted(filter(is_video, files)):
+            path = os.path.join(folder, name)
+            if os.path.isfile(path):
+                yield os.path.relpath(path, root).replace(os.sep, '/')
+
+
+def list_videos(root: str | os.PathLike, what: str = 'video folder') -> list:
+    """:func:`iter_videos` as a list; ToolError where ``root`` is missing."""
+    return list(iter_videos(require_dir(root, what)))
+
+
+def file_sha256(path: str | os.PathLike) -> str:
+    """SHA-256 of a file's bytes, in hexadecimal."""
+    digest = hashlib.sha256()
+    with open(path, 'rb') as file:
+        while chunk := file.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()

@@ -1,0 +1,99 @@
+"""Which videos a generated detection data set has, and its true tubes."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from lgd_mmaction.detection.annotations import Tube, TubeAnnotations, TubeVideo
+from lgd_tools.synthetic.tube_scenes import Scene, plan_scene
+
+_TEST_GROUPS, _GROUPS = 7, 25  # UCF101's split 1 tests groups 1 to 7
+
+
+def plan_videos(
+    style: str,
+    classes: Sequence[str],
+    train_per_class: int,
+    test_per_class: int,
+    size: Sequence[int],
+    frames: Sequence[int],
+    bystanders: int,
+    seed: int,
+    version: int,
+) -> tuple[dict[str, Scene], dict]:
+    """Every video's scene by its name, and the names of each split.
+
+    The arguments are those of `generate_tubes`; `version` goes into the
+    seeds. J-HMDB's three splits test different videos, UCF101-24 has one.
+    """
+    scenes, splits = {}, {}
+    for action in classes:
+        total = train_per_class + test_per_class
+        names = []
+        for index in range(total):
+            # the same for every class: a look must not tell the action, or
+            # a network learns by heart who does what
+            key = (version, seed, index)
+            rng = np.random.default_rng([*key, 0])
+            length = int(rng.integers(frames[0], frames[1] + 1))
+            others = int(rng.integers(0, bystanders + 1))
+            if style == 'jhmdb':
+                actors = 1
+                name = f'{action}/shapes_{action}_u_nm_np1_fr_med_{index}'
+            else:
+                actors, others = int(rng.integers(1, 3)), max(others, 1)
+                name = _ucf_name(action, index, train_per_class)
+            scenes[name] = plan_scene(
+                action, tuple(size), length, (*key, 1), actors,
+                min(others, bystanders), style == 'jhmdb',
+            )  # fmt: skip
+            names.append(name)
+        for split in (1, 2, 3) if style == 'jhmdb' else (1,):
+            # split 1 tests the last videos, 2 and 3 others
+            first = total - split * test_per_class
+            test = {
+                names[i % total] for i in range(first, first + test_per_class)
+            }
+            subsets = splits.setdefault(str(split), {'train': [], 'test': []})
+            subsets['train'] += [n for n in names if n not in test]
+            subsets['test'] += [n for n in names if n in test]
+    return scenes, splits
+
+
+def _ucf_name(action: str, index: int, train: int) -> str:
+    """Groups 8 to 25 train, 1 to 7 test, in turn."""
+    if index < train:
+        clip, group = divmod(index, _GROUPS - _TEST_GROUPS)
+        group += _TEST_GROUPS
+    else:
+        clip, group = divmod(index - train, _TEST_GROUPS)
+    action = action.capitalize()
+    return f'{action}/v_{action}_g{group + 1:02d}_c{clip + 1:02d}'
+
+
+def true_tubes(
+    style: str,
+    classes: Sequence[str],
+    scenes: dict[str, Scene],
+    splits: dict,
+) -> TubeAnnotations:
+    """The annotation that a scene's boxes and actions amount to."""
+    videos = {}
+    for name, scene in scenes.items():
+        tubes = []
+        for actor in scene.actors:
+            when = np.flatnonzero(actor.acting)
+            boxes = [actor.box(frame, scene.size) for frame in when]
+            tubes.append(
+                Tube(
+                    classes.index(scene.action),
+                    int(when[0]),
+                    np.array(boxes, np.float32),
+                )
+            )
+        height, width = scene.size
+        videos[name] = TubeVideo(
+            name, scene.frames, width, height, tuple(tubes)
+        )
+    names = [n.capitalize() if style != 'jhmdb' else n for n in classes]
+    return TubeAnnotations(style, tuple(names), splits, videos)

@@ -1,0 +1,226 @@
+"""Scenes of moving shapes, some of which act: where each is in each frame.
+
+An *actor* does one of four actions, for part of the video or all of it; a
+*bystander* only drifts. Everyone has a random outline, texture, size and
+drift, so that a look or a single frame tells neither the action nor who acts:
+
+    bounce   up and down       pulse   larger and smaller
+    spin     turns             sway    left and right
+
+A scene is a plan, made from a seed without drawing anything; `render_scene`
+(tube_video.py) draws it. The box of a shape is the extent of its mask, so
+boxes and masks agree to the pixel.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from lgd_tools.cli import ToolError
+from lgd_tools.synthetic.texture import shape_mask
+
+ACTIONS = ('bounce', 'pulse', 'spin', 'sway')
+MIN_SIZE = (96, 128)  # height, width: room for three shapes
+_TRIES = 24  # places tried for each shape, the freest is taken
+
+
+@dataclass(frozen=True)
+class Shape:
+    """One shape over the T frames of a video.
+
+    Attributes:
+        corners: 0 for a disc, else the corners of a regular polygon.
+        centre: (T, 2) x, y in pixels.
+        radius: (T,) outer radius in pixels.
+        angle: (T,) clockwise turn in radians.
+        acting: (T,) whether it acts.
+        seed: of its texture and colours.
+    """
+
+    corners: int
+    centre: np.ndarray
+    radius: np.ndarray
+    angle: np.ndarray
+    acting: np.ndarray
+    seed: tuple[int, ...]
+
+    def mask(self, frame: int) -> tuple[np.ndarray, int, int]:
+        """Soft mask (n, n) in one frame, and its left and top pixel."""
+        x, y = self.centre[frame]
+        half = int(np.ceil(self.radius[frame])) + 2
+        left, top = int(np.floor(x)) - half, int(np.floor(y)) - half
+        return (
+            shape_mask(
+                2 * half + 1,
+                (x - left, y - top),
+                self.radius[frame],
+                self.corners,
+                self.angle[frame],
+            ),
+            left,
+            top,
+        )
+
+    def box(self, frame: int, size: tuple[int, int]) -> np.ndarray:
+        """Extent of the mask: int (4,) x1 y1 x2 y2, edges, in the frame."""
+        mask, left, top = self.mask(frame)
+        inside = mask > 0.5
+        columns, rows = np.flatnonzero(inside.any(0)), inside.any(1).nonzero()
+        rows = rows[0]
+        box = np.array([columns[0], rows[0], columns[-1] + 1, rows[-1] + 1])
+        box += [left, top, left, top]
+        return box.clip(0, [size[1], size[0]] * 2)
+
+    def boxes(self, size: tuple[int, int]) -> np.ndarray:
+        """:meth:`box` of every frame, int (T, 4)."""
+        return np.stack([self.box(t, size) for t in range(len(self.radius))])
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A video's plan: shapes in the order in which they are drawn.
+
+    Attributes:
+        action: Name of the action, one of ACTIONS.
+        size: Height and width in pixels.
+        frames: Number of frames T.
+        shapes: Bystanders first, so that no actor is hidden by one.
+        seed: Of the background.
+    """
+
+    action: str
+    size: tuple[int, int]
+    frames: int
+    shapes: tuple[Shape, ...]
+    seed: tuple[int, ...]
+
+    @property
+    def actors(self) -> list[Shape]:
+        return [shape for shape in self.shapes if shape.acting.any()]
+
+
+def plan_scene(
+    action: str,
+    size: tuple[int, int],
+    frames: int,
+    seed: Sequence[int],
+    actors: int = 1,
+    bystanders: int = 1,
+    trimmed: bool = True,
+) -> Scene:
+    """Plan one video.
+
+    Args:
+        action: What the actors do.
+        size: Height and width in pixels, at least MIN_SIZE.
+        frames: Number of frames, at least 8.
+        seed: Non-negative integers; equal arguments give equal scenes.
+        actors: Shapes that act, at least 1.
+        bystanders: Shapes that do not.
+        trimmed: The actors act in every frame; else each for 30 to 70
+            percent of the video, and drifts like a bystander before and
+            after.
+
+    Raises:
+        ToolError: The action is unknown, or the video too small or short.
+    """
+    if action not in ACTIONS:
+        raise ToolError(
+            f'unknown action {action!r}: use any of {", ".join(ACTIONS)}'
+        )
+    if size[0] < MIN_SIZE[0] or size[1] < MIN_SIZE[1] or frames < 8:
+        raise ToolError(
+            f'videos of {frames} frames of {size[0]}x{size[1]} pixels are '
+            f'too small: use at least 8 frames of {MIN_SIZE[0]}x{MIN_SIZE[1]}'
+        )
+    rng = np.random.default_rng([*seed, 1])
+    shapes, taken = [], []
+    for index in range(actors + bystanders):
+        acts = index < actors
+        shape = _plan_shape(
+            rng, (*seed, 2, index), action if acts else None, size, frames,
+            trimmed, taken,
+        )  # fmt: skip
+        taken.append(shape.centre)
+        shapes.append(shape)
+    shapes = shapes[actors:] + shapes[:actors]
+    return Scene(action, tuple(size), frames, tuple(shapes), (*seed, 3))
+
+
+def _plan_shape(
+    rng: np.random.Generator,
+    seed: tuple[int, ...],
+    action: str | None,
+    size: tuple[int, int],
+    frames: int,
+    trimmed: bool,
+    taken: list[np.ndarray],
+) -> Shape:
+    side = min(size)
+    time = np.arange(frames)
+    base = rng.uniform(0.12, 0.18) * side
+    corners = int(rng.choice([0, 3, 4, 5]))
+    turn = rng.uniform(0, 2 * np.pi)
+    # drawn whether used or not: the other draws do not depend on the action
+    length = frames
+    if not trimmed:
+        length = max(8, round(rng.uniform(0.3, 0.7) * frames))
+    start = int(rng.integers(0, frames - length + 1))
+    period = rng.uniform(8, 13)  # frames
+    sign = rng.choice([-1, 1])
+    reach = rng.uniform(0.4, 0.6) * base
+    swell = rng.uniform(0.22, 0.32)
+    rate = rng.uniform(np.deg2rad(9), np.deg2rad(15))
+
+    acting = np.zeros(frames, bool)
+    if action is not None:
+        acting[start : start + length] = True
+    # frames since the action began; it stops where it has come to
+    done = np.clip(time - start, 0, length - 1) * (action is not None)
+    wave = sign * np.sin(2 * np.pi * done / period)
+    offset = np.zeros((frames, 2))
+    radius, angle = np.full(frames, base), np.full(frames, turn)
+    if action == 'sway':
+        offset[:, 0] = reach * wave
+    elif action == 'bounce':
+        offset[:, 1] = reach * wave
+    elif action == 'pulse':
+        radius = base * (1 + swell * wave)
+    elif action == 'spin':
+        angle = turn + sign * rate * done
+    centre = _place(rng, time, radius.max() + 2, offset, size, taken)
+    return Shape(corners, centre, radius, angle, acting, seed)
+
+
+def _place(
+    rng: np.random.Generator,
+    time: np.ndarray,
+    margin: float,
+    offset: np.ndarray,
+    size: tuple[int, int],
+    taken: list[np.ndarray],
+) -> np.ndarray:
+    """A drifting path (T, 2) inside the frame, far from those `taken`."""
+    best, best_gap = None, -1.0
+    low = margin - offset.min(0)
+    high = np.array(size[::-1]) - margin - offset.max(0)
+    room = np.maximum(high - low, 0)
+    for _ in range(_TRIES):
+        # 0.2 to 1.5 pixels a frame at 240 lines, less where the video is long
+        speed = rng.uniform(0.2, 1.5) * min(size) / 240
+        heading = rng.uniform(0, 2 * np.pi)
+        way = speed * len(time) * np.array([np.cos(heading), np.sin(heading)])
+        way = np.clip(way, -room, room)
+        first = low + np.maximum(-way, 0)
+        first = first + rng.random(2) * (room - np.abs(way))
+        path = first + offset + np.outer(time / len(time), way)
+        gap = min(
+            (np.hypot(*(path - other).T).min() for other in taken),
+            default=np.inf,
+        )
+        if gap > best_gap:
+            best, best_gap = path, gap
+        if not taken:
+            break
+    return best

@@ -102,7 +102,10 @@ def test_active_environment_of_another_version(
 
 def test_unknown_mode(checkout: Path) -> None:
     done = set_up(checkout, 'everything')
-    assert "lite or full, not 'everything'" in error_of(done)
+    assert (
+        "takes lite or full, then test or nothing, not 'everything'"
+        in error_of(done)
+    )
 
 
 @pytest.fixture

@@ -39,7 +39,8 @@ def checkout(
     folder.mkdir()
     for name in (
         'lgd_mmaction', 'configs', 'tools', 'setup.cfg', 'setup.py',
-        'pyproject.toml', 'MANIFEST.in', 'LICENSE', 'README.md', 'model-index.yml',
+        'pyproject.toml', 'MANIFEST.in', 'LICENSE', 'README.md',
+        'model-index.yml',
     ):  # fmt: skip
         source = repo_root / name
         if source.is_dir():

@@ -174,8 +174,8 @@ class GlobalPath:
             Identity is for 2D weights; from scratch it makes the network
             blind to the direction of time, and leaving that takes long.
         channels_last: Keep weights and features in channels_last_3d: the
-            same numbers, and with ``pseudo3d`` no copies. The faster layout
-            on a CPU (docs/results.md).
+            same numbers, and no copies between the two factors of
+            ``pseudo3d``. Measure before choosing it (docs/results.md).
         kwargs: Those of the stock class, by name.
 
     Returns (forward):

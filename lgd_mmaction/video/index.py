@@ -14,7 +14,7 @@ import numpy as np
 # One packet, one frame, and nothing before a key frame is needed behind it.
 # Not VP8 (hidden frames are packets of their own), not GIF (no key frames).
 SEEKABLE = {
-    'av1', 'ffv1', 'h264', 'hevc', 'mjpeg', 'mpeg1video', 'mpeg2video',
+    'ffv1', 'h264', 'hevc', 'libdav1d', 'mjpeg', 'mpeg1video', 'mpeg2video',
     'mpeg4', 'rawvideo', 'vp9',
 }  # fmt: skip
 # of which a frame may come as two packets, the two fields

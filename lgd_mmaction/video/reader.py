@@ -1,7 +1,6 @@
 """The frames of a video file, by number."""
 
 import os
-import stat
 from bisect import bisect_left, insort
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -12,6 +11,7 @@ from av.stream import Discard
 from av.video.reformatter import VideoReformatter
 
 from lgd_mmaction.video.errors import BrokenVideoError
+from lgd_mmaction.video.files import find_file
 from lgd_mmaction.video.index import (
     Index,
     IndexCache,
@@ -189,6 +189,10 @@ class Video:
             if other is not self._stream:
                 other.discard = Discard.all
         self._codec = self._stream.codec_context
+        if self._codec is None:
+            raise BrokenVideoError(
+                self.path, 'its codec is unknown to FFmpeg, or damaged'
+            )
         self._codec.thread_count = self.threads
         self._codec.thread_type = 'AUTO' if self.threads > 1 else 'NONE'
         # before anything is decoded: it may change within the stream
@@ -370,33 +374,3 @@ class Video:
                 f'FFmpeg cannot read it: damaged, cut short, or no video '
                 f'({reason})',
             ) from None
-
-
-def find_file(path: str) -> str:
-    """The path of a regular file that is not empty.
-
-    Raises:
-        BrokenVideoError: It is something else; it is not opened.
-    """
-    # as DecordInit: a name without extension is that of an mp4
-    if not os.path.splitext(path)[1] and not os.path.exists(path):
-        path += '.mp4'
-    try:
-        status = os.stat(path)
-    except FileNotFoundError:
-        link = os.path.islink(path)
-        reason = 'it is a link to nothing' if link else 'it does not exist'
-        raise BrokenVideoError(path, reason) from None
-    except OSError as error:
-        raise BrokenVideoError(path, error.strerror or str(error)) from None
-    reason = ''
-    if stat.S_ISDIR(status.st_mode):
-        reason = 'it is a folder'
-    # a pipe or a device would never end
-    elif not stat.S_ISREG(status.st_mode):
-        reason = 'it is no regular file'
-    elif status.st_size == 0:
-        reason = 'the file is empty (zero bytes)'
-    if reason:
-        raise BrokenVideoError(path, reason)
-    return path

@@ -5,19 +5,18 @@ _base_ = '_base_/lgd3d_rgb.py'
 # an environment variable of this name puts the clips elsewhere
 root = '{{$LGD_QUICKSTART_DATA:data/quickstart}}'
 train_pipeline = [
-    dict(type='WatchedVideoInit', num_threads=1),
+    dict(type='VideoOpen'),
     dict(type='SampleFrames', clip_len=16, frame_interval=1, num_clips=1),
-    dict(type='WatchedVideoDecode'),
-    dict(type='Resize', scale=(-1, 64)),
+    dict(type='VideoDecode', scale=(-1, 64)),
     # no flip: the class is how something moves
     dict(type='RandomCrop', size=56),
     dict(type='FormatShape', input_format='NCTHW'),
     dict(type='PackActionInputs'),
 ]
 val_pipeline = test_pipeline = [
-    dict(type='WatchedVideoInit', num_threads=1),
+    dict(type='VideoOpen'),
     dict(type='SampleFrames', clip_len=16, num_clips=1, test_mode=True),
-    dict(type='WatchedVideoDecode'),
+    dict(type='VideoDecode'),
     # the whole picture: the network is fully convolutional
     dict(type='Resize', scale=(-1, 64)),
     dict(type='FormatShape', input_format='NCTHW'),

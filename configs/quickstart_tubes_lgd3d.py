@@ -8,10 +8,9 @@ root = '{{$LGD_TUBES_DATA:data/quickstart_tubes}}'
 ann_file = f'{root}/' + '{{$LGD_TUBES_ANN:jhmdb_tubes.json}}'
 proposal_file = f'{root}/proposals.npz'
 train_pipeline = [
-    dict(type='WatchedVideoInit', num_threads=1),
+    dict(type='VideoOpen'),
     dict(type='SampleKeyFrames', clip_len=8, frame_interval=2),
-    dict(type='WatchedVideoDecode'),
-    dict(type='Resize', scale=(-1, 72)),
+    dict(type='VideoDecode', scale=(-1, 72)),
     dict(type='Flip', flip_ratio=0.5),
     dict(type='FormatShape', input_format='NCTHW', collapse=True),
     dict(type='PackActionInputs'),

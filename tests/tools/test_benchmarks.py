@@ -152,6 +152,18 @@ def test_channels_last_reaches_weights_and_input() -> None:
     assert network.weight.is_contiguous(memory_format=layout)
 
 
+def test_a_prefix_gives_one_network_the_layout(repo_root: Path) -> None:
+    source = str(repo_root / 'configs' / 'plain_3d_r50_k400.py')
+    (ours,) = networks.build(f'channels_last:{source}', None, 4, 32)
+    assert ours.backbone.channels_last is True
+    assert ours.name == 'plain_3d_r50_k400, channels-last'
+    (stock,) = networks.build(f'channels_last:stock:{source}', False, 4, 32)
+    assert stock.name == 'plain_3d_r50_k400, stock code, channels-last'
+    assert stock.backbone.conv1.conv.weight.is_contiguous(
+        memory_format=torch.channels_last_3d
+    )
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize('options', [(), ('--test', '--dtype', 'bf16')])
 def test_training_step_benchmark_prints_a_table(

@@ -22,10 +22,12 @@ from lgd_tools import benchmark_counts as counts
 from lgd_tools.benchmark_networks import CLASSES, Network, build
 
 HOST = 'mmaction::recognition/'
+PLAIN = 'configs/plain_3d_r50_k400.py'
 DEFAULT = [
-    'configs/plain_3d_r50_k400.py',
-    'configs/lgd3d_r50_k400.py',
-    'stock:configs/plain_3d_r50_k400.py',
+    f'channels_last:{PLAIN}',
+    'channels_last:configs/lgd3d_r50_k400.py',
+    PLAIN,
+    f'stock:{PLAIN}',
     f'{HOST}r2plus1d/r2plus1d_r34_8xb8-8x8x1-180e_kinetics400-rgb.py',
     f'{HOST}i3d/'
     'i3d_imagenet-pretrained-r50_8xb8-32x2x1-100e_kinetics400-rgb.py',
@@ -35,8 +37,8 @@ DEFAULT = [
 ]
 EXAMPLE = """\
   python tools/benchmarks/bench_train_step.py --batch 8
-  python tools/benchmarks/bench_train_step.py --batch 8 --threads 1 \\
-      --clock cpu --test
+  OMP_WAIT_POLICY=passive python tools/benchmarks/bench_train_step.py \\
+      --batch 8 --clock cpu --test
   python tools/benchmarks/bench_train_step.py --frames 3 --size 224 \\
       configs/plain_2d_r50_k400.py configs/lgd2d_r50_k400.py
   # an H100 (an H200: --peak-gbs 4800)
@@ -172,7 +174,8 @@ def make_parser() -> argparse.ArgumentParser:
         nargs='*',
         default=DEFAULT,
         help='the first is the reference: a config, stock:CONFIG, '
-        'pytorchvideo:r2plus1d_r50, torchvision:NAME',
+        'pytorchvideo:r2plus1d_r50, torchvision:NAME; channels_last: before '
+        'any of them',
     )
     add('--test', action='store_true', help='forward only')
     add('--batch', type=int, default=2, help='clips a step')
@@ -201,8 +204,9 @@ def make_parser() -> argparse.ArgumentParser:
         '--clock',
         choices=('wall', 'cpu'),
         default='wall',
-        help="cpu: the process's own processor time, with --threads 1 on a "
-        'machine that others use too',
+        help="cpu: the process's own processor time, of all threads, on a "
+        'machine that others use too; set OMP_WAIT_POLICY=passive, else '
+        'waiting counts as work',
     )
     add('--peak-tflops', type=float, help="the GPU's, in --dtype")
     add('--peak-gbs', type=float, help="of the GPU's memory, GB/s")
@@ -224,7 +228,7 @@ def main() -> None:
         torch.set_num_threads(args.threads)
     init_default_scope('mmaction')
     # mmengine reports the start of every single weight
-    MMLogger.get_instance('mmengine', log_level='ERROR')
+    MMLogger.get_current_instance().setLevel('ERROR')
     torch.manual_seed(0)
     torch.backends.cudnn.benchmark = True  # every step has the same shapes
     candidates = []

@@ -194,7 +194,8 @@ def build(
     Args:
         source: A config, ``mmaction::`` ones of the host too;
             ``stock:CONFIG``; ``torchvision:r2plus1d_18`` or another of its
-            video networks; ``pytorchvideo:r2plus1d_r50``.
+            video networks; ``pytorchvideo:r2plus1d_r50``. Any of them behind
+            ``channels_last:``.
         channels_last: The layout; ``None`` leaves what the code has.
         frames: Of a clip.
         size: Of a clip, in pixels.
@@ -203,9 +204,16 @@ def build(
         One network, two for a head with stages, or none where the library
         is not installed.
     """
-    if source.startswith(('torchvision:', 'pytorchvideo:')):
-        return of_library(source, channels_last, frames, size)
-    return of_config(source, channels_last)
+    path = source.removeprefix('channels_last:')
+    if path != source:
+        channels_last = True
+    if path.startswith(('torchvision:', 'pytorchvideo:')):
+        networks = of_library(path, channels_last, frames, size)
+    else:
+        networks = of_config(path, channels_last)
+    for network in networks:
+        network.name += ', channels-last' * (path != source)
+    return networks
 
 
 def to_channels_last(network: nn.Module) -> None:

@@ -11,8 +11,8 @@ from lgd_mmaction.detection.detection_set import (
     DetectionSet,
     check_detections,
 )
-from lgd_mmaction.detection.tube_linking import Linking, link_tubes
-from lgd_mmaction.detection.tube_trimming import Trimming, trim_tubes
+from lgd_mmaction.detection.linking import Linking, link_tubes
+from lgd_mmaction.detection.tubes import Trimming, trim_tubes
 from lgd_tools.cli import ToolError
 from lgd_tools.tubes.pictures import DrawnTube
 

@@ -9,11 +9,11 @@ from lgd_mmaction.detection.annotations import TubeAnnotations
 from lgd_mmaction.detection.average_precision import KINDS
 from lgd_mmaction.detection.box_table import BoxTable
 from lgd_mmaction.detection.detection_set import Counts, check_detections
-from lgd_mmaction.detection.frame_map import count_frame_truths, frame_ap
-from lgd_mmaction.detection.tube_linking import Linking
-from lgd_mmaction.detection.tube_trimming import Trimming
+from lgd_mmaction.detection.frame_map import frame_ap
+from lgd_mmaction.detection.linking import Linking
+from lgd_mmaction.detection.tubes import Trimming
 from lgd_mmaction.detection.video_map import video_ap
-from lgd_mmaction.errors import ConfigError
+from lgd_mmaction.errors import ConfigError, DataError
 
 RANGE = tuple(round(0.5 + 0.05 * i, 2) for i in range(10))
 
@@ -214,38 +214,43 @@ def evaluate_tubes(
     """Measure a table of detections.
 
     Raises:
-        DataError: See check_detections.
+        DataError: Nothing is annotated, or see check_detections.
     """
     p = protocol or TubeProtocol()
-    data = check_detections(
+    detections = check_detections(
         table, annotations, split, subset, p.strict, p.invalid
     )
-    per_class = {}
-    frame = frame_ap(data, p.frame_thresholds, p.nms_iou, p.ap, p.pixel_offset)
-    for threshold, values in zip(p.frame_thresholds, frame, strict=True):
-        per_class[f'frame_mAP@{threshold:g}'] = values
-    wanted = list(p.video_thresholds)
-    every = wanted + [t for t in RANGE if t not in wanted] * p.video_range
-    if every:
-        values = video_ap(
-            data, every, p.linking, p.trimming, p.ap, p.pixel_offset
+    truth_boxes, truth_tubes = detections.count_truths()
+    if not truth_tubes.any():
+        raise DataError(
+            f'{annotations.dataset} {split}/{subset} has no tube; there is '
+            'nothing to find'
         )
-        by_threshold = dict(zip(every, values, strict=True))
-        for threshold in wanted:
+    frame = frame_ap(
+        detections, p.frame_thresholds, p.nms_iou, p.ap, p.pixel_offset
+    )
+    per_class = {
+        f'frame_mAP@{threshold:g}': values
+        for threshold, values in zip(p.frame_thresholds, frame, strict=True)
+    }
+    wanted = dict.fromkeys(p.video_thresholds + RANGE * p.video_range)
+    if wanted:
+        values = video_ap(
+            detections, list(wanted), p.linking, p.trimming, p.ap,
+            p.pixel_offset,
+        )  # fmt: skip
+        by_threshold = dict(zip(wanted, values, strict=True))
+        for threshold in p.video_thresholds:
             per_class[f'video_mAP@{threshold:g}'] = by_threshold[threshold]
         if p.video_range:
             per_class['video_mAP@0.5:0.95'] = np.mean(
                 [by_threshold[t] for t in RANGE], axis=0
             )
-    tubes = np.zeros(len(data.classes), np.int64)
-    for video in data.videos:
-        for tube in video.tubes:
-            tubes[tube.label] += 1
     return TubeReport(
         {name: float(np.nanmean(v)) for name, v in per_class.items()},
         per_class,
-        data.classes,
-        count_frame_truths(data),
-        tubes,
-        data.counts,
+        detections.classes,
+        truth_boxes,
+        truth_tubes,
+        detections.counts,
     )

@@ -139,64 +139,30 @@ def read_proposals(
         order=-score[keep],
         score=score[keep].astype(np.float32),
     )
-    found, spare = _best(found, max_per_frame)
-    _report(
-        path,
-        counts,
-        {
-            'clipped to the frame': int(outside.sum()),
-            f'under a score of {score_thr:g}': int(low.sum()),
-            f'beyond {max_per_frame} a frame': spare,
-        },
-        found,
-        int(lengths.sum()),
-        _never_seen(table, rows, lengths, first),
+    # the first ones of each frame are its best
+    place = np.arange(len(found)) - np.searchsorted(found.frame, found.frame)
+    spare = place >= max_per_frame
+    found = FrameBoxes(
+        found.frame[~spare],
+        found.boxes[~spare],
+        {'score': found.extra['score'][~spare]},
     )
-    return found
-
-
-def _best(found: FrameBoxes, number: int) -> tuple[FrameBoxes, int]:
-    """The first boxes of each frame, and how many that leaves out."""
-    start = np.searchsorted(found.frame, found.frame)
-    keep = np.arange(len(found)) - start < number
-    kept = FrameBoxes(
-        found.frame[keep],
-        found.boxes[keep],
-        {name: array[keep] for name, array in found.extra.items()},
-    )
-    return kept, int((~keep).sum())
-
-
-def _never_seen(
-    table: BoxTable, rows: np.ndarray, lengths: np.ndarray, first: np.ndarray
-) -> int:
-    """Frames at which the detector never looked; 0 where that is unknown."""
-    if table.frames_video is None or table.frames_frame is None:
-        return 0
-    seen = np.zeros(int(lengths.sum()), bool)
-    video, frame = rows[table.frames_video], table.frames_frame
-    good = (video >= 0) & (frame >= 0)
-    good[good] &= frame[good] < lengths[video[good]]
-    seen[first[video[good]] + frame[good]] = True
-    return int((~seen).sum())
-
-
-def _report(
-    path: str | PathLike,
-    dropped: dict[str, int],
-    changed: dict[str, int],
-    found: FrameBoxes,
-    frames: int,
-    never_seen: int,
-) -> None:
-    empty = frames - len(np.unique(found.frame))
-    parts = [f'{n} {what}' for what, n in {**dropped, **changed}.items() if n]
+    level = logging.WARNING if any(counts.values()) else logging.INFO
+    counts |= {
+        'clipped to the frame': int(outside.sum()),
+        f'under a score of {score_thr:g}': int(low.sum()),
+        f'beyond {max_per_frame} a frame': int(spare.sum()),
+    }
+    parts = [f'{n} {what}' for what, n in counts.items() if n]
+    frames = int(lengths.sum())
     print_log(
-        f'{path}: {len(found)} proposals in {frames} frames, {empty} of them '
-        f'without any; {", ".join(parts) or "none left out"}',
+        f'{path}: {len(found)} proposals in {frames} frames, '
+        f'{frames - len(np.unique(found.frame))} of them without any; '
+        f'{", ".join(parts) or "none left out"}',
         logger='current',
-        level=logging.WARNING if any(dropped.values()) else logging.INFO,
+        level=level,
     )
+    never_seen = _never_seen(table, rows, lengths)
     if never_seen:
         print_log(
             f'{path}: the detector never looked at {never_seen} of the '
@@ -205,3 +171,18 @@ def _report(
             logger='current',
             level=logging.WARNING,
         )
+    return found
+
+
+def _never_seen(
+    table: BoxTable, video: np.ndarray, lengths: np.ndarray
+) -> int:
+    """Frames at which the detector never looked; 0 where that is unknown."""
+    if table.frames_video is None:
+        return 0
+    video, frame = video[table.frames_video], table.frames_frame
+    # negative ones are of other videos
+    there = (video >= 0) & (frame >= 0)
+    there &= frame < lengths[np.maximum(video, 0)]
+    seen = np.unique(np.stack([video[there], frame[there]]), axis=1)
+    return int(lengths.sum()) - seen.shape[1]

@@ -1,6 +1,6 @@
 """All measures of a table of detections, under one protocol."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 
 import numpy as np
@@ -64,16 +64,16 @@ class TubeProtocol:
                 f'nms_iou={self.nms_iou} is not in (0, 1]; give None for '
                 'no suppression'
             )
-        for name, known in (('ap', KINDS), ('invalid', ('error', 'drop'))):
+        for name, known in (
+            ('ap', KINDS),
+            ('invalid', ('error', 'drop')),
+            ('pixel_offset', (0, 1)),
+        ):
             if getattr(self, name) not in known:
                 raise ConfigError(
                     f'{name}={getattr(self, name)!r} must be one of '
                     f'{", ".join(map(repr, known))}'
                 )
-        if self.pixel_offset not in (0, 1):
-            raise ConfigError(
-                f'pixel_offset={self.pixel_offset} must be 0 or 1'
-            )
         if self.linking.nms_iou is None:
             linking = replace(self.linking, nms_iou=self.nms_iou)
             object.__setattr__(self, 'linking', linking)
@@ -156,26 +156,21 @@ class TubeReport:
     def table(self) -> str:
         """Per cent, one line a class, the mean last; then the counts."""
         width = max(map(len, ('mean', *self.classes)))
-        names = list(self.per_class)
-        wide = max(map(len, names)) + 2
-        lines = [
-            f'{"":{width}}  {"tubes":>6}'
-            + ''.join(f'{name:>{wide}}' for name in names)
-        ]
+        wide = max(map(len, self.means)) + 2
+
+        def line(name: str, tubes: object, cells: Iterable[str]) -> str:
+            cells = ''.join(f'{cell:>{wide}}' for cell in cells)
+            return f'{name:{width}}  {tubes:>6}{cells}'
+
+        def per_cent(value: float) -> str:
+            return '-' if np.isnan(value) else f'{100 * value:.2f}'
+
+        lines = [line('', 'tubes', self.means)]
         for k, name in enumerate(self.classes):
-            cells = (
-                f'{"-":>{wide}}'
-                if np.isnan(self.per_class[key][k])
-                else f'{100 * self.per_class[key][k]:{wide}.2f}'
-                for key in names
-            )
-            lines.append(
-                f'{name:{width}}  {self.truth_tubes[k]:6d}' + ''.join(cells)
-            )
-        lines.append(
-            f'{"mean":{width}}  {self.truth_tubes.sum():6d}'
-            + ''.join(f'{100 * self.means[key]:{wide}.2f}' for key in names)
-        )
+            cells = (per_cent(value[k]) for value in self.per_class.values())
+            lines.append(line(name, self.truth_tubes[k], cells))
+        cells = map(per_cent, self.means.values())
+        lines.append(line('mean', self.truth_tubes.sum(), cells))
         c = self.counts
         lines.append(
             f'{c.boxes} boxes in {c.frames} frames of {c.videos} videos'

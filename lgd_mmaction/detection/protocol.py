@@ -1,6 +1,6 @@
 """All measures of a table of detections, under one protocol."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 
 import numpy as np
@@ -9,11 +9,11 @@ from lgd_mmaction.detection.annotations import TubeAnnotations
 from lgd_mmaction.detection.average_precision import KINDS
 from lgd_mmaction.detection.box_table import BoxTable
 from lgd_mmaction.detection.detection_set import Counts, check_detections
-from lgd_mmaction.detection.frame_map import count_frame_truths, frame_ap
-from lgd_mmaction.detection.tube_linking import Linking
-from lgd_mmaction.detection.tube_trimming import Trimming
+from lgd_mmaction.detection.frame_map import frame_ap
+from lgd_mmaction.detection.linking import Linking
+from lgd_mmaction.detection.tubes import Trimming
 from lgd_mmaction.detection.video_map import video_ap
-from lgd_mmaction.errors import ConfigError
+from lgd_mmaction.errors import ConfigError, DataError
 
 RANGE = tuple(round(0.5 + 0.05 * i, 2) for i in range(10))
 
@@ -64,16 +64,16 @@ class TubeProtocol:
                 f'nms_iou={self.nms_iou} is not in (0, 1]; give None for '
                 'no suppression'
             )
-        for name, known in (('ap', KINDS), ('invalid', ('error', 'drop'))):
+        for name, known in (
+            ('ap', KINDS),
+            ('invalid', ('error', 'drop')),
+            ('pixel_offset', (0, 1)),
+        ):
             if getattr(self, name) not in known:
                 raise ConfigError(
                     f'{name}={getattr(self, name)!r} must be one of '
                     f'{", ".join(map(repr, known))}'
                 )
-        if self.pixel_offset not in (0, 1):
-            raise ConfigError(
-                f'pixel_offset={self.pixel_offset} must be 0 or 1'
-            )
         if self.linking.nms_iou is None:
             linking = replace(self.linking, nms_iou=self.nms_iou)
             object.__setattr__(self, 'linking', linking)
@@ -156,26 +156,21 @@ class TubeReport:
     def table(self) -> str:
         """Per cent, one line a class, the mean last; then the counts."""
         width = max(map(len, ('mean', *self.classes)))
-        names = list(self.per_class)
-        wide = max(map(len, names)) + 2
-        lines = [
-            f'{"":{width}}  {"tubes":>6}'
-            + ''.join(f'{name:>{wide}}' for name in names)
-        ]
+        wide = max(map(len, self.means)) + 2
+
+        def line(name: str, tubes: object, cells: Iterable[str]) -> str:
+            cells = ''.join(f'{cell:>{wide}}' for cell in cells)
+            return f'{name:{width}}  {tubes:>6}{cells}'
+
+        def per_cent(value: float) -> str:
+            return '-' if np.isnan(value) else f'{100 * value:.2f}'
+
+        lines = [line('', 'tubes', self.means)]
         for k, name in enumerate(self.classes):
-            cells = (
-                f'{"-":>{wide}}'
-                if np.isnan(self.per_class[key][k])
-                else f'{100 * self.per_class[key][k]:{wide}.2f}'
-                for key in names
-            )
-            lines.append(
-                f'{name:{width}}  {self.truth_tubes[k]:6d}' + ''.join(cells)
-            )
-        lines.append(
-            f'{"mean":{width}}  {self.truth_tubes.sum():6d}'
-            + ''.join(f'{100 * self.means[key]:{wide}.2f}' for key in names)
-        )
+            cells = (per_cent(value[k]) for value in self.per_class.values())
+            lines.append(line(name, self.truth_tubes[k], cells))
+        cells = map(per_cent, self.means.values())
+        lines.append(line('mean', self.truth_tubes.sum(), cells))
         c = self.counts
         lines.append(
             f'{c.boxes} boxes in {c.frames} frames of {c.videos} videos'
@@ -214,38 +209,43 @@ def evaluate_tubes(
     """Measure a table of detections.
 
     Raises:
-        DataError: See check_detections.
+        DataError: Nothing is annotated, or see check_detections.
     """
     p = protocol or TubeProtocol()
-    data = check_detections(
+    detections = check_detections(
         table, annotations, split, subset, p.strict, p.invalid
     )
-    per_class = {}
-    frame = frame_ap(data, p.frame_thresholds, p.nms_iou, p.ap, p.pixel_offset)
-    for threshold, values in zip(p.frame_thresholds, frame, strict=True):
-        per_class[f'frame_mAP@{threshold:g}'] = values
-    wanted = list(p.video_thresholds)
-    every = wanted + [t for t in RANGE if t not in wanted] * p.video_range
-    if every:
-        values = video_ap(
-            data, every, p.linking, p.trimming, p.ap, p.pixel_offset
+    truth_boxes, truth_tubes = detections.count_truths()
+    if not truth_tubes.any():
+        raise DataError(
+            f'{annotations.dataset} {split}/{subset} has no tube; there is '
+            'nothing to find'
         )
-        by_threshold = dict(zip(every, values, strict=True))
-        for threshold in wanted:
+    frame = frame_ap(
+        detections, p.frame_thresholds, p.nms_iou, p.ap, p.pixel_offset
+    )
+    per_class = {
+        f'frame_mAP@{threshold:g}': values
+        for threshold, values in zip(p.frame_thresholds, frame, strict=True)
+    }
+    wanted = dict.fromkeys(p.video_thresholds + RANGE * p.video_range)
+    if wanted:
+        values = video_ap(
+            detections, list(wanted), p.linking, p.trimming, p.ap,
+            p.pixel_offset,
+        )  # fmt: skip
+        by_threshold = dict(zip(wanted, values, strict=True))
+        for threshold in p.video_thresholds:
             per_class[f'video_mAP@{threshold:g}'] = by_threshold[threshold]
         if p.video_range:
             per_class['video_mAP@0.5:0.95'] = np.mean(
                 [by_threshold[t] for t in RANGE], axis=0
             )
-    tubes = np.zeros(len(data.classes), np.int64)
-    for video in data.videos:
-        for tube in video.tubes:
-            tubes[tube.label] += 1
     return TubeReport(
         {name: float(np.nanmean(v)) for name, v in per_class.items()},
         per_class,
-        data.classes,
-        count_frame_truths(data),
-        tubes,
-        data.counts,
+        detections.classes,
+        truth_boxes,
+        truth_tubes,
+        detections.counts,
     )

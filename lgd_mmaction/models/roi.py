@@ -1,4 +1,4 @@
-"""Choose the features that RoIs of a detector are pooled from."""
+"""Detection heads: features that RoIs are pooled from, background class."""
 
 from collections.abc import Sequence
 
@@ -7,6 +7,7 @@ from mmengine.model import BaseModule
 from torch import Tensor
 
 from lgd_mmaction.errors import ConfigError
+from lgd_mmaction.upstream_fixes import score_frames_without_boxes
 
 FEATURES = ('local', 'global')
 
@@ -74,9 +75,31 @@ class RoIFeatures(BaseModule):
         return tuple(maps[name] for name in self.features)
 
 
-try:  # detectors build their necks in mmdet's registry
+try:  # there only with mmdet and the compiled operators of mmcv
+    from mmaction.models.roi_heads.bbox_heads import BBoxHeadAVA
     from mmdet.registry import MODELS as MMDET_MODELS
 except ImportError:
     pass
 else:
+    score_frames_without_boxes()
+    # detectors build their necks in mmdet's registry
     MMDET_MODELS.register_module()(RoIFeatures)
+
+    @MMDET_MODELS.register_module()
+    class BackgroundBBoxHead(BBoxHeadAVA):
+        """Stock head for K classes and, as class K, background.
+
+        Training is the stock head's. A prediction has the softmax over
+        K + 1 classes without its last column, so that a box without action
+        scores low in all K and everything behind sees K classes.
+
+        Args:
+            num_classes: K + 1. The data set says which boxes are class K
+                (``ActionTubeDataset(background=True)``).
+            kwargs: Those of BBoxHeadAVA.
+        """
+
+        def _predict_by_feat_single(self, *args, **kwargs):
+            results = super()._predict_by_feat_single(*args, **kwargs)
+            results.scores = results.scores[:, :-1]  # (boxes, K)
+            return results

@@ -1,4 +1,4 @@
-"""Temporal trimming: which frames of a linked tube show the action.
+"""Detected tubes: filling of gaps, and trimming in time.
 
 In untrimmed videos (UCF101-24) an actor is often there before and after the
 action, so a linked tube is too long. As Saha et al. (BMVC 2016) and Singh
@@ -11,8 +11,100 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lgd_mmaction.detection.tube_linking import TubeSet, select_spans
 from lgd_mmaction.errors import ConfigError
+
+
+@dataclass
+class TubeSet:
+    """n detected tubes; the frames of tube i are offset[i] : offset[i + 1].
+
+    Attributes:
+        video: (n,) index of the video.
+        label: (n,) class.
+        start: (n,) first frame.
+        offset: (n + 1,).
+        boxes: (L, 4) float64 pixels.
+        scores: (L,) float64, score of each frame.
+    """
+
+    video: np.ndarray
+    label: np.ndarray
+    start: np.ndarray
+    offset: np.ndarray
+    boxes: np.ndarray
+    scores: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.start)
+
+    def mean_scores(self) -> np.ndarray:
+        """(n,) mean score of each tube, added up in the order of frames."""
+        length = np.diff(self.offset)
+        tube = np.repeat(np.arange(len(self)), length)
+        # bincount adds one by one: the same sum for the same scores
+        return np.bincount(tube, self.scores, len(self)) / length
+
+    def cut(
+        self, tube: np.ndarray, begin: np.ndarray, length: np.ndarray
+    ) -> 'TubeSet':
+        """Parts of tubes: `length` frames from row `begin` of each `tube`."""
+        offset = np.concatenate([[0], np.cumsum(length)])
+        rows = np.arange(offset[-1]) + np.repeat(begin - offset[:-1], length)
+        return TubeSet(
+            self.video[tube],
+            self.label[tube],
+            self.start[tube] + begin - self.offset[tube],
+            offset,
+            self.boxes[rows],
+            self.scores[rows],
+        )
+
+    def drop(self, min_length: int, min_score: float) -> 'TubeSet':
+        """Without shorter tubes, and those of lower mean score."""
+        length = np.diff(self.offset)
+        good = (length >= min_length) & (self.mean_scores() >= min_score)
+        if good.all():
+            return self
+        keep = np.flatnonzero(good)
+        return self.cut(keep, self.offset[keep], length[keep])
+
+
+def fill_gaps(
+    tube: np.ndarray,
+    video: np.ndarray,
+    label: np.ndarray,
+    frame: np.ndarray,
+    boxes: np.ndarray,
+    scores: np.ndarray,
+) -> TubeSet:
+    """Tubes of linked boxes; straight lines fill the frames between two.
+
+    Args:
+        tube, video, label, frame: (M,) int of each linked box, by tube,
+            then by frame.
+        boxes, scores: (M, 4) and (M,) float64.
+    """
+    new = np.diff(tube, prepend=-1) != 0
+    # frames from each link up to, not including, the next one of its tube
+    span = np.diff(frame, append=0)
+    span[np.r_[new[1:], np.ones(min(len(tube), 1), bool)]] = 1
+    offset = np.concatenate([[0], np.cumsum(span)])
+    link = np.repeat(np.arange(len(tube)), span)
+    part = np.arange(len(link)) - offset[link]
+    inside = np.flatnonzero(part)
+    a, part = link[inside], part[inside] / span[link[inside]]
+    filled, filled_scores = boxes[link], scores[link]
+    filled[inside] += (boxes[a + 1] - boxes[a]) * part[:, None]
+    filled_scores[inside] += (scores[a + 1] - scores[a]) * part
+    first = np.flatnonzero(new)
+    return TubeSet(
+        video[first],
+        label[first],
+        frame[first],
+        np.r_[offset[first], offset[-1]],
+        filled,
+        filled_scores,
+    )
 
 
 @dataclass(frozen=True)
@@ -67,7 +159,7 @@ def trim_tubes(tubes: TubeSet, trimming: Trimming) -> TubeSet:
     after[tubes.offset[1:] - 1] = False
     begins = np.flatnonzero(action & ~before)
     ends = np.flatnonzero(action & ~after)
-    return select_spans(tubes, tube[begins], begins, ends - begins + 1)
+    return tubes.cut(tube[begins], begins, ends - begins + 1)
 
 
 def two_label_path(

@@ -9,17 +9,18 @@ knowledge of the whole video; the Viterbi of Gkioxari and Malik would give
 every tube the length of the video, which untrimmed videos do not allow.
 
 All classes of many videos advance together, one frame a step, in flat
-arrays of living tubes: a problem is one class in one video.
+arrays of living tubes: a problem is one class in one video. All classes of
+a video share its boxes, so which of them overlap is found once.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from lgd_mmaction.detection.boxes import CHUNK, box_iou, frame_rows, nms
 from lgd_mmaction.detection.detection_set import DetectionSet
-from lgd_mmaction.detection.link_graph import LinkGraph, build_graph
-from lgd_mmaction.detection.suppression import ranked_boxes
+from lgd_mmaction.detection.tubes import TubeSet, fill_gaps
 from lgd_mmaction.errors import ConfigError
 
 
@@ -50,138 +51,136 @@ class Linking:
     min_score: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.nms_iou is not None and not 0 < self.nms_iou <= 1:
-            raise ConfigError(f'nms_iou={self.nms_iou} is not in (0, 1]')
-        if not 0 < self.iou <= 1:
-            raise ConfigError(
-                f'iou={self.iou} of the linking is not in (0, 1]'
-            )
-        if self.top_k < 1 or self.min_length < 1 or self.max_gap < 0:
-            raise ConfigError(
-                f'top_k={self.top_k} and min_length={self.min_length} must '
-                f'be at least 1, max_gap={self.max_gap} at least 0'
-            )
-        if self.overlap_weight < 0 or self.min_score < 0:
-            raise ConfigError(
-                f'overlap_weight={self.overlap_weight} and '
-                f'min_score={self.min_score} must not be negative'
-            )
-
-
-@dataclass
-class TubeSet:
-    """n detected tubes; the frames of tube i are offset[i] : offset[i + 1].
-
-    Attributes:
-        video: (n,) index of the video.
-        label: (n,) class.
-        start: (n,) first frame.
-        offset: (n + 1,).
-        boxes: (L, 4) float64 pixels, or None where nobody needs them.
-        scores: (L,) float64, score of each frame.
-    """
-
-    video: np.ndarray
-    label: np.ndarray
-    start: np.ndarray
-    offset: np.ndarray
-    boxes: np.ndarray | None
-    scores: np.ndarray
-
-    def __len__(self) -> int:
-        return len(self.start)
-
-    def mean_scores(self) -> np.ndarray:
-        """(n,) mean score of each tube, added up in the order of frames."""
-        length = np.diff(self.offset)
-        tube = np.repeat(np.arange(len(self)), length)
-        # bincount adds one by one: the same sum for the same scores
-        return np.bincount(tube, self.scores, len(self)) / length
-
-
-@dataclass
-class Links:
-    """n linked boxes, sorted by tube, then by frame.
-
-    Attributes:
-        tube: (n,) number of the tube; grows with its first frame, then with
-            the rank of its first box there.
-        video, label, frame: (n,) int.
-        row: (n,) row of the detections.
-    """
-
-    tube: np.ndarray
-    video: np.ndarray
-    label: np.ndarray
-    frame: np.ndarray
-    row: np.ndarray
-
-    def select(self, keep: np.ndarray) -> 'Links':
-        """The links where `keep` (n,) is true."""
-        return Links(*(values[keep] for values in vars(self).values()))
+        for name, right, wanted in (
+            (
+                'nms_iou',
+                self.nms_iou is None or 0 < self.nms_iou <= 1,
+                '(0, 1]',
+            ),
+            ('iou', 0 < self.iou <= 1, '(0, 1]'),
+            ('top_k', self.top_k >= 1, '1, 2, ...'),
+            ('min_length', self.min_length >= 1, '1, 2, ...'),
+            ('max_gap', self.max_gap >= 0, '0, 1, ...'),
+            ('overlap_weight', self.overlap_weight >= 0, '0 or more'),
+            ('min_score', self.min_score >= 0, '0 or more'),
+        ):
+            if not right:
+                raise ConfigError(
+                    f'{name}={getattr(self, name)} of the linking is outside '
+                    f'{wanted}'
+                )
 
 
 def link_tubes(
-    data: DetectionSet,
+    detections: DetectionSet,
     videos: Sequence[int],
     linking: Linking,
     pixel_offset: float = 0.0,
 ) -> TubeSet:
-    """Link the boxes of some videos into tubes; see find_links.
-
-    Returns:
-        The tubes, in the order video, class, first frame, rank there.
-        min_length and min_score are not applied: trimming comes first.
-    """
-    links = find_links(data, videos, linking, pixel_offset)
-    return fill_tubes(data, links)
-
-
-def find_links(
-    data: DetectionSet,
-    videos: Sequence[int],
-    linking: Linking,
-    pixel_offset: float = 0.0,
-) -> Links:
-    """Which boxes of some videos belong together.
+    """Link the boxes of some videos into tubes, gaps filled.
 
     Tubes of equal mean score choose in the order in which they began;
     within one frame, boxes rank by score, then by row. Of boxes of equal
     worth a tube takes the first by rank.
 
     Args:
-        data, linking, pixel_offset: As in link_tubes.
+        detections: Detections.
         videos: Indices of videos, of about the same number of frames.
+        linking: Settings; min_length and min_score are not applied, since
+            trimming comes first.
+        pixel_offset: As in box_iou.
+
+    Returns:
+        The tubes, in the order video, class, first frame, rank there.
     """
-    tested = np.diff(data.video_offset)[list(videos)]
+    tested = np.diff(detections.video_offset)
     # longest first: the problems of a step are then the first ones
-    videos = np.asarray(videos)[np.argsort(-tested, kind='stable')]
-    begins = data.video_offset[videos]
-    tested = np.diff(data.video_offset)[videos]
-    classes = data.scores.shape[1]
-    ranked = [
-        ranked_boxes(
-            data, b, b + n, linking.nms_iou, linking.top_k, pixel_offset
-        )
-        for b, n in zip(begins, tested, strict=True)
-    ]
-    graph = build_graph(
-        data, videos, linking.iou, linking.max_gap, pixel_offset
-    )
-    linker = _Linker(data, linking, graph, ranked)
+    videos = np.asarray(videos)
+    videos = videos[np.argsort(-tested[videos], kind='stable')]
+    tested, begins = tested[videos], detections.video_offset[videos]
+    classes = detections.scores.shape[1]
+    linker = _Linker(detections, videos, linking, pixel_offset)
     for step in range(int(tested.max(initial=0))):
         linker.step(step, int((tested > step).sum()))
     problem, tube, step, row = linker.links()
-    owner = problem // classes
-    # stable: by tube, the steps of a tube in their order
-    order = np.argsort(tube, kind='stable')
-    return Links(
+    owner, label = np.divmod(problem, classes)
+    # stable: the steps of a tube in their order
+    order = np.lexsort((tube, label, videos[owner]))
+    owner, label, row = owner[order], label[order], row[order]
+    return fill_gaps(
         tube[order],
-        videos[owner][order],
-        (problem % classes)[order],
-        data.frame[begins[owner] + step][order],
-        row[order],
+        videos[owner],
+        label,
+        detections.frame[begins[owner] + step[order]],
+        detections.boxes[row],
+        detections.scores[row, label].astype(np.float64),
     )
+
+
+class _Graph:
+    """Pairs of boxes that overlap, the second 1 + g tested frames later.
+
+    Attributes:
+        row: (R,) row of the detections of each box of the graph.
+        base: (V,) first box of each video, counted in the graph.
+        begin, end: (gaps, R) the edges of each box, for each gap g.
+        target: (E,) box that an edge leads to, counted in the graph.
+        overlap: (E,) float64, overlap of the two.
+    """
+
+    def __init__(
+        self,
+        detections: DetectionSet,
+        videos: np.ndarray,
+        min_iou: float,
+        max_gap: int,
+        pixel_offset: float,
+    ) -> None:
+        firsts = detections.offset[detections.video_offset[videos]]
+        sizes = detections.offset[detections.video_offset[videos + 1]] - firsts
+        self.base = np.cumsum(sizes) - sizes
+        total = int(sizes.sum())
+        self.row = np.arange(total) + np.repeat(firsts - self.base, sizes)
+        counts = np.zeros((max_gap + 1, total), np.int64)
+        targets, overlaps = [np.empty(0, np.int64)], [np.empty(0)]
+        for gap in range(max_gap + 1):
+            for v, shift in zip(videos, self.base - firsts, strict=True):
+                for source, target, overlap in _video_pairs(
+                    detections, v, gap + 1, min_iou, pixel_offset
+                ):
+                    np.add.at(counts[gap], source + shift, 1)
+                    targets.append(target + shift)
+                    overlaps.append(overlap)
+        self.end = np.cumsum(counts.ravel()).reshape(counts.shape)
+        self.begin = self.end - counts
+        self.target = np.concatenate(targets)
+        self.overlap = np.concatenate(overlaps)
+
+
+def _video_pairs(
+    detections: DetectionSet,
+    video: int,
+    distance: int,
+    min_iou: float,
+    pixel_offset: float,
+) -> Iterator[tuple[np.ndarray, ...]]:
+    """Yields (row, row `distance` frames later, overlap), by first row."""
+    first, last = detections.video_offset[[video, video + 1]]
+    counts = np.diff(detections.offset[first : last + 1])
+    step = max(1, CHUNK // max(1, int(counts.max(initial=0))) ** 2)
+    for begin in range(first, last - distance, step):
+        frames = np.arange(begin, min(begin + step, last - distance))
+        row, there = frame_rows(detections, frames)
+        later, there_later = frame_rows(detections, frames + distance)
+        overlap = box_iou(
+            detections.boxes[row][:, :, None],
+            detections.boxes[later][:, None],
+            pixel_offset,
+        )
+        close = overlap >= min_iou
+        close &= there[:, :, None] & there_later[:, None]
+        f, i, j = np.nonzero(close)
+        yield row[f, i], later[f, j], overlap[f, i, j]
 
 
 class _Linker:
@@ -193,36 +192,46 @@ class _Linker:
 
     def __init__(
         self,
-        data: DetectionSet,
+        detections: DetectionSet,
+        videos: np.ndarray,
         linking: Linking,
-        graph: LinkGraph,
-        ranked: Sequence[np.ndarray],
+        pixel_offset: float,
     ) -> None:
-        self.scores, self.linking, self.graph = data.scores, linking, graph
-        self.classes = data.scores.shape[1]
-        self.depth = max((r.shape[2] for r in ranked), default=0)
-        # rows of the detections to boxes of the graph
+        self.scores, self.linking = detections.scores, linking
+        self.classes = detections.scores.shape[1]
+        self.graph = _Graph(
+            detections, videos, linking.iou, linking.max_gap, pixel_offset
+        )
+        # (frames, K, D) boxes of each video by rank, and the rank of each
         self.boxes = []
-        self.rank = np.full((len(graph.row), self.classes), -1, np.int32)
-        for rows, base in zip(ranked, graph.base.tolist(), strict=True):
-            first = int(graph.row[base]) if rows.size else 0
-            boxes = np.where(rows >= 0, rows - first + base, -1)
+        self.rank = np.full((len(self.graph.row), self.classes), -1, np.int32)
+        for v, base in zip(videos, self.graph.base, strict=True):
+            begin, end = detections.video_offset[[v, v + 1]]
+            rows = nms(
+                detections,
+                begin,
+                end,
+                linking.nms_iou,
+                linking.top_k,
+                pixel_offset,
+            )
+            shift = base - detections.offset[begin]
+            boxes = np.where(rows >= 0, rows + shift, -1)
             _, label, rank = np.nonzero(boxes >= 0)
             self.rank[boxes[boxes >= 0], label] = rank
             self.boxes.append(boxes)
+        self.depth = max((b.shape[2] for b in self.boxes), default=0)
         none = np.empty(0, np.int64)
+        # of each living tube: problem, number, last box, when it was seen
         self.problem, self.id, self.last, self.seen = none, none, none, none
+        # sum and number of its scores
         self.total, self.number = np.empty(0), np.empty(0)
         self.next_id = 0
-        self.record: list[tuple[np.ndarray, ...]] = []
+        self.record: list[tuple[np.ndarray, ...]] = [(none,) * 4]
 
     def links(self) -> tuple[np.ndarray, ...]:
         """(problem, tube, step, row) of every linked box, by step."""
-        if not self.record:
-            return tuple(np.empty(0, np.int64) for _ in range(4))
-        return tuple(
-            np.concatenate(parts) for parts in zip(*self.record, strict=True)
-        )
+        return tuple(map(np.concatenate, zip(*self.record, strict=True)))
 
     def step(self, step: int, active: int) -> None:
         """Link the boxes of frame `step` of the first `active` videos."""
@@ -339,62 +348,3 @@ class _Linker:
         ):
             joined = np.concatenate([getattr(self, name), value])
             setattr(self, name, joined)
-
-
-def fill_tubes(
-    data: DetectionSet, links: Links, with_boxes: bool = True
-) -> TubeSet:
-    """Tubes from links; straight lines fill the frames between two links.
-
-    Returns:
-        Tubes in the order video, class, first frame, rank there; without
-        `with_boxes` their `boxes` are None.
-    """
-    number = len(links.tube)
-    score = data.scores[links.row, links.label].astype(np.float64)
-    new = np.diff(links.tube, prepend=-1) != 0
-    first = np.flatnonzero(new)
-    # frames from each link up to, not including, the next one of its tube
-    span = np.diff(links.frame, append=0)
-    span[np.r_[new[1:], np.ones(min(number, 1), bool)]] = 1
-    link = np.repeat(np.arange(number), span)
-    part = np.arange(len(link)) - np.repeat(np.cumsum(span) - span, span)
-    inside = np.flatnonzero(part)
-    a, part = link[inside], part[inside] / span[link[inside]]
-    scores = score[link]
-    scores[inside] += (score[a + 1] - score[a]) * part
-    boxes = None
-    if with_boxes:
-        box = data.boxes[links.row]
-        boxes = box[link]
-        boxes[inside] += (box[a + 1] - box[a]) * part[:, None]
-    offset = np.concatenate([[0], np.cumsum(span)])
-    begin = offset[first]
-    length = np.diff(np.r_[begin, offset[-1]])
-    tubes = TubeSet(
-        links.video[first],
-        links.label[first],
-        links.frame[first],
-        np.r_[begin, offset[-1]],
-        boxes,
-        scores,
-    )
-    # stable: first frame and rank are the order of tubes already
-    order = np.lexsort((tubes.label, tubes.video))
-    return select_spans(tubes, order, begin[order], length[order])
-
-
-def select_spans(
-    tubes: TubeSet, tube: np.ndarray, begin: np.ndarray, length: np.ndarray
-) -> TubeSet:
-    """Parts of tubes: `length` frames from row `begin` of each `tube`."""
-    offset = np.concatenate([[0], np.cumsum(length)])
-    rows = np.arange(offset[-1]) + np.repeat(begin - offset[:-1], length)
-    return TubeSet(
-        tubes.video[tube],
-        tubes.label[tube],
-        tubes.start[tube] + begin - tubes.offset[tube],
-        offset,
-        None if tubes.boxes is None else tubes.boxes[rows],
-        tubes.scores[rows],
-    )

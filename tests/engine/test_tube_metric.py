@@ -4,6 +4,7 @@ import logging
 import multiprocessing
 import os
 import socket
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +14,10 @@ from mmaction.registry import METRICS
 from mmaction.structures import ActionDataSample
 from mmengine.structures import InstanceData
 
-from lgd_mmaction.detection import TubeMetric, TubeProtocol, evaluate_tubes
+from lgd_mmaction.detection import TubeProtocol, evaluate_tubes
 from lgd_mmaction.detection.annotations import save_tubes
 from lgd_mmaction.detection.box_table import BoxTable
+from lgd_mmaction.engine import TubeMetric
 from lgd_mmaction.errors import ConfigError, DataError
 from tests.detection import cases
 
@@ -99,7 +101,7 @@ def test_half_precision_and_proposal_scores(
     metric.process(None, [{**sample, 'proposal_scores': weights}])
     scores = sample['pred_instances']['scores'].float().numpy()
     np.testing.assert_array_equal(
-        metric.results[0][3], scores * weights[:, None]
+        metric.results[0].scores, scores * weights[:, None]
     )
     with pytest.raises(DataError, match='proposal scores'):
         metric.process(None, [{**sample, 'proposal_scores': weights[1:]}])
@@ -193,8 +195,8 @@ def _rank(rank: int, port: int, ann_file: str, case: dict, bad: bool, out):
             metric.process(None, [every[i]])
         if bad and rank == 1:
             # a detection in a video that nobody knows
-            first = next(r for r in metric.results if len(r[2]))
-            metric.results[0] = ('nobody', *first[1:])
+            first = next(r for r in metric.results if len(r.boxes))
+            metric.results[0] = replace(first, video='nobody')
         try:
             out.put((rank, metric.evaluate(len(every))))
         except DataError as error:

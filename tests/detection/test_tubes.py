@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 
-from lgd_mmaction.detection.tube_trimming import two_label_path
+from lgd_mmaction.detection.tubes import two_label_path
 
 
 def value(labels: np.ndarray, gain: np.ndarray, penalty: float) -> float:

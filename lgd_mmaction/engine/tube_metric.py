@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,9 +14,28 @@ from mmengine.logging import print_log
 from lgd_mmaction.datasets.robust_video_dataset import BAD_KEY
 from lgd_mmaction.detection.annotations import load_tubes
 from lgd_mmaction.detection.box_table import BoxTable
-from lgd_mmaction.detection.tube_evaluation import TubeProtocol, evaluate_tubes
+from lgd_mmaction.detection.protocol import TubeProtocol, evaluate_tubes
 from lgd_mmaction.engine.accuracy import MAX_NAMED
 from lgd_mmaction.errors import ConfigError, DataError
+
+
+@dataclass(frozen=True, slots=True)
+class FrameDetections:
+    """What the head says about one frame.
+
+    Attributes:
+        video: Name in the annotation file.
+        frame: Frame, from 0.
+        boxes: (n, 4) float32, fractions of width and height.
+        scores: (n, K) float32.
+        broken: Why the video cannot be read, or None.
+    """
+
+    video: str
+    frame: int
+    boxes: np.ndarray
+    scores: np.ndarray
+    broken: str | None = None
 
 
 @METRICS.register_module()
@@ -24,7 +44,7 @@ class TubeMetric(BaseMetric):
 
     Collects what a detector says about every tested frame, from all ranks,
     links the boxes into tubes and measures both against an annotation file
-    (lgd_mmaction/tubes.py). Gives `tube/frame_mAP@0.5`,
+    (lgd_mmaction.detection.annotations). Gives `tube/frame_mAP@0.5`,
     `tube/video_mAP@0.2`, `tube/video_mAP@0.5:0.95` ... in [0, 1], and how
     much was not evaluated as it came: `tube/missing_frames`,
     `tube/videos_without_boxes`, `tube/dropped_boxes`,
@@ -113,9 +133,7 @@ class TubeMetric(BaseMetric):
         for sample in data_samples:
             self.results.append(self._read(sample))
 
-    def _read(
-        self, sample: dict
-    ) -> tuple[str, int, np.ndarray, np.ndarray, str | None]:
+    def _read(self, sample: dict) -> FrameDetections:
         for key in ('video_id', 'timestamp', 'pred_instances'):
             if key not in sample:
                 raise DataError(
@@ -149,15 +167,17 @@ class TubeMetric(BaseMetric):
                     'the same boxes'
                 )
             scores = scores * weights[:, None]
-        return name, frame, boxes, scores, sample.get(BAD_KEY)
+        return FrameDetections(name, frame, boxes, scores, sample.get(BAD_KEY))
 
-    def compute_metrics(self, results: list) -> dict[str, float]:
+    def compute_metrics(
+        self, results: list[FrameDetections]
+    ) -> dict[str, float]:
         """Measure what all ranks collected."""
-        bad = {result[0]: result[4] for result in results if result[4]}
-        for i, (name, frame, boxes, scores, why) in enumerate(results):
-            if name in bad:  # whatever frames of it could be read
-                results[i] = (name, frame, boxes[:0], scores[:0], why)
-        table = detection_table(results, len(self.annotations.classes))
+        bad = {r.video: r.broken for r in results if r.broken}
+        for i, r in enumerate(results):
+            if r.video in bad:  # whatever frames of it could be read
+                results[i] = replace(r, boxes=r.boxes[:0], scores=r.scores[:0])
+        table = box_table(results, len(self.annotations.classes))
         if self.out_file:
             table.save(self.out_file)
             print_log(f'detections: {self.out_file}', logger='current')
@@ -220,23 +240,24 @@ class TubeMetric(BaseMetric):
         return metrics
 
 
-def detection_table(results: Sequence[tuple], num_classes: int) -> BoxTable:
-    """A table of what process() collected, in the order of the frames."""
-    names = sorted({result[0] for result in results})
-    index = {name: i for i, name in enumerate(names)}
-    results = sorted(results, key=lambda r: (index[r[0]], r[1]))
-    video = np.array([index[r[0]] for r in results], np.int32)
-    frame = np.array([r[1] for r in results], np.int32)
-    counts = np.array([len(r[2]) for r in results], np.int64)
-    boxes = [r[2] for r in results] or [np.empty((0, 4), np.float32)]
-    scores = [r[3] for r in results]
-    scores = scores or [np.empty((0, num_classes), np.float32)]
+def box_table(
+    results: Sequence[FrameDetections], num_classes: int
+) -> BoxTable:
+    """One table of many frames, in the order of video names and frames."""
+    results = sorted(results, key=lambda r: (r.video, r.frame))
+    names, video = np.unique(
+        np.array([r.video for r in results], np.str_), return_inverse=True
+    )
+    video = video.astype(np.int32)
+    frame = np.array([r.frame for r in results], np.int32)
+    counts = [len(r.boxes) for r in results]
+    none = np.empty((0, 4 + num_classes), np.float32)
     return BoxTable(
-        videos=np.array(names, dtype=np.str_),
+        videos=names,
         video=np.repeat(video, counts),
         frame=np.repeat(frame, counts),
-        boxes=np.concatenate(boxes),
-        scores=np.concatenate(scores),
+        boxes=np.concatenate([none[:, :4], *(r.boxes for r in results)]),
+        scores=np.concatenate([none[:, 4:], *(r.scores for r in results)]),
         frames_video=video,
         frames_frame=frame,
     )

@@ -4,6 +4,7 @@ One small function per defect, with the thread it answers. Each is inert where
 upstream is fixed and harmless when applied twice. Nothing on disk changes.
 """
 
+import functools
 import sys
 from functools import partial
 from importlib.abc import Loader, MetaPathFinder
@@ -240,6 +241,7 @@ def normalise_in_five_dimensions() -> None:
     ActionDataPreprocessor._lgd_five_dimensions = True
     stock = ActionDataPreprocessor.__init__
 
+    @functools.wraps(stock)  # its arguments are looked up
     def init(self: Any, *args: Any, **kwargs: Any) -> None:
         stock(self, *args, **kwargs)
         for name in ('mean', 'std'):

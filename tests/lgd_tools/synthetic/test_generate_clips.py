@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 
 from lgd_tools.cli import ToolError
-from lgd_tools.synthetic import generate_clips
 from lgd_tools.synthetic.generate_clips import (
     clip_seed,
     generate_dataset,
@@ -256,7 +255,7 @@ def test_command_line(tmp_path, capsys):
 
 
 @pytest.mark.slow
-def test_script_prints_one_sentence_and_exits_2(tmp_path):
+def test_script_prints_one_sentence_and_exits_2(tmp_path, repo_root):
     done = subprocess.run(
         [sys.executable, repo_root / 'tools/data/generate_clips.py']
         + ['--out', str(tmp_path)]

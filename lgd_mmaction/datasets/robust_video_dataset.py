@@ -13,6 +13,7 @@ from lgd_mmaction.datasets.bad_videos import (
     BrokenVideoError,
     TooManyBadVideosError,
 )
+from lgd_mmaction.datasets.repeated_sampling import RepeatsSampling
 from lgd_mmaction.errors import ConfigError, DataError
 
 # so many different videos in a row: not the videos are broken
@@ -217,17 +218,20 @@ def _another(idx: int, attempt: int, length: int) -> int:
 
 
 def _mark(data: object, key: str, value: str) -> None:
+    if isinstance(data, list):  # of RepeatsSampling
+        for part in data:
+            _mark(part, key, value)
     sample = data.get('data_samples') if isinstance(data, dict) else None
     if hasattr(sample, 'set_metainfo'):
         sample.set_metainfo({key: value})
 
 
 @DATASETS.register_module()
-class RobustVideoDataset(SurvivesBadVideos, VideoDataset):
+class RobustVideoDataset(SurvivesBadVideos, RepeatsSampling, VideoDataset):
     """The stock ``VideoDataset`` that survives broken videos.
 
-    Arguments are those of ``VideoDataset`` and of
-    :class:`SurvivesBadVideos`.
+    Arguments are those of ``VideoDataset``, of :class:`SurvivesBadVideos`
+    and of :class:`RepeatsSampling` (several clips of a video at once).
     """
 
 

@@ -47,7 +47,7 @@ EXAMPLE = """\
       --profile work_dirs/profile
 
 torchvision and PyTorchVideo are left out where they are not installed:
-  pip install --no-deps torchvision pytorchvideo fvcore iopath yacs \\
+  pip install --no-deps torchvision==0.28.0 pytorchvideo fvcore iopath yacs \\
       parameterized portalocker networkx tabulate"""
 DTYPES = dict(fp32=torch.float32, bf16=torch.bfloat16, fp16=torch.float16)
 

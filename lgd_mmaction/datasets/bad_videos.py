@@ -1,4 +1,4 @@
-"""Videos that cannot be read: the errors, and the list of a run."""
+"""The list of the videos of a run that cannot be read."""
 
 import fcntl
 import os
@@ -11,43 +11,8 @@ import torch
 from mmengine.dist import get_rank
 from mmengine.logging import print_log
 
-from lgd_mmaction.errors import DataError
-
 # begins the reason of a video that crashed or hung its reader
 _CONDEMNED = 'not opened again: '
-
-
-class BrokenVideoError(DataError):
-    """A video, or a folder of frames, cannot be read.
-
-    Args:
-        path: Which one.
-        reason: Why, in words.
-    """
-
-    def __init__(self, path: str, reason: str = '') -> None:
-        text = f'{path}: {reason}' if reason else _own_words(type(self), path)
-        super().__init__(text)
-        self.path = path
-        self.reason = reason
-
-
-class TooManyBadVideosError(DataError):
-    """So many videos are broken that something else must be wrong."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__(_own_words(type(self), message))
-
-
-def _own_words(kind: type, message: str) -> str:
-    """The message without the traceback that a data loader puts before it.
-
-    torch hands an error of a worker on as ``type(error)('Caught ... in
-    DataLoader worker process 0. Original Traceback ...')``.
-    """
-    if message.startswith('Caught '):
-        message = message.rsplit(f'{kind.__name__}: ', 1)[-1].strip()
-    return message
 
 
 class BadVideoList:

@@ -9,13 +9,10 @@ from mmaction.registry import DATASETS
 from mmengine.logging import print_log
 
 from lgd_mmaction.datasets.annotation_lines import check_lines
-from lgd_mmaction.datasets.bad_videos import (
-    BadVideoList,
-    BrokenVideoError,
-    TooManyBadVideosError,
-)
-from lgd_mmaction.datasets.reading_notes import ReadingNotes
 from lgd_mmaction.errors import ConfigError, DataError
+from lgd_mmaction.video.bad_videos import BadVideoList
+from lgd_mmaction.video.errors import BrokenVideoError, TooManyBadVideosError
+from lgd_mmaction.video.reading_notes import ReadingNotes
 
 # so many different videos in a row: not the videos are broken
 MAX_IN_A_ROW = 16

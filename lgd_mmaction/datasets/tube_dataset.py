@@ -8,14 +8,14 @@ from mmaction.datasets import BaseActionDataset
 from mmaction.registry import DATASETS
 from mmengine.logging import print_log
 
-from lgd_mmaction.datasets.bad_videos import BrokenVideoError
 from lgd_mmaction.datasets.robust_video_dataset import SurvivesBadVideos
-from lgd_mmaction.datasets.unpack_flow import UnpackFlow
 from lgd_mmaction.detection.annotations import TubeVideo, load_tubes
 from lgd_mmaction.detection.boxes import box_iou
 from lgd_mmaction.detection.frame_boxes import FrameBoxes
 from lgd_mmaction.detection.proposals import read_proposals
 from lgd_mmaction.errors import ConfigError, DataError
+from lgd_mmaction.video.errors import BrokenVideoError
+from lgd_mmaction.video.unpack_flow import UnpackFlow
 
 TEMPLATES = {'RGB': '{:05}.jpg', 'Flow': 'flow_{}_{:05}.jpg'}
 

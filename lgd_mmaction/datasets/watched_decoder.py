@@ -16,8 +16,8 @@ from pathlib import Path
 
 import numpy as np
 
-from lgd_mmaction.datasets.bad_videos import BrokenVideoError
 from lgd_mmaction.errors import ConfigError
+from lgd_mmaction.video.errors import BrokenVideoError
 
 _SCRIPT = Path(__file__).with_name('decoder_child.py')
 # importing decord from a busy network drive takes its time

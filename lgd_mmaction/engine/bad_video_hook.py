@@ -11,17 +11,15 @@ from mmengine.hooks import Hook
 from mmengine.logging import print_log
 from mmengine.runner import Runner
 
-from lgd_mmaction.datasets.bad_videos import (
-    BadVideoList,
-    TooManyBadVideosError,
-)
-from lgd_mmaction.datasets.reading_notes import ReadingNotes, read_notes
 from lgd_mmaction.datasets.robust_video_dataset import (
     REPLACES_KEY,
     SurvivesBadVideos,
 )
 from lgd_mmaction.engine.guarded_loader import guard_loader
 from lgd_mmaction.errors import ConfigError
+from lgd_mmaction.video.bad_videos import BadVideoList
+from lgd_mmaction.video.errors import TooManyBadVideosError
+from lgd_mmaction.video.reading_notes import ReadingNotes, read_notes
 
 _SUBSETS = ('train', 'val', 'test')
 

@@ -9,10 +9,10 @@ from typing import Any
 from mmengine.logging import print_log
 from torch.utils.data import DataLoader
 
-from lgd_mmaction.datasets.bad_videos import BadVideoList
-from lgd_mmaction.datasets.reading_notes import ReadingNotes
 from lgd_mmaction.datasets.robust_video_dataset import MAX_IN_A_ROW
 from lgd_mmaction.engine.mid_epoch import set_batch_sampler
+from lgd_mmaction.video.bad_videos import BadVideoList
+from lgd_mmaction.video.reading_notes import ReadingNotes
 
 # seconds between two looks at workers that let the training wait
 _LOOK = 1

@@ -12,12 +12,9 @@ from mmengine.dataset import pseudo_collate
 from torch.utils.data import DataLoader
 
 from lgd_mmaction.datasets import RobustRawframeDataset, RobustVideoDataset
-from lgd_mmaction.datasets.bad_videos import (
-    BadVideoList,
-    BrokenVideoError,
-    TooManyBadVideosError,
-)
 from lgd_mmaction.errors import ConfigError, DataError
+from lgd_mmaction.video.bad_videos import BadVideoList
+from lgd_mmaction.video.errors import BrokenVideoError, TooManyBadVideosError
 
 VIDEOS = 40
 META = ('filename', 'frame_dir')

@@ -6,14 +6,11 @@ import pytest
 from mmaction.registry import DATASETS
 from mmengine.dataset import Compose
 
-from lgd_mmaction.datasets.bad_videos import (
-    BadVideoList,
-    BrokenVideoError,
-    TooManyBadVideosError,
-)
 from lgd_mmaction.datasets.watched_decoder import _DECODERS
 from lgd_mmaction.detection import TubeMetric
 from lgd_mmaction.errors import DataError
+from lgd_mmaction.video.bad_videos import BadVideoList
+from lgd_mmaction.video.errors import BrokenVideoError, TooManyBadVideosError
 from tests.datasets import tiny_tubes as tiny
 
 PIPELINE = [

@@ -15,12 +15,12 @@ import numpy as np
 import pytest
 
 from lgd_mmaction.datasets import watched_decoder
-from lgd_mmaction.datasets.bad_videos import BrokenVideoError
 from lgd_mmaction.datasets.watched_decoder import (
     WatchedDecoder,
     shared_decoder,
 )
 from lgd_mmaction.errors import ConfigError
+from lgd_mmaction.video.errors import BrokenVideoError
 
 LIMIT = 20
 

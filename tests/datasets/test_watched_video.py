@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from mmengine.dataset import Compose
 
-from lgd_mmaction.datasets.bad_videos import BrokenVideoError
+from lgd_mmaction.video.errors import BrokenVideoError
 
 TRIPLE = dict(type='UniformSample', clip_len=3, num_clips=1)
 CLIP = dict(type='SampleFrames', clip_len=16, num_clips=1)

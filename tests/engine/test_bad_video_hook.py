@@ -14,13 +14,10 @@ from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
 from lgd_mmaction.datasets import RobustVideoDataset
-from lgd_mmaction.datasets.bad_videos import (
-    BadVideoList,
-    BrokenVideoError,
-    TooManyBadVideosError,
-)
 from lgd_mmaction.engine import BadVideoHook
 from lgd_mmaction.errors import DataError
+from lgd_mmaction.video.bad_videos import BadVideoList
+from lgd_mmaction.video.errors import BrokenVideoError, TooManyBadVideosError
 
 VIDEOS = 24
 

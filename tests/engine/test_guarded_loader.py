@@ -15,11 +15,12 @@ from mmcv.transforms import BaseTransform
 from mmengine.config import Config
 from torch.utils.data import DataLoader, Dataset
 
-from lgd_mmaction.datasets.bad_videos import BadVideoList, BrokenVideoError
-from lgd_mmaction.datasets.reading_notes import ReadingNotes, read_notes
 from lgd_mmaction.engine import BadVideoHook, guarded_loader
 from lgd_mmaction.engine.guarded_loader import GuardedLoader, guard_loader
 from lgd_mmaction.errors import ConfigError, DataError
+from lgd_mmaction.video.bad_videos import BadVideoList
+from lgd_mmaction.video.errors import BrokenVideoError
+from lgd_mmaction.video.reading_notes import ReadingNotes, read_notes
 from tests.engine.test_bad_video_hook import config, listed, test_run, videos
 
 __all__ = ['videos']  # the fixture

@@ -136,8 +136,8 @@ class ActionTubeDataset(SurvivesBadVideos, BaseActionDataset):
             )
 
     def __getitem__(self, idx: int):
-        # Frames of a video follow one another, and one that kills the
-        # decoder costs a second: not for each of them.
+        # Frames of a video follow one another, and to find that it is broken
+        # may take a decode of all of it: not for each of them.
         if self._broken is not None:
             if self.get_data_info(idx)[self.path_key] == self._broken.path:
                 return self._stand_in(idx, self._broken)

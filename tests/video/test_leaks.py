@@ -1,5 +1,6 @@
 """Reading leaves nothing behind in the process that reads."""
 
+import gc
 import os
 import resource
 from pathlib import Path
@@ -21,8 +22,9 @@ def test_hostile_files_leave_nothing(tmp_path: Path) -> None:
     threads = len(os.listdir('/proc/self/task'))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     assert 'wrong' not in {outcome_of(case) for case in cases}
-    assert len(os.listdir('/proc/self/fd')) == files
-    assert len(os.listdir('/proc/self/task')) == threads
+    gc.collect()  # an error may keep a reader until then
+    assert len(os.listdir('/proc/self/fd')) <= files
+    assert len(os.listdir('/proc/self/task')) <= threads
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - peak
     assert grown < 200 << 10  # KiB
 

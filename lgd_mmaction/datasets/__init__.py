@@ -1,14 +1,14 @@
 """What the stock data pipeline lacks."""
 
-from lgd_mmaction.datasets.checked_frames import CheckedFrameDecode
 from lgd_mmaction.datasets.robust_video_dataset import (
     RobustRawframeDataset,
     RobustVideoDataset,
 )
 from lgd_mmaction.datasets.sample_key_frames import SampleKeyFrames
 from lgd_mmaction.datasets.tube_dataset import ActionTubeDataset
-from lgd_mmaction.datasets.unpack_flow import UnpackFlow
-from lgd_mmaction.datasets.watched_video import (
+from lgd_mmaction.video.checked_frames import CheckedFrameDecode
+from lgd_mmaction.video.unpack_flow import UnpackFlow
+from lgd_mmaction.video.watched_video import (
     WatchedVideoDecode,
     WatchedVideoInit,
 )

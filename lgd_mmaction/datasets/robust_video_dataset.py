@@ -1,6 +1,7 @@
 """Data sets that survive videos which cannot be read."""
 
 import os
+from contextlib import nullcontext
 
 import numpy as np
 from mmaction.datasets import RawframeDataset, VideoDataset
@@ -8,13 +9,11 @@ from mmaction.registry import DATASETS
 from mmengine.logging import print_log
 
 from lgd_mmaction.datasets.annotation_lines import check_lines
-from lgd_mmaction.datasets.bad_videos import (
-    BadVideoList,
-    BrokenVideoError,
-    TooManyBadVideosError,
-)
 from lgd_mmaction.datasets.repeated_sampling import RepeatsSampling
 from lgd_mmaction.errors import ConfigError, DataError
+from lgd_mmaction.video.bad_videos import BadVideoList
+from lgd_mmaction.video.errors import BrokenVideoError, TooManyBadVideosError
+from lgd_mmaction.video.reading_notes import ReadingNotes
 
 # so many different videos in a row: not the videos are broken
 MAX_IN_A_ROW = 16
@@ -73,6 +72,7 @@ class SurvivesBadVideos:
         self.max_bad_fraction = max_bad_fraction
         self.inside_root = inside_root
         self.bad_videos = BadVideoList()
+        self.notes: ReadingNotes | None = None
         self.listed_as = 'train'
         self.marks_bad_videos = False
         self.allowed: float | None = None
@@ -91,6 +91,7 @@ class SurvivesBadVideos:
         marks: bool,
         allowed: float | None = None,
         total: int | None = None,
+        notes: ReadingNotes | None = None,
     ) -> None:
         """Share a run's list; BadVideoHook does it before workers start.
 
@@ -102,11 +103,13 @@ class SurvivesBadVideos:
             allowed: In training, how many videos of all data sets that share
                 the list may be broken; None: it is of this one alone.
             total: How many videos these have.
+            notes: Where to note which video is being read.
         """
         self.bad_videos = bad_videos
         self.listed_as = subset
         self.marks_bad_videos = marks
         self.allowed, self.total = allowed, total
+        self.notes = notes
 
     def load_data_list(self) -> list[dict]:
         """The stock list, after a look at every line of the file."""
@@ -124,7 +127,7 @@ class SurvivesBadVideos:
 
     def __getitem__(self, idx: int):
         try:
-            return super().__getitem__(idx)
+            return self._read(idx)
         except BrokenVideoError as error:
             broken = error
         if self.test_mode:
@@ -142,6 +145,16 @@ class SurvivesBadVideos:
         prefix = self.data_prefix.get(self.prefix_key)
         return os.path.relpath(path, prefix) if prefix else path
 
+    def _read(self, idx: int):
+        """A sample; the note says whose fault it is if this never ends."""
+        name = self.name_of(idx)
+        reason = self.bad_videos.condemned(name, self.listed_as)
+        if reason is not None:
+            path = self.get_data_info(idx)[self.path_key]
+            raise BrokenVideoError(path, reason)
+        with self.notes.reading(name) if self.notes else nullcontext():
+            return super().__getitem__(idx)
+
     def _replacement(self, idx: int, broken: BrokenVideoError):
         name = self.name_of(idx)
         found = idx
@@ -149,7 +162,7 @@ class SurvivesBadVideos:
             self._record(found, broken)
             found = _another(idx, attempt, len(self))
             try:
-                data = super().__getitem__(found)
+                data = self._read(found)
             except BrokenVideoError as error:
                 broken = error
                 continue

@@ -3,7 +3,7 @@
 from mmaction.datasets.transforms import SampleAVAFrames
 from mmaction.registry import TRANSFORMS
 
-from lgd_mmaction.datasets.bad_videos import BrokenVideoError
+from lgd_mmaction.video.errors import BrokenVideoError
 
 
 @TRANSFORMS.register_module()

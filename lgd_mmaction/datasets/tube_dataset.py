@@ -8,13 +8,13 @@ from mmaction.datasets import BaseActionDataset
 from mmaction.registry import DATASETS
 from mmengine.logging import print_log
 
-from lgd_mmaction.datasets.bad_videos import BrokenVideoError
 from lgd_mmaction.datasets.robust_video_dataset import SurvivesBadVideos
-from lgd_mmaction.datasets.unpack_flow import UnpackFlow
 from lgd_mmaction.detection.annotations import TubeVideo, load_tubes
 from lgd_mmaction.detection.boxes import box_iou
 from lgd_mmaction.detection.proposals import FrameBoxes, read_proposals
 from lgd_mmaction.errors import ConfigError, DataError
+from lgd_mmaction.video.errors import BrokenVideoError
+from lgd_mmaction.video.unpack_flow import UnpackFlow
 
 TEMPLATES = {'RGB': '{:05}.jpg', 'Flow': 'flow_{}_{:05}.jpg'}
 
@@ -135,8 +135,8 @@ class ActionTubeDataset(SurvivesBadVideos, BaseActionDataset):
             )
 
     def __getitem__(self, idx: int):
-        # Frames of a video follow one another, and one that kills the
-        # decoder costs a second: not for each of them.
+        # Frames of a video follow one another, and to find that it is broken
+        # may take a decode of all of it: not for each of them.
         if self._broken is not None:
             if self.get_data_info(idx)[self.path_key] == self._broken.path:
                 return self._stand_in(idx, self._broken)

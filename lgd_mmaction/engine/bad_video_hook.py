@@ -1,22 +1,27 @@
 """Broken videos in a run: one list, counts, and an end when too many."""
 
+import faulthandler
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from mmaction.registry import HOOKS
-from mmengine.dist import all_gather_object, barrier
+from mmengine.dist import all_gather_object, barrier, get_rank
 from mmengine.hooks import Hook
+from mmengine.logging import print_log
 from mmengine.runner import Runner
 
-from lgd_mmaction.datasets.bad_videos import (
-    BadVideoList,
-    TooManyBadVideosError,
-)
 from lgd_mmaction.datasets.robust_video_dataset import (
     REPLACES_KEY,
     SurvivesBadVideos,
 )
+from lgd_mmaction.engine.guarded_loader import guard_loader
+from lgd_mmaction.errors import ConfigError
+from lgd_mmaction.video.bad_videos import BadVideoList
+from lgd_mmaction.video.errors import TooManyBadVideosError
+from lgd_mmaction.video.reading_notes import ReadingNotes, read_notes
+
+_SUBSETS = ('train', 'val', 'test')
 
 
 @HOOKS.register_module()
@@ -33,12 +38,23 @@ class BadVideoHook(Hook):
     In validation and test it lets the data sets mark broken videos, if a
     metric of the evaluator looks at the marks (``RobustAccMetric``).
 
+    What no check of a file can foresee, a crash or a hang within FFmpeg:
+    data workers are started again (see :class:`GuardedLoader`), and the video
+    counts as broken. Without data workers the process itself dies of a crash;
+    the next start in this work directory, such as one with ``--resume auto``,
+    then knows which video it was and does not open it. A hang there is
+    noticed by nobody.
+
     Without robust data sets it does nothing.
 
     Args:
         filename: Name of the list in the work directory.
+        time_limit: Seconds that a data worker has for one sample, if the
+            loader's own ``timeout`` is not set. Less than the time-out of
+            the process group.
 
     Raises:
+        ConfigError: The time limit is not above 0.
         TooManyBadVideosError: At the end of an epoch, when all nodes
             together have more broken videos than the data set allows.
     """
@@ -46,36 +62,86 @@ class BadVideoHook(Hook):
     # errors come before anything is logged
     priority = 'HIGH'
 
-    def __init__(self, filename: str = 'bad_videos.txt') -> None:
+    def __init__(
+        self, filename: str = 'bad_videos.txt', time_limit: float = 300
+    ) -> None:
+        if not time_limit > 0:
+            raise ConfigError(
+                f'BadVideoHook got time_limit={time_limit}: give the seconds '
+                'that reading one clip may take'
+            )
         self.filename = filename
+        self.time_limit = time_limit
         self.list: BadVideoList | None = None
+        self.notes: dict[str, ReadingNotes] = {}
         self.replaced = 0
 
     def before_run(self, runner: Runner) -> None:
-        self.list = BadVideoList(Path(runner.work_dir) / self.filename)
+        path = Path(runner.work_dir) / self.filename
+        self._list_crash(path)
+        barrier()
+        self.list = BadVideoList(path)
         # what was there before counts for no process
         barrier()
 
+    def _list_crash(self, path: Path) -> None:
+        """Enter the video on which the process before this one crashed."""
+        crash = path.with_name(f'.crash_{get_rank()}')
+        # what only killed it wrote nothing there
+        if not crash.exists() or not crash.stat().st_size:
+            return
+        how = crash.read_text(errors='replace').splitlines()[0]
+        crash.unlink()
+        for subset in _SUBSETS:
+            note = read_notes(_notes_path(path.parent, subset)).get(0)
+            if note is None:
+                continue
+            found = BadVideoList(path)
+            found.condemn(note[1], f'reading it ended in "{how}"', subset)
+            reason = found.condemned(note[1], subset)
+            found.add(note[1], reason, subset)
+            print_log(f'{note[1]}: {reason}', logger='current', level=30)
+
+    def _guard(self, runner: Runner, loader: Any, subset: str) -> ReadingNotes:
+        """Let readers note what they read, and others see to the notes."""
+        if subset not in self.notes:
+            path = _notes_path(runner.work_dir, subset)
+            self.notes[subset] = ReadingNotes(path)
+        notes = self.notes[subset]
+        guard_loader(loader, notes, self.list, subset, self.time_limit)
+        if not loader.num_workers:
+            path = Path(runner.work_dir, f'.crash_{get_rank()}')
+            # keeps it open, for the moment in which nothing can be opened
+            faulthandler.enable(path.open('w'))
+        return notes
+
     def before_train(self, runner: Runner) -> None:
         datasets = list(robust_datasets(runner.train_dataloader.dataset))
+        if not datasets:
+            return
         # the list is that of all data sets, and so is what it may hold
         allowed, total = _allowance(datasets)
+        notes = self._guard(runner, runner.train_dataloader, 'train')
         for dataset in datasets:
-            dataset.attach(self.list, 'train', False, allowed, total)
+            dataset.attach(self.list, 'train', False, allowed, total, notes)
 
     def before_val(self, runner: Runner) -> None:
-        self._attach(runner.val_loop, 'val')
+        self._attach(runner, runner.val_loop, 'val')
 
     def before_test(self, runner: Runner) -> None:
-        self._attach(runner.test_loop, 'test')
+        self._attach(runner, runner.test_loop, 'test')
 
-    def _attach(self, loop: Any, subset: str) -> None:
+    def _attach(self, runner: Runner, loop: Any, subset: str) -> None:
+        datasets = list(robust_datasets(loop.dataloader.dataset))
+        if not datasets:
+            return
         marks = any(
             getattr(metric, 'knows_bad_videos', False)
             for metric in loop.evaluator.metrics
         )
-        for dataset in robust_datasets(loop.dataloader.dataset):
-            dataset.attach(self.list, subset, marks)
+        notes = self._guard(runner, loop.dataloader, subset)
+        for dataset in datasets:
+            dataset.attach(self.list, subset, marks, notes=notes)
 
     def before_train_epoch(self, runner: Runner) -> None:
         self.replaced = 0
@@ -113,6 +179,10 @@ class BadVideoHook(Hook):
                 'those of this node: repair them, or leave them out with '
                 '--exclude of tools/data'
             )
+
+
+def _notes_path(folder: str | Path, subset: str) -> Path:
+    return Path(folder, f'.reading_{subset}_{get_rank()}')
 
 
 def _allowance(datasets: list[SurvivesBadVideos]) -> tuple[float, int]:

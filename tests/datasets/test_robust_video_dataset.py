@@ -12,12 +12,9 @@ from mmengine.dataset import pseudo_collate
 from torch.utils.data import DataLoader
 
 from lgd_mmaction.datasets import RobustRawframeDataset, RobustVideoDataset
-from lgd_mmaction.datasets.bad_videos import (
-    BadVideoList,
-    BrokenVideoError,
-    TooManyBadVideosError,
-)
 from lgd_mmaction.errors import ConfigError, DataError
+from lgd_mmaction.video.bad_videos import BadVideoList
+from lgd_mmaction.video.errors import BrokenVideoError, TooManyBadVideosError
 
 VIDEOS = 40
 META = ('filename', 'frame_dir')
@@ -78,7 +75,12 @@ def test_good_videos_as_stock(videos: Path) -> None:
         np.random.seed(i)
         mine = ours[i]
         np.random.seed(i)
-        assert same(mine, stock[i])
+        other = stock[i]
+        metas = [d['data_samples'].metainfo for d in (mine, other)]
+        assert metas[0] == metas[1]
+        # the two make RGB of YUV in their own ways
+        apart = mine['inputs'].int() - other['inputs'].int()
+        assert apart.abs().float().mean() < 3
     assert ours.name_of(7) == 'v07.mp4'
 
 

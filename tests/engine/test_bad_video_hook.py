@@ -11,15 +11,13 @@ import pytest
 from mmengine.config import Config
 from mmengine.dataset import ConcatDataset
 from mmengine.runner import Runner
+from torch.utils.data import DataLoader
 
 from lgd_mmaction.datasets import RobustVideoDataset
-from lgd_mmaction.datasets.bad_videos import (
-    BadVideoList,
-    BrokenVideoError,
-    TooManyBadVideosError,
-)
 from lgd_mmaction.engine import BadVideoHook
 from lgd_mmaction.errors import DataError
+from lgd_mmaction.video.bad_videos import BadVideoList
+from lgd_mmaction.video.errors import BrokenVideoError, TooManyBadVideosError
 
 VIDEOS = 24
 
@@ -134,8 +132,10 @@ def test_joined_data_sets_count_together(videos, tmp_path) -> None:
     hook = BadVideoHook()
     hook.list = BadVideoList(tmp_path / 'bad_videos.txt')
     data = ConcatDataset(parts)
-    loader = SimpleNamespace(dataset=data)
-    hook.before_train(SimpleNamespace(train_dataloader=loader))
+    loader = DataLoader(data, num_workers=1)
+    hook.before_train(
+        SimpleNamespace(train_dataloader=loader, work_dir=tmp_path)
+    )
     (videos / 'v21.mp4').unlink()
     data[5], data[21]  # more than a tenth of the small one
     assert [row[0] for row in listed(tmp_path)] == ['v05.mp4', 'v21.mp4']

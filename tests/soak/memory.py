@@ -36,7 +36,7 @@ def soak_memory(
     clips = clip_memory(reads, work_dir, seed)
     annotation = annotation_memory(videos, workers, work_dir)
     kept = [
-        clips['own_slope'] < 1 and clips['child_slope'] < 1,
+        clips['slope'] < 1,
         annotation['worker_growth'] < 0.1 * annotation['annotation'] + 8,
     ]
     return dict(
@@ -63,18 +63,15 @@ def private(pid: int | str = 'self') -> float:
 
 
 def clip_memory(reads: int, work_dir: Path, seed: int = 0) -> dict:
-    """Read clips as a data worker does; the slopes of resident memory.
-
-    The child is never replaced here, so that its own growth shows.
+    """Read clips as a data worker does; the slope of resident memory.
 
     Returns:
-        ``reads``, ``seconds``, ``own_slope`` and ``child_slope`` (MiB in
-        1000 reads, by least squares, without the first tenth), ``own_mib``
-        and ``child_mib`` (at the end).
+        ``reads``, ``seconds``, ``slope`` (MiB in 1000 reads, by least
+        squares, without the first tenth) and ``mib`` (at the end).
     """
     from tqdm import tqdm
 
-    from lgd_mmaction.datasets.watched_decoder import WatchedDecoder
+    from lgd_mmaction.video import Video
     from tests.datasets import hostile_corpus
 
     clips = list(hostile_corpus.base_clips(Path(work_dir) / 'clips').values())
@@ -84,25 +81,20 @@ def clip_memory(reads: int, work_dir: Path, seed: int = 0) -> dict:
         clips.append(real / 'part_0.mp4')
         clips.append(real / 'v_BaseballPitch_g01_c01.avi')
     rng = np.random.default_rng(seed)
-    decoder = WatchedDecoder(max_reads=reads + 1, max_rss=1 << 20)
     rows, start = [], time.monotonic()
     for i in tqdm(range(reads), desc='clips', disable=None):
-        clip = clips[i % len(clips)]
-        total, _ = decoder.info(clip)
-        first = int(rng.integers(max(1, total - 15)))
-        decoder.frames(clip, range(first, min(total, first + 16)))
+        with Video(clips[i % len(clips)]) as video:
+            total = video.num_frames
+            first = int(rng.integers(max(1, total - 15)))
+            video.frames(range(first, min(total, first + 16)))
         if i % max(1, reads // 200) == 0:
-            rows.append((i, resident(os.getpid()), resident(decoder.pid)))
-    assert decoder.starts == 1
-    decoder.close()
-    at, own, child = np.array(rows[len(rows) // 10 :]).T
+            rows.append((i, resident(os.getpid())))
+    at, mib = np.array(rows[len(rows) // 10 :]).T
     return dict(
         reads=reads,
         seconds=round(time.monotonic() - start, 1),
-        own_slope=round(float(np.polyfit(at, own, 1)[0] * 1000), 3),
-        child_slope=round(float(np.polyfit(at, child, 1)[0] * 1000), 3),
-        own_mib=round(float(own[-1]), 1),
-        child_mib=round(float(child[-1]), 1),
+        slope=round(float(np.polyfit(at, mib, 1)[0] * 1000), 3),
+        mib=round(float(mib[-1]), 1),
     )
 
 

@@ -1,4 +1,4 @@
-"""Videos that cannot be read: the errors, and the list of a run."""
+"""The list of the videos of a run that cannot be read."""
 
 import fcntl
 import os
@@ -11,12 +11,8 @@ import torch
 from mmengine.dist import get_rank
 from mmengine.logging import print_log
 
-from lgd_mmaction.video.errors import (
-    BrokenVideoError,
-    TooManyBadVideosError,
-)
-
-__all__ = ['BadVideoList', 'BrokenVideoError', 'TooManyBadVideosError']
+# begins the reason of a video that crashed or hung its reader
+_CONDEMNED = 'not opened again: '
 
 
 class BadVideoList:
@@ -28,7 +24,8 @@ class BadVideoList:
     annotation file), reason, subset, rank, data worker (-1: none), time.
     What stood in the file when the list was made, of an earlier run, is kept
     and not counted: a run that is resumed finds and lists its broken videos
-    again.
+    again. Only those on which a reader crashed or hung are remembered, and
+    not opened: their reason says so. To try one again, take out its line.
 
     Args:
         path: The file, made when the first video is found; None keeps the
@@ -38,9 +35,26 @@ class BadVideoList:
     def __init__(self, path: str | os.PathLike | None = None) -> None:
         self.path = None if path is None else Path(path)
         self._found: dict[tuple[str, str], list[str]] = {}
+        self._condemned: dict[tuple[str, str], str] = {}
         self._offset = 0
         if self.path is not None and self.path.exists():
+            self._update()  # what earlier runs condemned
+            self._found.clear()
             self._offset = self.path.stat().st_size
+
+    def condemn(self, name: str, reason: str, subset: str) -> None:
+        """Have a video not opened by data workers that start from now on.
+
+        Args:
+            name: As in the annotation file.
+            reason: What became of who read it.
+            subset: 'train', 'val' or 'test'.
+        """
+        self._condemned[subset, _one_line(name)] = _CONDEMNED + reason
+
+    def condemned(self, name: str, subset: str) -> str | None:
+        """Why a video is not to be opened; None if it may be."""
+        return self._condemned.get((subset, _one_line(name)))
 
     def add(self, name: str, reason: str, subset: str) -> bool:
         """Enter a video; False if this run has it already.
@@ -54,8 +68,7 @@ class BadVideoList:
         fields = [name, reason, subset, str(get_rank())]
         fields.append(str(-1 if worker is None else worker.id))
         fields.append(time.strftime('%Y-%m-%dT%H:%M:%S'))
-        # a name may hold any character
-        fields = [' '.join(field.split()) for field in fields]
+        fields = [_one_line(field) for field in fields]
         if self.path is None:
             return self._enter(fields)
         try:
@@ -113,10 +126,17 @@ class BadVideoList:
 
     def _enter(self, fields: list[str]) -> bool:
         key = (fields[2], fields[0])
+        if fields[1].startswith(_CONDEMNED):
+            self._condemned[key] = fields[1]
         if key in self._found:
             return False
         self._found[key] = fields
         return True
+
+
+def _one_line(text: str) -> str:
+    """A name may hold any character."""
+    return ' '.join(text.split())
 
 
 def _lock(fd: int) -> None:

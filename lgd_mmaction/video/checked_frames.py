@@ -9,8 +9,8 @@ from mmaction.datasets.transforms import RawFrameDecode
 from mmaction.registry import TRANSFORMS
 from mmengine.fileio import FileClient
 
-from lgd_mmaction.datasets.bad_videos import BrokenVideoError
-from lgd_mmaction.datasets.watched_video import PLACEHOLDER_SIZE
+from lgd_mmaction.video.errors import BrokenVideoError
+from lgd_mmaction.video.watched_video import PLACEHOLDER_SIZE
 
 # a cut JPEG decodes to a picture that is grey from somewhere on
 _JPEG_START, _JPEG_END = b'\xff\xd8', b'\xff\xd9'

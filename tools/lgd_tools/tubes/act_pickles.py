@@ -21,8 +21,8 @@ from typing import Any
 
 import numpy as np
 
+from lgd_mmaction.pickles import load_values
 from lgd_tools.cli import ToolError
-from lgd_tools.numpy_pickle import load_numpy_pickle
 from lgd_tools.tubes.sources import (
     SourceTube,
     SourceVideo,
@@ -61,7 +61,7 @@ def read_act(path: Path, coordinates: str) -> ActFile:
     Raises:
         ToolError: It is no such file; names the video and what is wrong.
     """
-    content = load_numpy_pickle(path, "pickle in ACT's format")
+    content = load_values(path, "pickle in ACT's format")
     if not isinstance(content, dict) or not set(KEYS) <= set(content):
         missing = set(KEYS) - set(content if isinstance(content, dict) else ())
         raise ToolError(

@@ -312,15 +312,11 @@ def main(argv: list[str] | None = None) -> int:
     require_file(args.checkpoint, 'checkpoint')
     root = require_dir(args.videos or args.frames, 'folder')
     from lgd_mmaction.detection.annotations import load_tubes
-    from lgd_mmaction.errors import DataError
 
-    try:
-        annotations = load_tubes(args.annotations)
-        videos = list(annotations.videos.values())
-        if args.split:
-            videos = annotations.subset(args.split, args.subset)
-    except DataError as error:
-        raise ToolError(str(error)) from error
+    annotations = load_tubes(args.annotations)
+    videos = list(annotations.videos.values())
+    if args.split:
+        videos = annotations.subset(args.split, args.subset)
     parts = args.out.with_name(f'{args.out.stem}_parts')
     require_same_settings(parts, args)
     template = args.filename_tmpl if args.frames else None

@@ -28,8 +28,8 @@ from typing import Any
 
 import numpy as np
 
+from lgd_mmaction.pickles import load_values
 from lgd_tools.cli import ToolError, make_parser, read_lines
-from lgd_tools.numpy_pickle import load_numpy_pickle
 from lgd_tools.tubes.act_pickles import read_act
 from lgd_tools.tubes.convert import Splits, TubeConversion
 from lgd_tools.tubes.source_args import add_tube_arguments, check_classes
@@ -62,7 +62,7 @@ def read_pyannot(
         ToolError: It is no such file, or labels do not fit the folders;
             names the video.
     """
-    content = load_numpy_pickle(path, 'annotation pickle')
+    content = load_values(path, 'annotation pickle')
     if not isinstance(content, dict) or not content:
         raise ToolError(
             f'{path} is not a dict of videos: give pyannot.pkl, or --act for '

@@ -275,6 +275,6 @@ def test_cleaner_keeps_every_number_of_a_good_tube():
     tube = tube_sources.SourceTube(0, np.arange(7, 57), boxes)
     video = tube_sources.SourceVideo('a/b', 57, WIDTH, HEIGHT, [tube])
     cleaner = tube_sources.TubeCleaner(strict=True)
-    [(label, start, got)] = cleaner.clean(video, 1)
+    [(label, start, got)] = cleaner.clean(video)
     assert (label, start) == (0, 7)
     assert np.abs(got - boxes).max() < 1e-5

@@ -1,33 +1,16 @@
-# LGD-2D, ResNet-101, UCF101-24 split 1, flow: detection, fine-tuned from
-# lgd2d_flow_k400.py.
-#
-# Train:     bash tools/dist_train.sh configs/lgd2d_flow_ucf101_24.py 8
-# Test:      bash tools/dist_test.sh configs/lgd2d_flow_ucf101_24.py \
-#                work_dirs/lgd2d_flow_ucf101_24/epoch_20.pth 8
-# Hardware:  written for 8 GPUs with 8 triples each (batch 64); memory not
-#            measured here
-# Published: no number known for this network
-# Measured:  not measured here
+# Detection: LGD-2D, ResNet-101, UCF101-24, flow. Numbers: docs/configs.md
 _base_ = [
-    '_base_/models/lgd2d_flow_det_r50.py',
-    '_base_/datasets/ucf101_24_tubes_flow_240.py',
-    '_base_/pipelines/lgd2d_det_frames.py',
-    '_base_/schedules/det_sgd_20e.py',
-    '_base_/det_runtime.py',
+    '_base_/lgd2d_detection_flow.py',
+    '_base_/data/ucf101_24_flow_240.py',
 ]
 
 # or work_dirs/lgd2d_flow_k600/epoch_50.pth
 load_from = 'work_dirs/lgd2d_flow_k400/epoch_50.pth'
 model = dict(
-    backbone=dict(depth=101),
-    roi_head=dict(bbox_head=dict(num_classes=24)),
+    backbone=dict(depth=101), roi_head=dict(bbox_head=dict(num_classes=24))
 )
-train_dataloader = dict(
-    batch_size=8,
-    dataset=dict(pipeline=_base_.train_pipeline),
-)
-val_dataloader = dict(dataset=dict(pipeline=_base_.test_pipeline))
-test_dataloader = dict(dataset=dict(pipeline=_base_.test_pipeline))
+train_dataloader = dict(dataset=_base_.data.train)
+val_dataloader = test_dataloader = dict(dataset=_base_.data.test)
+val_evaluator = test_evaluator = _base_.data.metric
 # about 166,000 test frames: validation once, after the last epoch
 train_cfg = dict(val_begin=20, val_interval=20)
-auto_scale_lr = dict(base_batch_size=64)

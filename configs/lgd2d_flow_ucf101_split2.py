@@ -1,21 +1,4 @@
-# LGD-2D, ResNet-101, UCF101 split 2, flow: fine-tuned from lgd2d_flow_k400.py,
-# new classifiers, both stages.
-#
-# Train:     bash tools/dist_train.sh configs/lgd2d_flow_ucf101_split2.py 8
-# Test:      bash tools/dist_test.sh configs/lgd2d_flow_ucf101_split2.py \
-#                work_dirs/lgd2d_flow_ucf101_split2/epoch_30.pth 8
-# Hardware:  written for 8 GPUs with 16 triple frames each (batch 128); memory
-#            not measured here
-# Published: no number known for this network
-# Measured:  not measured here
-_base_ = './lgd2d_flow_ucf101_split1.py'
-
-train_dataloader = dict(
-    dataset=dict(ann_file='data/ucf101/ucf101_train_split_2_rawframes.txt')
-)
-val_dataloader = dict(
-    dataset=dict(ann_file='data/ucf101/ucf101_val_split_2_rawframes.txt')
-)
-test_dataloader = dict(
-    dataset=dict(ann_file='data/ucf101/ucf101_val_split_2_rawframes.txt')
-)
+# lgd2d_flow_ucf101_split1.py on split 2. Numbers: docs/configs.md
+_base_ = 'lgd2d_flow_ucf101_split1.py'
+train_dataloader = dict(dataset=_base_.data.split2.train)
+val_dataloader = test_dataloader = dict(dataset=_base_.data.split2.val)

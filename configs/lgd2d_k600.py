@@ -1,34 +1,9 @@
-# LGD-2D, ResNet-101, Kinetics-600 RGB: triple frames at 224x224, both stages
-# in one run.
-#
-# Train:     bash tools/dist_train.sh configs/lgd2d_k600.py 8
-# Test:      bash tools/dist_test.sh configs/lgd2d_k600.py \
-#                work_dirs/lgd2d_k600/epoch_50.pth 8
-# Hardware:  written for 8 GPUs with 16 triple frames each (batch 128); memory
-#            not measured here
-# Published: no number known for this network
-# Measured:  not measured here
-_base_ = [
-    '_base_/models/lgd2d_r50.py',
-    '_base_/datasets/kinetics600_rgb.py',
-    '_base_/pipelines/lgd2d_rgb.py',
-    '_base_/schedules/two_stage_sgd_50e.py',
-    '_base_/default_runtime.py',
-]
+# LGD-2D, ResNet-101, Kinetics-600, RGB. Numbers: docs/configs.md
+_base_ = ['_base_/lgd2d_rgb.py', '_base_/data/kinetics600_rgb.py']
 
 model = dict(
     backbone=dict(depth=101, pretrained='torchvision://resnet101'),
     cls_head=dict(num_classes=600),
 )
-train_dataloader = dict(
-    batch_size=16,
-    dataset=dict(pipeline=_base_.train_pipeline),
-)
-val_dataloader = dict(
-    batch_size=16,
-    dataset=dict(pipeline=_base_.val_pipeline),
-)
-test_dataloader = dict(
-    dataset=dict(pipeline=_base_.test_pipeline),
-)
-auto_scale_lr = dict(base_batch_size=128)
+train_dataloader = dict(dataset=_base_.data.train)
+val_dataloader = test_dataloader = dict(dataset=_base_.data.val)

@@ -1,13 +1,4 @@
-# LGD-2D, ResNet-50, Kinetics-600 RGB: triple frames at 224x224, both stages in
-# one run.
-#
-# Train:     bash tools/dist_train.sh configs/lgd2d_r50_k600.py 8
-# Test:      bash tools/dist_test.sh configs/lgd2d_r50_k600.py \
-#                work_dirs/lgd2d_r50_k600/epoch_50.pth 8
-# Hardware:  written for 8 GPUs with 16 triple frames each (batch 128); memory
-#            not measured here
-# Published: no number known for this network
-# Measured:  not measured here
-_base_ = './lgd2d_k600.py'
+# LGD-2D, ResNet-50, Kinetics-600, RGB. Numbers: docs/configs.md
+_base_ = 'lgd2d_k600.py'
 
 model = dict(backbone=dict(depth=50, pretrained='torchvision://resnet50'))

@@ -1,37 +1,8 @@
-# LGD-3D, ResNet-101, UCF101 split 1, flow: fine-tuned from lgd3d_flow_k400.py,
-# new classifiers, both stages.
-#
-# Train:     bash tools/dist_train.sh configs/lgd3d_flow_ucf101_split1.py 8
-# Test:      bash tools/dist_test.sh configs/lgd3d_flow_ucf101_split1.py \
-#                work_dirs/lgd3d_flow_ucf101_split1/epoch_30.pth 8
-# Hardware:  written for 8 GPUs with 8 clips each (batch 64); memory not
-#            measured here
-# Published: 96.8 top-1, mean of 3 splits (recalled), ResNet-101 LGD-3D with
-#            128-frame clips: no target for this config
-# Measured:  not measured here
-_base_ = [
-    '_base_/models/lgd3d_flow_r50.py',
-    '_base_/datasets/ucf101_flow.py',
-    '_base_/pipelines/lgd3d_flow.py',
-    '_base_/schedules/two_stage_sgd_finetune_30e.py',
-    '_base_/default_runtime.py',
-]
+# LGD-3D, ResNet-101, UCF101 split 1, flow. Numbers: docs/configs.md
+_base_ = ['_base_/lgd3d_finetune_flow.py', '_base_/data/ucf101_flow.py']
 
 # or work_dirs/lgd3d_flow_k600/epoch_50.pth
 load_from = 'work_dirs/lgd3d_flow_k400/epoch_50.pth'
-model = dict(
-    backbone=dict(depth=101, pretrained=None),
-    cls_head=dict(num_classes=101),
-)
-train_dataloader = dict(
-    batch_size=8,
-    dataset=dict(pipeline=_base_.train_pipeline),
-)
-val_dataloader = dict(
-    batch_size=8,
-    dataset=dict(pipeline=_base_.val_pipeline),
-)
-test_dataloader = dict(
-    dataset=dict(pipeline=_base_.test_pipeline),
-)
-auto_scale_lr = dict(base_batch_size=64)
+model = dict(cls_head=dict(num_classes=101))
+train_dataloader = dict(dataset=_base_.data.split1.train)
+val_dataloader = test_dataloader = dict(dataset=_base_.data.split1.val)

@@ -1,13 +1,6 @@
-# The flow stream of quickstart_tubes_lgd3d.py.
-#
-# Train:     python tools/run_detection_example.py --flow, or by hand
-#                python tools/train.py configs/quickstart_tubes_lgd3d_flow.py
-# Test:      python tools/test.py configs/quickstart_tubes_lgd3d_flow.py \
-#                work_dirs/quickstart_tubes_lgd3d_flow/epoch_3.pth
-# Hardware:  written for 2 CPU cores
-# Published: no number, these are generated videos (4 classes)
-# Measured:  96.3 frame-mAP@0.5, generated videos in the style of J-HMDB (seed
-#            0, chance 18.6); fused with RGB 96.3
+# The flow stream of quickstart_tubes_lgd3d.py;
+# `python tools/run_detection_example.py --flow` runs it.
+# Numbers: docs/configs.md
 _base_ = './quickstart_tubes_lgd3d.py'
 
 # of tools/data/extract_flow.py --short-side 72 --bound 5

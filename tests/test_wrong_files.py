@@ -63,6 +63,30 @@ def test_config_errors_name_file_and_line(
         assert re.search(message, said), said
 
 
+def test_config_errors_find_what_a_comprehension_wrote(
+    tmp_path: Path, refused: Callable
+) -> None:
+    """As the data bases: ``data = {part: dict(...) for part in ...}``."""
+    (tmp_path / 'data.py').write_text(
+        'data = {\n'
+        '    part: dict(\n'
+        "        ann_fil=f'{part}.txt',\n"
+        '    )\n'
+        "    for part in ('train', 'val')\n"
+        '}\n'
+    )
+    (tmp_path / 'model.py').write_text(CONFIG)
+    (tmp_path / 'config.py').write_text(
+        "_base_ = ['model.py', 'data.py']\n"
+        'train_dataloader = dict(\n'
+        "    dataset={'type': 'RobustVideoDataset', **_base_.data.train}\n"
+        ')\n'
+    )
+    said = refused('train.py', tmp_path / 'config.py')
+    assert 'data.py:3: train_dataloader.dataset: ' in said
+    assert "takes no argument 'ann_fil'; did you mean 'ann_file'" in said
+
+
 def lines_of(folder: Path) -> dict[str, tuple[Callable, str]]:
     """Parsers of lists, each with a file whose third line is wrong."""
     from lgd_tools.cli import read_label_map, read_list

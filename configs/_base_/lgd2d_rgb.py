@@ -24,29 +24,26 @@ model = dict(
 # val    one triple, centre crop: cheap, during training only
 # test   10 uniformly sampled triples, short side 240, no crop
 train_pipeline = [
-    dict(type='WatchedVideoInit'),
+    dict(type='VideoOpen'),
     dict(type='UniformSample', clip_len=3, num_clips=1),
-    dict(type='WatchedVideoDecode'),
-    dict(type='Resize', scale=(-1, 240)),
+    dict(type='VideoDecode', scale=(-1, 240)),
     dict(type='RandomCrop', size=224),
     dict(type='Flip', flip_ratio=0.5),
     dict(type='FormatShape', input_format='NCTHW'),
     dict(type='PackActionInputs'),
 ]
 val_pipeline = [
-    dict(type='WatchedVideoInit'),
+    dict(type='VideoOpen'),
     dict(type='UniformSample', clip_len=3, num_clips=1, test_mode=True),
-    dict(type='WatchedVideoDecode'),
-    dict(type='Resize', scale=(-1, 240)),
+    dict(type='VideoDecode', scale=(-1, 240)),
     dict(type='CenterCrop', crop_size=224),
     dict(type='FormatShape', input_format='NCTHW'),
     dict(type='PackActionInputs'),
 ]
 test_pipeline = [
-    dict(type='WatchedVideoInit'),
+    dict(type='VideoOpen'),
     dict(type='UniformSample', clip_len=3, num_clips=10, test_mode=True),
-    dict(type='WatchedVideoDecode'),
-    dict(type='Resize', scale=(-1, 240)),
+    dict(type='VideoDecode', scale=(-1, 240)),
     *_base_.test_pipeline[-2:],
 ]
 # 8 GPUs with 16 triples each

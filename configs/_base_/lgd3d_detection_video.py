@@ -1,8 +1,8 @@
 # lgd3d_detection.py from videos instead of folders of frames.
 _base_ = 'lgd3d_detection.py'
 
-__open = dict(type='WatchedVideoInit')
-__decode = dict(type='WatchedVideoDecode')
+__open = dict(type='VideoOpen')
+__decode = dict(type='VideoDecode')
 train_pipeline = [
     __open,
     _base_.train_pipeline[0],

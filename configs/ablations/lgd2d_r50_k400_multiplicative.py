@@ -1,15 +1,6 @@
 # LGD-2D, ResNet-50, Kinetics-400, ablation of the block: the global vector
 # gates the local features instead of adding to them.
-#
-# Train:     bash tools/dist_train.sh \
-#                configs/ablations/lgd2d_r50_k400_multiplicative.py 8
-# Test:      bash tools/dist_test.sh \
-#                configs/ablations/lgd2d_r50_k400_multiplicative.py \
-#                work_dirs/lgd2d_r50_k400_multiplicative/epoch_50.pth 8
-# Hardware:  written for 8 GPUs with 16 triple frames each (batch 128); memory
-#            not measured here
-# Published: no number known for this network
-# Measured:  not measured here
+# Numbers: docs/configs.md
 _base_ = '../lgd2d_r50_k400.py'
 
 model = dict(backbone=dict(diffusion=dict(form='multiplicative')))

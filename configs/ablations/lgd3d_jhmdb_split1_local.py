@@ -1,15 +1,6 @@
 # LGD-3D, ResNet-101, J-HMDB split 1, ablation of detection: RoI features of
 # the local path alone, as in the paper.
-#
-# Train:     bash tools/dist_train.sh \
-#                configs/ablations/lgd3d_jhmdb_split1_local.py 8
-# Test:      bash tools/dist_test.sh \
-#                configs/ablations/lgd3d_jhmdb_split1_local.py \
-#                work_dirs/lgd3d_jhmdb_split1_local/epoch_20.pth 8
-# Hardware:  written for 8 GPUs with 4 clips each (batch 32); memory not
-#            measured here
-# Published: no number known for this network
-# Measured:  not measured here
+# Numbers: docs/configs.md
 _base_ = '../lgd3d_jhmdb_split1.py'
 
 model = dict(

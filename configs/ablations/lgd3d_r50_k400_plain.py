@@ -1,16 +1,7 @@
 # LGD-3D, ResNet-50, Kinetics-400, ablation of the block: no global path at
 # all, under the kernelized classifier of the local feature.
 # (plain_3d_r50_k400.py is the plain network under the stock linear head.)
-#
-# Train:     bash tools/dist_train.sh \
-#                configs/ablations/lgd3d_r50_k400_plain.py 8
-# Test:      bash tools/dist_test.sh \
-#                configs/ablations/lgd3d_r50_k400_plain.py \
-#                work_dirs/lgd3d_r50_k400_plain/epoch_50.pth 8
-# Hardware:  written for 8 GPUs with 8 clips each (batch 64); memory not
-#            measured here
-# Published: no number known for this network
-# Measured:  not measured here
+# Numbers: docs/configs.md
 _base_ = '../lgd3d_r50_k400.py'
 
 model = dict(

@@ -1,15 +1,6 @@
 # The stock SlowOnly baseline with a global path: another backbone.type, and a
 # head that takes (local, global).
-#
-# Train:     bash tools/dist_train.sh \
-#                configs/examples/slowonly_lgd_r50_k400.py 8
-# Test:      bash tools/dist_test.sh \
-#                configs/examples/slowonly_lgd_r50_k400.py \
-#                work_dirs/slowonly_lgd_r50_k400/epoch_150.pth 8
-# Hardware:  written for 8 GPUs with 16 clips each (the stock recipe); memory
-#            not measured here
-# Published: no number known for this network
-# Measured:  not measured here
+# Numbers: docs/configs.md
 _base_ = (
     'mmaction::recognition/'
     'slowonly/slowonly_imagenet-pretrained-r50_8xb16-4x16x1-steplr-150e_kinetics400-rgb.py'

@@ -1,37 +1,10 @@
-# Linear probe on HMDB51 split 1: the frozen local feature P(x_L) of LGD-2D
-# trained on Kinetics-400.
-#
-# Train:     bash tools/dist_train.sh \
-#                configs/probes/lgd2d_hmdb51_split1_local.py 8
-# Test:      bash tools/dist_test.sh \
-#                configs/probes/lgd2d_hmdb51_split1_local.py \
-#                work_dirs/lgd2d_hmdb51_split1_local/epoch_30.pth 8
-# Hardware:  written for 8 GPUs with 16 triple frames each (batch 128); memory
-#            not measured here
-# Published: no number known for this network
-# Measured:  not measured here
-_base_ = [
-    '../_base_/models/lgd2d_r50.py',
-    '../_base_/datasets/hmdb51_rgb.py',
-    '../_base_/pipelines/lgd2d_rgb.py',
-    '../_base_/schedules/probe_sgd_30e.py',
-    '../_base_/default_runtime.py',
-]
+# Linear probe of the frozen local feature P(x_L): LGD-2D on HMDB51 split 1.
+# Numbers: docs/configs.md
+_base_ = '../lgd2d_hmdb51_split1.py'
 
-load_from = 'work_dirs/lgd2d_k400/epoch_50.pth'
 model = dict(
-    backbone=dict(depth=101, pretrained=None, frozen_stages=4),
-    cls_head=dict(num_classes=51, features=('local',)),
+    backbone=dict(frozen_stages=4), cls_head=dict(features=('local',))
 )
-train_dataloader = dict(
-    batch_size=16,
-    dataset=dict(pipeline=_base_.train_pipeline),
-)
-val_dataloader = dict(
-    batch_size=16,
-    dataset=dict(pipeline=_base_.val_pipeline),
-)
-test_dataloader = dict(
-    dataset=dict(pipeline=_base_.test_pipeline),
-)
-auto_scale_lr = dict(base_batch_size=128)
+optim_wrapper = dict(optimizer=dict(lr=0.01))
+# stage 1 throughout, whatever stage the loaded checkpoint was in
+custom_hooks = [dict(type='TwoStageHook', switch_epoch=30)]

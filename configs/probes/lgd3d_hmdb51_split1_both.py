@@ -1,15 +1,6 @@
-# Linear probe on HMDB51 split 1: the frozen local and global features, a
-# classifier each of LGD-3D trained on Kinetics-400.
-#
-# Train:     bash tools/dist_train.sh \
-#                configs/probes/lgd3d_hmdb51_split1_both.py 8
-# Test:      bash tools/dist_test.sh \
-#                configs/probes/lgd3d_hmdb51_split1_both.py \
-#                work_dirs/lgd3d_hmdb51_split1_both/epoch_30.pth 8
-# Hardware:  written for 8 GPUs with 8 clips each (batch 64); memory not
-#            measured here
-# Published: no number known for this network
-# Measured:  not measured here
-_base_ = './lgd3d_hmdb51_split1_local.py'
+# Linear probe of both frozen features, a classifier each: LGD-3D on HMDB51
+# split 1.
+# Numbers: docs/configs.md
+_base_ = 'lgd3d_hmdb51_split1_local.py'
 
 model = dict(cls_head=dict(features=('local', 'global')))

@@ -12,6 +12,7 @@ from lgd_mmaction.datasets.watched_video import (
     WatchedVideoDecode,
     WatchedVideoInit,
 )
+from lgd_mmaction.video.transforms import VideoDecode, VideoOpen
 
 __all__ = [
     'ActionTubeDataset',
@@ -20,6 +21,8 @@ __all__ = [
     'RobustVideoDataset',
     'SampleKeyFrames',
     'UnpackFlow',
+    'VideoDecode',
+    'VideoOpen',
     'WatchedVideoDecode',
     'WatchedVideoInit',
 ]

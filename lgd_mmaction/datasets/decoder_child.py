@@ -290,6 +290,5 @@ def main(parent: int, memory: int, threads: int) -> None:
 
 
 if __name__ == '__main__':
-    sys.path.pop(0)  # the folder of this file is no place for modules
     with suppress(BrokenPipeError):
         main(*map(int, sys.argv[1:4]))

@@ -13,8 +13,7 @@ from lgd_mmaction.datasets.robust_video_dataset import SurvivesBadVideos
 from lgd_mmaction.datasets.unpack_flow import UnpackFlow
 from lgd_mmaction.detection.annotations import TubeVideo, load_tubes
 from lgd_mmaction.detection.boxes import box_iou
-from lgd_mmaction.detection.frame_boxes import FrameBoxes
-from lgd_mmaction.detection.proposals import read_proposals
+from lgd_mmaction.detection.proposals import FrameBoxes, read_proposals
 from lgd_mmaction.errors import ConfigError, DataError
 
 TEMPLATES = {'RGB': '{:05}.jpg', 'Flow': 'flow_{}_{:05}.jpg'}
@@ -42,7 +41,7 @@ class ActionTubeDataset(SurvivesBadVideos, BaseActionDataset):
         proposal_scores (p,)  entity_ids (n,) index of the tube
 
     Args:
-        ann_file: Annotation file of :mod:`lgd_mmaction.tubes`.
+        ann_file: Annotation file of :mod:`lgd_mmaction.detection.annotations`.
         pipeline: Transforms; ``SampleKeyFrames`` samples the clip.
         split, subset: Which videos, e.g. ``1`` and ``'train'``.
         data_prefix: ``dict(video=folder)`` of ``<class>/<video><suffix>``,

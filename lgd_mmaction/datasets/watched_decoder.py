@@ -261,8 +261,13 @@ class WatchedDecoder:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             bufsize=0,
-            # address space that numpy's threads would take from the limit
-            env={**os.environ, 'OPENBLAS_NUM_THREADS': '1'},
+            # address space that numpy's threads would take from the limit;
+            # the folder of the script is no place for modules
+            env={
+                **os.environ,
+                'OPENBLAS_NUM_THREADS': '1',
+                'PYTHONSAFEPATH': '1',
+            },
         )
         self.starts += 1
         _set_pipe_size(self._child.stdout.fileno())

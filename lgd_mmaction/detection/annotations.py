@@ -235,51 +235,49 @@ def check_name(name: str) -> None:
 def check_video(video: TubeVideo, num_classes: int) -> None:
     """Raise DataError where a video's annotation cannot be right."""
     check_name(video.name)
+    extent = (
+        f'{video.name} has {video.num_frames} frames of {video.width}x'
+        f'{video.height}; '
+    )
     if min(video.num_frames, video.width, video.height) < 1:
+        raise DataError(f'{extent}all three must be positive')
+    sides = max(video.width, video.height)
+    if video.num_frames > MAX_FRAMES or sides > MAX_SIDE:
         raise DataError(
-            f'{video.name} has {video.num_frames} frames of {video.width}x'
-            f'{video.height}; all three must be positive'
-        )
-    if (
-        video.num_frames > MAX_FRAMES
-        or max(video.width, video.height) > MAX_SIDE
-    ):
-        raise DataError(
-            f'{video.name} has {video.num_frames} frames of {video.width}x'
-            f'{video.height}; at most {MAX_FRAMES} frames with sides of '
-            f'{MAX_SIDE} are read, so correct these numbers'
+            f'{extent}at most {MAX_FRAMES} frames with sides of {MAX_SIDE} '
+            'are read, so correct these numbers'
         )
     for number, tube in enumerate(video.tubes):
-        where = f'tube {number} of {video.name}'
-        if not 0 <= tube.label < num_classes:
-            raise DataError(
-                f'{where} has label {tube.label}, outside 0..{num_classes - 1}'
-            )
-        if not len(tube.boxes):
-            raise DataError(f'{where} has no box')
-        if tube.start < 0 or tube.stop > video.num_frames:
-            raise DataError(
-                f'{where} covers frames {tube.start}..{tube.stop - 1} of a '
-                f'video of {video.num_frames} frames'
-            )
-        boxes = tube.boxes
-        bad = ~np.isfinite(boxes).all(1) | (boxes[:, 2:] <= boxes[:, :2]).any(
-            1
+        fault = _fault(tube, video, num_classes)
+        if fault:
+            raise DataError(f'tube {number} of {video.name} {fault}')
+
+
+def _fault(tube: Tube, video: TubeVideo, num_classes: int) -> str | None:
+    """What is wrong with a tube."""
+    boxes = tube.boxes
+    if not 0 <= tube.label < num_classes:
+        return f'has label {tube.label}, outside 0..{num_classes - 1}'
+    if not len(boxes):
+        return 'has no box'
+    if tube.start < 0 or tube.stop > video.num_frames:
+        return (
+            f'covers frames {tube.start}..{tube.stop - 1} of a video of '
+            f'{video.num_frames} frames'
         )
-        if bad.any():
-            first = int(bad.argmax())
-            raise DataError(
-                f'{where} has {int(bad.sum())} boxes that are not x1 < x2, '
-                f'y1 < y2, first {boxes[first].tolist()} in frame '
-                f'{tube.start + first}'
-            )
-        if (boxes < 0).any() or (
-            boxes > [video.width, video.height] * 2
-        ).any():
-            raise DataError(
-                f'{where} leaves the frame of {video.width}x{video.height}; '
-                'the converters clip and count such boxes'
-            )
+    good = np.isfinite(boxes).all(1) & (boxes[:, 2:] > boxes[:, :2]).all(1)
+    if not good.all():
+        first = int(good.argmin())
+        return (
+            f'has {int((~good).sum())} boxes that are not x1 < x2, y1 < y2, '
+            f'first {boxes[first].tolist()} in frame {tube.start + first}'
+        )
+    if (boxes < 0).any() or (boxes > [video.width, video.height] * 2).any():
+        return (
+            f'leaves the frame of {video.width}x{video.height}; the '
+            'converters clip and count such boxes'
+        )
+    return None
 
 
 def _integer(value: object, name: str) -> int:

@@ -1,4 +1,4 @@
-"""Average precision of a ranked list of detections."""
+"""Average precision (AP), and the greedy matching that it is taken of."""
 
 import numpy as np
 
@@ -21,7 +21,6 @@ def average_precision(
         num_truths: How many there are to find, at least 1.
         kind: 'area' or 'voc'.
     """
-    hits = np.asarray(hits, bool)
     places = np.flatnonzero(hits)
     if not len(places):
         return 0.0
@@ -36,3 +35,30 @@ def average_precision(
     later = places > 0
     before[later] = (found[later] - 1) / places[later]
     return float((precision + before).sum() / 2 / num_truths)
+
+
+def greedy_match(
+    overlaps: np.ndarray, threshold: float | np.ndarray
+) -> np.ndarray:
+    """Which detections are right: each takes the best truth that is free.
+
+    From the first rank on, a detection takes the truth that it overlaps
+    most among those not taken, if by at least the threshold.
+
+    Args:
+        overlaps: (N, D, G) of N groups: D detections by rank, G truths.
+        threshold: Above 0; one number, or (N,) one for each group.
+
+    Returns:
+        (N, D) bool.
+    """
+    free = np.ones((len(overlaps), overlaps.shape[2]), bool)
+    hit = np.zeros(overlaps.shape[:2], bool)
+    groups = np.arange(len(overlaps))
+    for rank in range(overlaps.shape[1]):
+        mine = np.where(free, overlaps[:, rank], -1.0)
+        best = mine.argmax(1)
+        ok = mine[groups, best] >= threshold
+        hit[:, rank] = ok
+        free[groups[ok], best[ok]] = False
+    return hit

@@ -101,41 +101,39 @@ class BoxTable:
         return fields
 
     def _check(self, path: Path) -> None:
-        rows = len(self.boxes) if self.boxes.ndim else -1
-        shapes = {
-            'boxes': (rows, 4),
-            'video': (rows,),
-            'frame': (rows,),
-            'score': (rows,),
-        }
-        for name, shape in shapes.items():
-            array = getattr(self, name)
-            if array is not None and array.shape != shape:
-                raise DataError(
-                    f'{path}: {name} has shape {array.shape}, not {shape}'
-                )
-        if self.scores is not None and (
-            self.scores.ndim != 2 or len(self.scores) != rows
-        ):
-            raise DataError(
-                f'{path}: scores has shape {self.scores.shape}, not '
-                f'({rows}, classes)'
-            )
-        for name in ('video', 'frame', 'frames_video', 'frames_frame'):
-            array = getattr(self, name)
-            if array is not None and array.dtype.kind not in 'iu':
-                raise DataError(f'{path}: {name} does not hold integers')
+        rows = len(self.boxes) if self.boxes.ndim else 0
         tested = [
             None if array is None else array.shape
             for array in (self.frames_video, self.frames_frame)
         ]
-        if tested[0] != tested[1] or (tested[0] and len(tested[0]) != 1):
+        if tested[0] != tested[1]:
             raise DataError(
                 f'{path}: frames_video and frames_frame have shapes '
                 f'{tested[0]} and {tested[1]}, not both (frames,)'
             )
-        if self.videos.ndim != 1 or self.videos.dtype.kind != 'U':
-            raise DataError(f'{path}: videos does not hold names')
+        for name, shape, kinds, content in (
+            ('videos', ('names',), 'U', 'names'),
+            ('video', (rows,), 'iu', 'integers'),
+            ('frame', (rows,), 'iu', 'integers'),
+            ('boxes', (rows, 4), 'f', 'floats'),
+            ('score', (rows,), 'f', 'floats'),
+            ('scores', (rows, 'classes'), 'f', 'floats'),
+            ('frames_video', ('frames',), 'iu', 'integers'),
+            ('frames_frame', ('frames',), 'iu', 'integers'),
+        ):
+            array = getattr(self, name)
+            if array is None:
+                continue
+            if array.ndim != len(shape) or any(
+                isinstance(wanted, int) and wanted != length
+                for wanted, length in zip(shape, array.shape, strict=True)
+            ):
+                raise DataError(
+                    f'{path}: {name} has shape {array.shape}, not '
+                    f'({", ".join(map(str, shape))})'
+                )
+            if array.dtype.kind not in kinds:
+                raise DataError(f'{path}: {name} does not hold {content}')
         kind = self.videos.dtype
         if kind.itemsize:
             codes = self.videos.view(f'{kind.byteorder}u4')
@@ -147,15 +145,11 @@ class BoxTable:
                 check_name(str(name))
         except DataError as error:
             raise DataError(f'{path}: {error}') from None
-        for name in ('boxes', 'score', 'scores'):
-            array = getattr(self, name)
-            if array is not None and array.dtype.kind != 'f':
-                raise DataError(f'{path}: {name} does not hold floats')
         for name in ('video', 'frames_video'):
             index = getattr(self, name)
             if (
                 index is not None
-                and ((index < 0) | (index >= len(self.videos))).any()
+                and not ((index >= 0) & (index < len(self.videos))).all()
             ):
                 raise DataError(
                     f'{path}: {name} points outside the list of videos'

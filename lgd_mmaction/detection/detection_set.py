@@ -5,7 +5,7 @@ once, for every measure: each thing that is not evaluated as it came is
 counted in :class:`Counts`, or an error.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -76,6 +76,16 @@ class DetectionSet:
     video_offset: np.ndarray
     counts: Counts
 
+    def count_truths(self) -> tuple[np.ndarray, np.ndarray]:
+        """(K,) annotated boxes and (K,) annotated tubes of each class."""
+        tubes = [tube for video in self.videos for tube in video.tubes]
+        label = np.array([tube.label for tube in tubes], np.int64)
+        boxes = np.array([len(tube.boxes) for tube in tubes], np.int64)
+        count = np.zeros((2, len(self.classes)), np.int64)
+        np.add.at(count[0], label, boxes)
+        np.add.at(count[1], label, 1)
+        return count[0], count[1]
+
 
 def check_detections(
     table: BoxTable,
@@ -104,14 +114,15 @@ def check_detections(
     """
     videos = annotations.subset(split, subset)
     where = f'{annotations.dataset} {split}/{subset}'
-    if not any(video.tubes for video in videos):
-        raise DataError(f'{where} has no tube; there is nothing to find')
-    counts = Counts(
-        videos=len(videos),
-        frames=sum(video.num_frames for video in videos),
-        boxes=len(table),
-    )
-    position = _positions(table, videos, annotations, where)
+    lengths = np.array([video.num_frames for video in videos], np.int64)
+    # frames are numbered through all videos
+    starts = np.concatenate([[0], np.cumsum(lengths)])
+    counts = Counts(len(videos), int(starts[-1]), len(table))
+
+    def named(number: int) -> str:
+        v = int(np.searchsorted(starts, number, side='right')) - 1
+        return f'frame {number - starts[v]} of {videos[v].name}'
+
     classes = len(annotations.classes)
     if table.scores.shape[1] != classes:
         raise DataError(
@@ -119,28 +130,42 @@ def check_detections(
             f'{annotations.dataset} has {classes} classes; set num_classes '
             'of the bbox head to it, without a background class'
         )
-    lengths = np.array([video.num_frames for video in videos])
+    position = _positions(table, videos, annotations, where)
     video = position[table.video]
     _check_frames(video, table.frame, lengths, videos)
-    good = _finite(table, video, videos, invalid, counts)
-    boxes = _pixels(table, video, videos, good, counts)
-    tested = _tested_frames(table, position, video, lengths, videos)
+    number = starts[video] + table.frame
+    tested = np.unique(number)
+    if table.frames_video is not None:
+        owner = position[table.frames_video]
+        _check_frames(owner, table.frames_frame, lengths, videos)
+        listed = starts[owner] + table.frames_frame
+        _check_tested(listed, tested, named)
+        tested = np.unique(listed)
     counts.missing_frames = counts.frames - len(tested)
     if strict and counts.missing_frames:
-        first = _first_missing(tested, lengths)
+        first = np.setdiff1d(np.arange(counts.frames), tested)[0]
         raise DataError(
             f'{counts.missing_frames} of the {counts.frames} frames of '
-            f'{where} were not tested, first frame {first[1]} of '
-            f'{videos[first[0]].name}; test them, or set strict=False to '
-            'count what is annotated in them as missed'
+            f'{where} were not tested, first {named(first)}; test them, or '
+            'set strict=False to count what is annotated in them as missed'
         )
-    have = np.bincount(video[good], minlength=len(videos))
+
+    valid = _valid(table, number, named, invalid)
+    counts.invalid_boxes = int((~valid).sum())
+    fractions = table.boxes.astype(np.float64)
+    boxes = np.clip(fractions, 0, 1)
+    solid = (boxes[:, 2:] > boxes[:, :2]).all(1)
+    with np.errstate(invalid='ignore'):
+        cut = (np.abs(boxes - fractions) > TOLERANCE).any(1)
+    counts.clipped_boxes = int((valid & solid & cut).sum())
+    counts.empty_boxes = int((valid & ~solid).sum())
+    boxes *= np.array([[v.width, v.height] * 2 for v in videos])[video]
+    rows = np.flatnonzero(valid & solid)
+    have = np.bincount(video[rows], minlength=len(videos))
     counts.videos_without_boxes = int((have == 0).sum())
-    starts = np.concatenate([[0], np.cumsum(lengths)])
-    key = starts[video] + table.frame
-    rows = np.flatnonzero(good)
-    rows = rows[np.argsort(key[rows], kind='stable')]
-    ends = np.searchsorted(key[rows], tested, side='right')
+
+    rows = rows[np.argsort(number[rows], kind='stable')]
+    ends = np.searchsorted(number[rows], tested, side='right')
     tested_video = np.searchsorted(starts, tested, side='right') - 1
     return DetectionSet(
         videos,
@@ -166,26 +191,20 @@ def _positions(
     names = [str(name) for name in table.videos]
     if len(set(names)) != len(names):
         raise DataError('the detections list a video name twice')
-    used = np.zeros(len(names), bool)
-    used[table.video] = True
-    if table.frames_video is not None:
-        used[table.frames_video] = True
-    unknown = [
-        name
-        for name, is_used in zip(names, used, strict=True)
-        if is_used and name not in index
-    ]
+    used = np.union1d(
+        table.video, () if table.frames_video is None else table.frames_video
+    ).astype(np.int64)
+    unknown = [names[i] for i in used if names[i] not in index]
     if unknown:
-        known = unknown[0] in annotations.videos
-        raise DataError(
-            f'{len(unknown)} videos of the detections are not in {where}, '
-            f'first {unknown[0]}'
-            + (
+        hint = '; names are <class>/<video> without a suffix'
+        if unknown[0] in annotations.videos:
+            hint = (
                 ', which is in the annotation file, but not in this subset; '
                 'test the subset that the metric is given'
-                if known
-                else '; names are <class>/<video> without a suffix'
             )
+        raise DataError(
+            f'{len(unknown)} videos of the detections are not in {where}, '
+            f'first {unknown[0]}{hint}'
         )
     return np.array([index.get(name, -1) for name in names], np.int64)
 
@@ -199,106 +218,54 @@ def _check_frames(
     wrong = (frame < 0) | (frame >= lengths[video])
     if wrong.any():
         first = int(wrong.argmax())
-        name = videos[video[first]].name
         raise DataError(
             f'{int(wrong.sum())} detections or tested frames lie outside '
-            f'their video, first frame {int(frame[first])} of {name}, which '
-            f'has frames 0..{lengths[video[first]] - 1}; frames count from 0'
+            f'their video, first frame {int(frame[first])} of '
+            f'{videos[video[first]].name}, which has frames '
+            f'0..{lengths[video[first]] - 1}; frames count from 0'
         )
 
 
-def _finite(
+def _check_tested(
+    listed: np.ndarray, boxed: np.ndarray, named: Callable[[int], str]
+) -> None:
+    """Frames listed as tested are there once, and have all the boxes."""
+    tested, times = np.unique(listed, return_counts=True)
+    twice, stray = tested[times > 1], np.setdiff1d(boxed, tested)
+    if len(twice):
+        raise DataError(
+            f'{len(twice)} frames were tested twice, first '
+            f'{named(twice[0])}; test each once'
+        )
+    if len(stray):
+        raise DataError(
+            f'{len(stray)} frames have boxes but are not listed as tested, '
+            f'first {named(stray[0])}; write the file again'
+        )
+
+
+def _valid(
     table: BoxTable,
-    video: np.ndarray,
-    videos: Sequence[TubeVideo],
+    number: np.ndarray,
+    named: Callable[[int], str],
     invalid: str,
-    counts: Counts,
 ) -> np.ndarray:
-    """(M,) bool, rows that can be evaluated; raises or counts the others."""
-    finite = np.isfinite(table.boxes).all(1) & np.isfinite(table.scores).all(1)
-    ordered = (table.boxes[:, 2:] >= table.boxes[:, :2]).all(1)
-    good = finite & ordered
+    """(M,) bool, rows of finite numbers with x2 >= x1 and y2 >= y1."""
+    good = np.isfinite(table.boxes).all(1) & np.isfinite(table.scores).all(1)
+    good &= (table.boxes[:, 2:] >= table.boxes[:, :2]).all(1)
     if not good.all() and invalid == 'error':
         first = int((~good).argmax())
         raise DataError(
             f'{int((~good).sum())} of {len(good)} detections hold a NaN or '
-            'an infinity, or x2 < x1 or y2 < y1, first in frame '
-            f'{int(table.frame[first])} of {videos[video[first]].name} '
-            f'(box {table.boxes[first].tolist()}); mend the network or the '
-            "file, or leave them out, counted, with invalid='drop'"
+            'an infinity, or x2 < x1 or y2 < y1, first in '
+            f'{named(number[first])} (box {table.boxes[first].tolist()}); '
+            'mend the network or the file, or leave them out, counted, with '
+            "invalid='drop'"
         )
-    counts.invalid_boxes = int((~good).sum())
     negative = good & (table.scores < 0).any(1)
     if negative.any():
-        first = int(negative.argmax())
         raise DataError(
             f'{int(negative.sum())} detections have a negative score, first '
-            f'in frame {int(table.frame[first])} of '
-            f'{videos[video[first]].name}; give probabilities, not logits'
+            f'in {named(number[negative][0])}; give probabilities, not logits'
         )
     return good
-
-
-def _pixels(
-    table: BoxTable,
-    video: np.ndarray,
-    videos: Sequence[TubeVideo],
-    good: np.ndarray,
-    counts: Counts,
-) -> np.ndarray:
-    """(M, 4) float64 boxes in pixels; takes empty ones out of `good`."""
-    boxes = table.boxes.astype(np.float64)
-    inside = np.clip(boxes, 0, 1)
-    with np.errstate(invalid='ignore'):
-        clipped = (np.abs(inside - boxes) > TOLERANCE).any(1) & good
-    empty = (inside[:, 2:] <= inside[:, :2]).any(1) & good
-    counts.clipped_boxes = int((clipped & ~empty).sum())
-    counts.empty_boxes = int(empty.sum())
-    good &= ~empty
-    sizes = np.array([[v.width, v.height] * 2 for v in videos], np.float64)
-    inside *= sizes[video]
-    return inside
-
-
-def _tested_frames(
-    table: BoxTable,
-    position: np.ndarray,
-    video: np.ndarray,
-    lengths: np.ndarray,
-    videos: Sequence[TubeVideo],
-) -> np.ndarray:
-    """(P,) sorted numbers of the tested frames, counted over all videos."""
-    starts = np.concatenate([[0], np.cumsum(lengths)])
-    with_boxes = np.unique(starts[video] + table.frame)
-    if table.frames_video is None or table.frames_frame is None:
-        return with_boxes
-    owner = position[table.frames_video]
-    _check_frames(owner, table.frames_frame, lengths, videos)
-    tested, times = np.unique(
-        starts[owner] + table.frames_frame, return_counts=True
-    )
-    if (times > 1).any():
-        first = tested[times > 1][0]
-        v = int(np.searchsorted(starts, first, side='right')) - 1
-        raise DataError(
-            f'{int((times > 1).sum())} frames were tested twice, first '
-            f'frame {first - starts[v]} of {videos[v].name}; test each once'
-        )
-    stray = np.setdiff1d(with_boxes, tested)
-    if len(stray):
-        v = int(np.searchsorted(starts, stray[0], side='right')) - 1
-        raise DataError(
-            f'{len(stray)} frames have boxes but are not listed as tested, '
-            f'first frame {stray[0] - starts[v]} of {videos[v].name}; write '
-            'the file again'
-        )
-    return tested
-
-
-def _first_missing(tested: np.ndarray, lengths: np.ndarray) -> tuple[int, int]:
-    starts = np.concatenate([[0], np.cumsum(lengths)])
-    there = np.zeros(starts[-1], bool)
-    there[tested] = True
-    first = int((~there).argmax())
-    v = int(np.searchsorted(starts, first, side='right')) - 1
-    return v, int(first - starts[v])

@@ -1,4 +1,4 @@
-"""A loop whose rounds run in child processes."""
+"""Parallel map over forked processes."""
 
 import ctypes
 import multiprocessing
@@ -28,16 +28,11 @@ def map_forked(
 ) -> list:
     """``[function(item) for item in items]``, shared among processes.
 
-    The children are forks, as data workers are: they read what `function`
+    The children are forks: they read what `function` (a closure, say)
     refers to in the parent's memory, and only results are sent. They must
     leave GPUs and thread pools alone, which NumPy arithmetic does. An
     exception in a child is raised here, and so is the death of one
-    (BrokenProcessPool): nothing waits for a child that is no more.
-
-    Args:
-        function: May be a closure.
-        items: What it gets.
-        processes: How many children; 1 for none.
+    (BrokenProcessPool). With one process nothing is forked.
     """
     global _task
     processes = min(processes, len(items))

@@ -1,17 +1,19 @@
-"""Frame-mAP: are the boxes of each single frame right?"""
+"""Frame-AP: are the boxes of each single frame right?"""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from lgd_mmaction.detection.average_precision import average_precision
-from lgd_mmaction.detection.boxes import box_iou
+from lgd_mmaction.detection.average_precision import (
+    average_precision,
+    greedy_match,
+)
+from lgd_mmaction.detection.boxes import CHUNK, box_iou, frame_rows, nms
 from lgd_mmaction.detection.detection_set import DetectionSet
-from lgd_mmaction.detection.suppression import CHUNK, ranked_boxes
 
 
 def frame_ap(
-    data: DetectionSet,
+    detections: DetectionSet,
     thresholds: Sequence[float] = (0.5,),
     nms_iou: float | None = None,
     ap: str = 'area',
@@ -26,7 +28,7 @@ def frame_ap(
     scores rank by video, frame and row.
 
     Args:
-        data: Detections and truth.
+        detections: Detections and truth.
         thresholds: Overlaps (T,), each in (0, 1].
         nms_iou: Class-wise suppression before; None for none.
         ap: 'area' or 'voc', see average_precision.
@@ -35,20 +37,21 @@ def frame_ap(
     Returns:
         (T, K) float64; NaN for classes that have no annotated box.
     """
-    rows, classes = data.scores.shape
-    kept = _kept(data, nms_iou, pixel_offset)
+    rows, classes = detections.scores.shape
+    kept = _kept(detections, nms_iou, pixel_offset)
     hits = np.zeros((len(thresholds), rows, classes), bool)
-    for index, overlaps in _overlaps(data, kept, pixel_offset):
-        row, label = index
+    for row, label, overlaps in _overlaps(detections, kept, pixel_offset):
         for hit, threshold in zip(hits, thresholds, strict=True):
-            ok = _match(overlaps, threshold)
+            ok = greedy_match(overlaps, threshold)
             hit[row[ok], label[ok]] = True
-    truths = count_frame_truths(data)
+    truths, _ = detections.count_truths()
     out = np.full((len(thresholds), classes), np.nan)
     for label in np.flatnonzero(truths):
         mine = np.flatnonzero(kept[:, label])
         # rows lie in the order video, frame, row already
-        ranked = mine[np.argsort(-data.scores[mine, label], kind='stable')]
+        ranked = mine[
+            np.argsort(-detections.scores[mine, label], kind='stable')
+        ]
         for t in range(len(thresholds)):
             out[t, label] = average_precision(
                 hits[t, ranked, label], int(truths[label]), ap
@@ -56,34 +59,23 @@ def frame_ap(
     return out
 
 
-def count_frame_truths(data: DetectionSet) -> np.ndarray:
-    """(K,) annotated boxes of each class, untested frames included."""
-    truths = np.zeros(len(data.classes), np.int64)
-    for video in data.videos:
-        for tube in video.tubes:
-            truths[tube.label] += len(tube.boxes)
-    return truths
-
-
 def _kept(
-    data: DetectionSet, nms_iou: float | None, pixel_offset: float
+    detections: DetectionSet, nms_iou: float | None, pixel_offset: float
 ) -> np.ndarray:
     """(M, K) bool, what class-wise suppression leaves."""
     if nms_iou is None:
-        return np.ones(data.scores.shape, bool)
-    kept = np.zeros(data.scores.shape, bool)
-    frames = len(data.frame)
+        return np.ones(detections.scores.shape, bool)
+    kept = np.zeros(detections.scores.shape, bool)
+    frames = len(detections.frame)
     for first in range(0, frames, 4096):
         last = min(first + 4096, frames)
-        rows = ranked_boxes(
-            data, first, last, nms_iou, pixel_offset=pixel_offset
-        )
+        rows = nms(detections, first, last, nms_iou, pixel_offset=pixel_offset)
         _, label, _ = np.nonzero(rows >= 0)
         kept[rows[rows >= 0], label] = True
     return kept
 
 
-def _truth_groups(data: DetectionSet) -> tuple[np.ndarray, ...]:
+def _truth_groups(detections: DetectionSet) -> tuple[np.ndarray, ...]:
     """Annotated boxes in tested frames, sorted by frame and class.
 
     Returns:
@@ -91,9 +83,12 @@ def _truth_groups(data: DetectionSet) -> tuple[np.ndarray, ...]:
         class in the order of the tubes.
     """
     frames, labels, boxes = [], [], []
-    for v, video in enumerate(data.videos):
-        first, last = data.video_offset[v], data.video_offset[v + 1]
-        tested = data.frame[first:last]
+    for v, video in enumerate(detections.videos):
+        first, last = (
+            detections.video_offset[v],
+            detections.video_offset[v + 1],
+        )
+        tested = detections.frame[first:last]
         for tube in video.tubes:
             a, b = np.searchsorted(tested, [tube.start, tube.stop])
             frames.append(np.arange(first + a, first + b))
@@ -106,65 +101,44 @@ def _truth_groups(data: DetectionSet) -> tuple[np.ndarray, ...]:
     return frame[order], label[order], box[order]
 
 
-def _overlaps(data: DetectionSet, kept: np.ndarray, pixel_offset: float):
+def _overlaps(
+    detections: DetectionSet, kept: np.ndarray, pixel_offset: float
+) -> Iterator[tuple[np.ndarray, ...]]:
     """Overlap of detections and truth, in chunks of (frame, class) groups.
 
     Yields:
-        (row, class) of each detection, both (N, D), and the overlaps
-        (N, D, G): detections of a group by rank, -1 where there is no
-        detection or no truth.
+        Row and class of each detection, both (N, D), and the overlaps
+        (N, D, G): detections of a group by rank, -1 where there is none.
     """
-    frame, label, truth = _truth_groups(data)
+    frame, label, truth = _truth_groups(detections)
     if not len(frame):
         return
     new = np.r_[True, (np.diff(frame) != 0) | (np.diff(label) != 0)]
     begins = np.flatnonzero(new)
     sizes = np.diff(np.r_[begins, len(frame)])
-    numbers = np.diff(data.offset)[frame[begins]]
+    numbers = np.diff(detections.offset)[frame[begins]]
     # groups of like size together, so that padding stays small
     order = np.lexsort((numbers, sizes))
     begins, sizes, numbers = begins[order], sizes[order], numbers[order]
     at = 0
     while at < len(begins):
-        step = max(1, CHUNK // int(sizes[at] * max(1, numbers[at]) * 4))
-        same = int(np.searchsorted(sizes, sizes[at], side='right'))
-        end = min(at + step, same)
-        # within one size, numbers grow: halve until the chunk is bounded
-        while end - at > 1 and (end - at) * sizes[at] * numbers[end - 1] > max(
-            CHUNK, sizes[at] * numbers[at] * 2
-        ):
-            end = at + (end - at) // 2
-        depth = int(numbers[end - 1])
-        group = begins[at:end]
-        at = end
-        if not depth:
-            continue
-        f, c = frame[group][:, None], label[group][:, None]
-        rows = data.offset[f] + np.arange(depth)  # (N, D)
-        there = rows < data.offset[f + 1]
-        rows[~there] = 0
+        size = int(sizes[at])
+        same = int(np.searchsorted(sizes, size, side='right'))
+        cost = numbers[at:same] * np.arange(1, same - at + 1) * size
+        step = max(1, int(np.searchsorted(cost, CHUNK, side='right')))
+        group = begins[at : at + step]
+        at += step
+        c = label[group][:, None]
+        rows, there = frame_rows(detections, frame[group])  # (N, D)
         there &= kept[rows, c]
-        scores = np.where(there, data.scores[rows, c], -np.inf)
+        scores = np.where(there, detections.scores[rows, c], -np.inf)
         rank = np.argsort(-scores, axis=1, kind='stable')
         rows = np.take_along_axis(rows, rank, 1)
         there = np.take_along_axis(there, rank, 1)
-        targets = truth[group[:, None] + np.arange(int(sizes[at - 1]))]
         overlaps = box_iou(
-            data.boxes[rows][:, :, None], targets[:, None], pixel_offset
+            detections.boxes[rows][:, :, None],
+            truth[group[:, None] + np.arange(size)][:, None],
+            pixel_offset,
         )
         overlaps[~there] = -1
-        yield (rows, np.broadcast_to(c, rows.shape)), overlaps
-
-
-def _match(overlaps: np.ndarray, threshold: float) -> np.ndarray:
-    """(N, D) bool, which detections are right; overlaps (N, D, G)."""
-    free = np.ones((len(overlaps), overlaps.shape[2]), bool)
-    hit = np.zeros(overlaps.shape[:2], bool)
-    groups = np.arange(len(overlaps))
-    for rank in range(overlaps.shape[1]):
-        mine = np.where(free, overlaps[:, rank], -1.0)
-        best = mine.argmax(1)
-        ok = mine[groups, best] >= threshold
-        hit[:, rank] = ok
-        free[groups[ok], best[ok]] = False
-    return hit
+        yield rows, np.broadcast_to(c, rows.shape), overlaps

@@ -1,6 +1,7 @@
-"""Read the boxes that a person detector proposes; drop none unreported."""
+"""Boxes by frame, and the reader of those that a person detector proposes."""
 
 import logging
+from dataclasses import dataclass, field
 from os import PathLike
 
 import numpy as np
@@ -8,8 +9,59 @@ from mmengine.logging import print_log
 
 from lgd_mmaction.detection.annotations import TubeVideo
 from lgd_mmaction.detection.box_table import BoxTable
-from lgd_mmaction.detection.frame_boxes import FrameBoxes
 from lgd_mmaction.errors import DataError
+
+
+@dataclass
+class FrameBoxes:
+    """M boxes in order of their frames.
+
+    Frames of all videos are numbered through, so that a frame is one number
+    and its boxes one slice. Flat arrays are shared by the worker processes
+    of a loader; lists of objects would be copied by each of them.
+
+    Attributes:
+        frame: (M,) int64, ascending, numbered through all videos.
+        boxes: (M, 4) float32, x1 y1 x2 y2.
+        extra: More arrays of M rows, by name.
+    """
+
+    frame: np.ndarray
+    boxes: np.ndarray
+    extra: dict[str, np.ndarray] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+    def rows(self, frame: int) -> slice:
+        """The rows of one frame."""
+        first, last = np.searchsorted(self.frame, [frame, frame + 1])
+        return slice(int(first), int(last))
+
+    @classmethod
+    def sorted(
+        cls,
+        frame: np.ndarray,
+        boxes: np.ndarray,
+        order: np.ndarray | None = None,
+        **extra: np.ndarray,
+    ) -> 'FrameBoxes':
+        """From rows in any order.
+
+        Args:
+            frame: (M,) frames, numbered through all videos.
+            boxes: (M, 4) boxes.
+            order: (M,) what orders the boxes of one frame; without it they
+                stay as they come.
+            extra: More arrays of M rows.
+        """
+        keys = (frame,) if order is None else (order, frame)
+        index = np.lexsort(keys)
+        return cls(
+            np.asarray(frame, np.int64)[index],
+            np.asarray(boxes, np.float32).reshape(-1, 4)[index],
+            {name: array[index] for name, array in extra.items()},
+        )
 
 
 def read_proposals(
@@ -28,7 +80,7 @@ def read_proposals(
     over. Boxes that reach out of the frame are clipped, and counted.
 
     Args:
-        path: A file of proposals, see :mod:`lgd_mmaction.detections`.
+        path: A file of proposals, see :mod:`lgd_mmaction.detection.box_table`.
         videos: The videos whose proposals are wanted; their order numbers
             the frames.
         known: Names of all annotated videos.
@@ -87,64 +139,30 @@ def read_proposals(
         order=-score[keep],
         score=score[keep].astype(np.float32),
     )
-    found, spare = _best(found, max_per_frame)
-    _report(
-        path,
-        counts,
-        {
-            'clipped to the frame': int(outside.sum()),
-            f'under a score of {score_thr:g}': int(low.sum()),
-            f'beyond {max_per_frame} a frame': spare,
-        },
-        found,
-        int(lengths.sum()),
-        _never_seen(table, rows, lengths, first),
+    # the first ones of each frame are its best
+    place = np.arange(len(found)) - np.searchsorted(found.frame, found.frame)
+    spare = place >= max_per_frame
+    found = FrameBoxes(
+        found.frame[~spare],
+        found.boxes[~spare],
+        {'score': found.extra['score'][~spare]},
     )
-    return found
-
-
-def _best(found: FrameBoxes, number: int) -> tuple[FrameBoxes, int]:
-    """The first boxes of each frame, and how many that leaves out."""
-    start = np.searchsorted(found.frame, found.frame)
-    keep = np.arange(len(found)) - start < number
-    kept = FrameBoxes(
-        found.frame[keep],
-        found.boxes[keep],
-        {name: array[keep] for name, array in found.extra.items()},
-    )
-    return kept, int((~keep).sum())
-
-
-def _never_seen(
-    table: BoxTable, rows: np.ndarray, lengths: np.ndarray, first: np.ndarray
-) -> int:
-    """Frames at which the detector never looked; 0 where that is unknown."""
-    if table.frames_video is None or table.frames_frame is None:
-        return 0
-    seen = np.zeros(int(lengths.sum()), bool)
-    video, frame = rows[table.frames_video], table.frames_frame
-    good = (video >= 0) & (frame >= 0)
-    good[good] &= frame[good] < lengths[video[good]]
-    seen[first[video[good]] + frame[good]] = True
-    return int((~seen).sum())
-
-
-def _report(
-    path: str | PathLike,
-    dropped: dict[str, int],
-    changed: dict[str, int],
-    found: FrameBoxes,
-    frames: int,
-    never_seen: int,
-) -> None:
-    empty = frames - len(np.unique(found.frame))
-    parts = [f'{n} {what}' for what, n in {**dropped, **changed}.items() if n]
+    level = logging.WARNING if any(counts.values()) else logging.INFO
+    counts |= {
+        'clipped to the frame': int(outside.sum()),
+        f'under a score of {score_thr:g}': int(low.sum()),
+        f'beyond {max_per_frame} a frame': int(spare.sum()),
+    }
+    parts = [f'{n} {what}' for what, n in counts.items() if n]
+    frames = int(lengths.sum())
     print_log(
-        f'{path}: {len(found)} proposals in {frames} frames, {empty} of them '
-        f'without any; {", ".join(parts) or "none left out"}',
+        f'{path}: {len(found)} proposals in {frames} frames, '
+        f'{frames - len(np.unique(found.frame))} of them without any; '
+        f'{", ".join(parts) or "none left out"}',
         logger='current',
-        level=logging.WARNING if any(dropped.values()) else logging.INFO,
+        level=level,
     )
+    never_seen = _never_seen(table, rows, lengths)
     if never_seen:
         print_log(
             f'{path}: the detector never looked at {never_seen} of the '
@@ -153,3 +171,18 @@ def _report(
             logger='current',
             level=logging.WARNING,
         )
+    return found
+
+
+def _never_seen(
+    table: BoxTable, video: np.ndarray, lengths: np.ndarray
+) -> int:
+    """Frames at which the detector never looked; 0 where that is unknown."""
+    if table.frames_video is None:
+        return 0
+    video, frame = video[table.frames_video], table.frames_frame
+    # negative ones are of other videos
+    there = (video >= 0) & (frame >= 0)
+    there &= frame < lengths[np.maximum(video, 0)]
+    seen = np.unique(np.stack([video[there], frame[there]]), axis=1)
+    return int(lengths.sum()) - seen.shape[1]

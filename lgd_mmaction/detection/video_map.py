@@ -1,49 +1,26 @@
-"""Video-mAP: are whole tubes right, in space and in time?"""
+"""Video-AP: are whole tubes right, in space and in time?"""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from lgd_mmaction.detection.annotations import Tube
-from lgd_mmaction.detection.average_precision import average_precision
+from lgd_mmaction.detection.average_precision import (
+    average_precision,
+    greedy_match,
+)
 from lgd_mmaction.detection.boxes import box_iou
 from lgd_mmaction.detection.detection_set import DetectionSet
 from lgd_mmaction.detection.forked import map_forked, usable_cores
-from lgd_mmaction.detection.tube_linking import (
-    Linking,
-    TubeSet,
-    fill_tubes,
-    find_links,
-    select_spans,
-)
-from lgd_mmaction.detection.tube_trimming import Trimming, trim_tubes
+from lgd_mmaction.detection.linking import Linking, link_tubes
+from lgd_mmaction.detection.tubes import Trimming, TubeSet, trim_tubes
 
 # boxes (rows x classes) that are linked at a time: bounds the memory
 GROUP = 3_000_000
 
 
-@dataclass
-class RankedTubes:
-    """What is left of n detected tubes once they have met the truth.
-
-    Attributes:
-        video, label, start: (n,) int, order of the videos included.
-        score: (n,) float64.
-        overlaps: Overlap with each annotated tube of its video and class,
-            in their order, by the index of the tube; tubes that overlap
-            none are not in it.
-    """
-
-    video: np.ndarray
-    label: np.ndarray
-    start: np.ndarray
-    score: np.ndarray
-    overlaps: dict[int, np.ndarray]
-
-
 def video_ap(
-    data: DetectionSet,
+    detections: DetectionSet,
     thresholds: Sequence[float],
     linking: Linking | None = None,
     trimming: Trimming | None = None,
@@ -56,10 +33,11 @@ def video_ap(
     either, times the mean overlap of their boxes over the common frames
     (Saha et al., ACT). The score of a tube is the mean of its frames.
     Matching is that of frame_ap; equal scores rank by video, first frame,
-    then the order in which the tubes began.
+    then the order in which the tubes began. Groups of videos are shared
+    among the processor's cores.
 
     Args:
-        data: Detections and truth.
+        detections: Detections and truth.
         thresholds: Overlaps (T,), each in (0, 1].
         linking: Settings; None for the defaults.
         trimming: Settings; None for no trimming, as for J-HMDB.
@@ -69,137 +47,44 @@ def video_ap(
     Returns:
         (T, K) float64; NaN for classes that have no annotated tube.
     """
-    tubes = build_tubes(data, linking or Linking(), trimming, pixel_offset)
-    return rank_tubes(data, tubes, thresholds, ap)
+    linking = linking or Linking()
 
-
-def build_tubes(
-    data: DetectionSet,
-    linking: Linking,
-    trimming: Trimming | None,
-    pixel_offset: float = 0.0,
-) -> RankedTubes:
-    """Link, trim, filter, and compare with the truth, group by group.
-
-    The groups are shared among the processor's cores.
-    """
-    cores = usable_cores()
-    groups = _groups(data, GROUP // cores)
-
-    def build(group: np.ndarray) -> RankedTubes:
-        return _build_group(data, group, linking, trimming, pixel_offset)
-
-    every = map_forked(build, groups, cores)
-    columns = [
-        np.concatenate([getattr(tubes, name) for tubes in every])
-        for name in ('video', 'label', 'start', 'score')
-    ]
-    overlaps, total = {}, 0
-    for tubes in every:
-        for index, found in tubes.overlaps.items():
-            overlaps[total + index] = found
-        total += len(tubes.score)
-    return RankedTubes(*columns, overlaps)
-
-
-def _build_group(
-    data: DetectionSet,
-    group: np.ndarray,
-    linking: Linking,
-    trimming: Trimming | None,
-    pixel_offset: float,
-) -> RankedTubes:
-    parts, overlaps, total = [], {}, 0
-    wanted = np.zeros((len(data.videos), len(data.classes)), bool)
-    for v in group.tolist():
-        wanted[v, [tube.label for tube in data.videos[v].tubes]] = True
-    links = find_links(data, group, linking, pixel_offset)
-    meets = wanted[links.video, links.label]
-    for with_truth in (True, False):
-        # of tubes that can only be wrong, the score is enough
-        tubes = fill_tubes(data, links.select(meets == with_truth), with_truth)
+    def measure(videos: np.ndarray) -> tuple[np.ndarray, ...]:
+        tubes = link_tubes(detections, videos, linking, pixel_offset)
         if trimming is not None:
             tubes = trim_tubes(tubes, trimming)
-        tubes, score = _filter(tubes, linking)
-        if with_truth:
-            for index, found in _meet_truth(data, group, tubes, pixel_offset):
-                overlaps[total + index] = found
-        total += len(tubes)
-        parts.append((tubes.video, tubes.label, tubes.start, score))
-    columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
-    return RankedTubes(*columns, overlaps)
+        tubes = tubes.drop(linking.min_length, linking.min_score)
+        score = tubes.mean_scores()
+        hits = _hits(detections, videos, tubes, thresholds, pixel_offset)
+        return tubes.label, tubes.video, tubes.start, score, hits
 
-
-def _filter(tubes: TubeSet, linking: Linking) -> tuple[TubeSet, np.ndarray]:
-    """Tubes that are long and sure enough, and their scores."""
-    score, length = tubes.mean_scores(), np.diff(tubes.offset)
-    good = (length >= linking.min_length) & (score >= linking.min_score)
-    if good.all():
-        return tubes, score
-    keep = np.flatnonzero(good)
-    tubes = select_spans(tubes, keep, tubes.offset[keep], length[keep])
-    return tubes, score[keep]
-
-
-def rank_tubes(
-    data: DetectionSet,
-    tubes: RankedTubes,
-    thresholds: Sequence[float],
-    ap: str = 'area',
-) -> np.ndarray:
-    """(T, K) average precision; see video_ap."""
-    truths = np.zeros(len(data.classes), np.int64)
-    for video in data.videos:
-        for tube in video.tubes:
-            truths[tube.label] += 1
+    cores = usable_cores()
+    groups = _groups(detections, GROUP // cores)
+    parts = map_forked(measure, groups, cores)
+    label, video, start, score, hits = map(
+        np.concatenate, zip(*parts, strict=True)
+    )
     # stable: tubes of one video and class are in order of start already,
     # but for runs of one tube, which `start` puts in place
-    order = np.lexsort((tubes.start, tubes.video, -tubes.score, tubes.label))
-    label = tubes.label[order]
-    meets = np.zeros(len(order), bool)
-    meets[list(tubes.overlaps)] = True
-    out = np.full((len(thresholds), len(data.classes)), np.nan)
+    order = np.lexsort((start, video, -score, label))
+    label, hits = label[order], hits[order]
+    _, truths = detections.count_truths()
+    out = np.full((len(thresholds), len(truths)), np.nan)
     for k in np.flatnonzero(truths):
         first, last = np.searchsorted(label, [k, k + 1])
-        mine = order[first:last]
-        close = np.flatnonzero(meets[mine])
-        for t, threshold in enumerate(thresholds):
-            hits = _match(mine, close, tubes, threshold)
-            out[t, k] = average_precision(hits, int(truths[k]), ap)
+        for t in range(len(thresholds)):
+            out[t, k] = average_precision(
+                hits[first:last, t], int(truths[k]), ap
+            )
     return out
 
 
-def _match(
-    ranked: np.ndarray, close: np.ndarray, tubes: RankedTubes, threshold: float
-) -> np.ndarray:
-    """(n,) bool, which of the ranked tubes are right.
-
-    Args:
-        ranked: (n,) indices of tubes of one class.
-        close: Ranks of those that overlap any truth.
-    """
-    hits = np.zeros(len(ranked), bool)
-    taken: dict[int, np.ndarray] = {}
-    for rank in close.tolist():
-        index = int(ranked[rank])
-        overlaps = tubes.overlaps[index]
-        if overlaps.max() < threshold:
-            continue
-        video = int(tubes.video[index])
-        gone = taken.setdefault(video, np.zeros(len(overlaps), bool))
-        mine = np.where(gone, -1.0, overlaps)
-        best = int(mine.argmax())
-        if mine[best] >= threshold:
-            hits[rank] = gone[best] = True
-    return hits
-
-
-def _groups(data: DetectionSet, limit: int) -> list[np.ndarray]:
+def _groups(detections: DetectionSet, limit: int) -> list[np.ndarray]:
     """Indices of videos of like length, `limit` boxes x classes at most."""
-    tested = np.diff(data.video_offset)
+    tested = np.diff(detections.video_offset)
     order = np.argsort(-tested, kind='stable')
-    rows = np.diff(data.offset[data.video_offset])
-    cost = (rows + tested)[order] * len(data.classes)
+    rows = np.diff(detections.offset[detections.video_offset])
+    cost = (rows + tested)[order] * len(detections.classes)
     groups, begin, total = [], 0, 0
     for i, one in enumerate(cost.tolist()):
         if i > begin and total + one > limit:
@@ -210,33 +95,42 @@ def _groups(data: DetectionSet, limit: int) -> list[np.ndarray]:
     return groups
 
 
-def _meet_truth(
-    data: DetectionSet,
-    group: Sequence[int],
+def _hits(
+    detections: DetectionSet,
+    videos: Sequence[int],
     tubes: TubeSet,
+    thresholds: Sequence[float],
     pixel_offset: float,
-):
-    """Yields (index, overlaps with the truth) of tubes that overlap any."""
-    key = tubes.video * len(data.classes) + tubes.label  # ascending
-    for v in sorted(int(v) for v in group):
+) -> np.ndarray:
+    """(n, T) bool, which tubes are right at each threshold."""
+    hits = np.zeros((len(tubes), len(thresholds)), bool)
+    score, classes = tubes.mean_scores(), len(detections.classes)
+    key = tubes.video * classes + tubes.label  # ascending
+    for v in videos:
         truths: dict[int, list[Tube]] = {}
-        for tube in data.videos[v].tubes:
+        for tube in detections.videos[v].tubes:
             truths.setdefault(tube.label, []).append(tube)
         for label, mine in truths.items():
-            k = v * len(data.classes) + label
+            k = v * classes + label
             first, last = np.searchsorted(key, [k, k + 1])
-            found = np.stack(
-                [
-                    tube_overlaps(tubes, first, last, truth, pixel_offset)
-                    for truth in mine
-                ],
+            overlaps = np.stack(
+                [tube_iou(tubes, first, last, t, pixel_offset) for t in mine],
                 axis=1,
             )
-            for i in np.flatnonzero(found.any(1)):
-                yield int(first + i), found[i]
+            # few overlap any truth
+            near = np.flatnonzero(overlaps.any(1))
+            order = np.lexsort(
+                (tubes.start[first + near], -score[first + near])
+            )
+            near = near[order]
+            every = np.broadcast_to(
+                overlaps[near], (len(thresholds), len(near), len(mine))
+            )
+            hits[first + near] = greedy_match(every, np.array(thresholds)).T
+    return hits
 
 
-def tube_overlaps(
+def tube_iou(
     tubes: TubeSet,
     first: int,
     last: int,

@@ -1,4 +1,4 @@
-"""Hooks and the accuracy metric; importing this registers them."""
+"""Hooks and metrics; importing this registers them."""
 
 from lgd_mmaction.engine.accuracy import RobustAccMetric
 from lgd_mmaction.engine.bad_video_hook import BadVideoHook
@@ -6,6 +6,7 @@ from lgd_mmaction.engine.epoch_seed_hook import EpochSeedHook
 from lgd_mmaction.engine.finite_loss_hook import FiniteLossHook
 from lgd_mmaction.engine.preemption_hook import PreemptionHook
 from lgd_mmaction.engine.safe_checkpoint_hook import SafeCheckpointHook
+from lgd_mmaction.engine.tube_metric import TubeMetric
 from lgd_mmaction.engine.two_stage_hook import TwoStageHook
 
 __all__ = [
@@ -15,5 +16,6 @@ __all__ = [
     'PreemptionHook',
     'RobustAccMetric',
     'SafeCheckpointHook',
+    'TubeMetric',
     'TwoStageHook',
 ]

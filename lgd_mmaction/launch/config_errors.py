@@ -121,6 +121,8 @@ def _inner(
             if isinstance(name, ast.Constant):
                 text = str(name.value)
                 yield from _inner((*key, text), name.lineno, item)
+    elif isinstance(value, ast.DictComp):
+        yield from _inner((*key, '*'), value.value.lineno, value.value)
     elif isinstance(value, (ast.List, ast.Tuple)):
         for i, item in enumerate(value.elts):
             yield from _inner((*key, str(i)), item.lineno, item)

@@ -1,6 +1,5 @@
 """Networks, necks and heads; importing this registers them."""
 
-from lgd_mmaction.models import background_head
 from lgd_mmaction.models.diffusion import (
     LocalGlobalDiffusion,
     LowRankProjection,
@@ -14,7 +13,7 @@ from lgd_mmaction.models.lgd_resnet3d import (
     LGDResNet3dSlowOnly,
 )
 from lgd_mmaction.models.pseudo3d import Pseudo3DConv
-from lgd_mmaction.models.roi_features import RoIFeatures
+from lgd_mmaction.models.roi import RoIFeatures
 from lgd_mmaction.models.tensor_sketch import TensorSketch
 
 __all__ = [
@@ -29,5 +28,4 @@ __all__ = [
     'Pseudo3DConv',
     'RoIFeatures',
     'TensorSketch',
-    'background_head',
 ]

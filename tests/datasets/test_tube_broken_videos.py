@@ -12,7 +12,7 @@ from lgd_mmaction.datasets.bad_videos import (
     TooManyBadVideosError,
 )
 from lgd_mmaction.datasets.watched_decoder import _DECODERS
-from lgd_mmaction.detection import TubeMetric
+from lgd_mmaction.engine import TubeMetric
 from lgd_mmaction.errors import DataError
 from tests.datasets import tiny_tubes as tiny
 

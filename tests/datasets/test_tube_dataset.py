@@ -15,7 +15,7 @@ from lgd_mmaction.detection.annotations import (
     TubeVideo,
     save_tubes,
 )
-from lgd_mmaction.detection.frame_boxes import FrameBoxes
+from lgd_mmaction.detection.proposals import FrameBoxes
 from lgd_mmaction.errors import ConfigError, DataError
 from tests.datasets import tiny_tubes as tiny
 

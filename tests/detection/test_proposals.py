@@ -94,6 +94,9 @@ def test_frames_that_were_never_looked_at(
     )
     # all of b/3 and 6 frames of b/2
     assert 'never looked at 30 of the 96 frames' in log.text
+    # frames of videos that are not asked for, or that nobody knows
+    read_proposals(tmp_path / 'p.npz', [data.videos['b/2']], {'b/2'})
+    assert 'never looked at 6 of the 24 frames' in log.text
 
 
 def test_proposals_of_other_videos_or_in_pixels(tmp_path: Path) -> None:

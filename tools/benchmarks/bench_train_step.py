@@ -1,173 +1,270 @@
-"""Time of one training step, networks measured in turn in one run.
+"""Time of a training or test step, networks measured in turn in one run.
 
 Absolute times depend on the machine and on who else uses it; the ratio to the
-first config does so much less, because every round times each network once.
-Weights and clips are random: nothing is downloaded.
+first network does so much less, because every round times each network once.
+Weights and clips are random: nothing is downloaded. The step is forward,
+backward and update (--test: forward), without reading and normalising clips.
 """
 
 import argparse
+import json
+import re
 import statistics
 import time
 from pathlib import Path
 
 import torch
-from mmengine.config import Config
+from mmengine.logging import MMLogger
 from mmengine.registry import init_default_scope
 
 import lgd_mmaction  # noqa: F401  (registers the components)
-from lgd_mmaction.models.kernelized_head import KernelizedHead
+from lgd_tools import benchmark_counts as counts
+from lgd_tools.benchmark_networks import CLASSES, Network, build
 
+HOST = 'mmaction::recognition/'
+PLAIN = 'configs/plain_3d_r50_k400.py'
 DEFAULT = [
-    'configs/plain_3d_r50_k400.py',
-    'configs/lgd3d_r50_k400.py',
-    'mmaction::recognition/i3d/'
+    f'channels_last:{PLAIN}',
+    'channels_last:configs/lgd3d_r50_k400.py',
+    PLAIN,
+    f'stock:{PLAIN}',
+    f'{HOST}r2plus1d/r2plus1d_r34_8xb8-8x8x1-180e_kinetics400-rgb.py',
+    f'{HOST}i3d/'
     'i3d_imagenet-pretrained-r50_8xb8-32x2x1-100e_kinetics400-rgb.py',
-    'mmaction::recognition/slowonly/'
-    'slowonly_r50_8xb16-8x8x1-256e_kinetics400-rgb.py',
+    f'{HOST}slowonly/slowonly_r50_8xb16-8x8x1-256e_kinetics400-rgb.py',
+    'pytorchvideo:r2plus1d_r50',
+    'torchvision:r2plus1d_18',
 ]
 EXAMPLE = """\
-  python tools/benchmarks/bench_train_step.py
-  python tools/benchmarks/bench_train_step.py --batch 64 --dtype bf16 \\
-      configs/plain_3d_k400.py configs/lgd3d_k400.py
+  python tools/benchmarks/bench_train_step.py --batch 8
+  OMP_WAIT_POLICY=passive python tools/benchmarks/bench_train_step.py \\
+      --batch 8 --clock cpu --test
   python tools/benchmarks/bench_train_step.py --frames 3 --size 224 \\
-      configs/plain_2d_r50_k400.py configs/lgd2d_r50_k400.py"""
+      configs/plain_2d_r50_k400.py configs/lgd2d_r50_k400.py
+  # an H100 (an H200: --peak-gbs 4800)
+  python tools/benchmarks/bench_train_step.py --device cuda --dtype bf16 \\
+      --batch 64 --rounds 20 --peak-tflops 989 --peak-gbs 3350 \\
+      --profile work_dirs/profile
+
+torchvision and PyTorchVideo are left out where they are not installed:
+  pip install --no-deps torchvision pytorchvideo fvcore iopath yacs \\
+      parameterized portalocker networkx tabulate"""
 DTYPES = dict(fp32=torch.float32, bf16=torch.bfloat16, fp16=torch.float16)
 
 
 class Candidate:
-    """One network in one stage, with its optimiser.
+    """One network with its optimiser and clips."""
 
-    Args:
-        path: A config; ``mmaction::`` ones of the host too.
-        stage: 1 or 2, or None for a head without stages.
-        args: The command line.
-    """
-
-    def __init__(self, path: str, stage: int | None, args) -> None:
-        from mmaction.registry import MODELS
-        from mmaction.structures import ActionDataSample
-
-        cfg = load(path)
-        cfg.model.backbone.pretrained = None
-        self.name = Path(path).stem + (f', stage {stage}' if stage else '')
-        self.model = MODELS.build(cfg.model)
-        self.model.init_weights()
-        if stage:
-            self.model.cls_head.set_stage(stage)
-        self.model.to(args.device).train()
+    def __init__(self, network: Network, args: argparse.Namespace) -> None:
+        self.name, self.network, self.args = network.name, network, args
+        self.model = network.model.to(args.device).train(not args.test)
+        self.parameters = sum(p.numel() for p in self.model.parameters())
         self.optimiser = torch.optim.SGD(
             self.model.parameters(), lr=1e-3, momentum=0.9
         )
-        shape = (args.batch, 1, 3, args.frames, args.size, args.size)
+        shape = (args.batch, 3, args.frames, args.size, args.size)
         self.clips = torch.randn(shape, device=args.device)
-        self.samples = [
-            ActionDataSample().set_gt_label(i % 400) for i in range(args.batch)
-        ]
-        self.device, self.dtype = args.device, DTYPES[args.dtype]
+        labels = torch.arange(args.batch, device=args.device)
+        self.labels = labels % CLASSES
         self.times: list[float] = []
-        self.memory = 0.0
+        # of one clip forward, two operations a multiply-accumulate
+        self.gmac = counts.flops(lambda: self.test(self.clips[:1])) / 2e9
+        if args.peak_tflops:
+            flop_time = counts.flops(self.step) / (args.peak_tflops * 1e12)
+            byte_time = counts.traffic(self.step) / (args.peak_gbs * 1e9)
+            self.least = max(flop_time, byte_time)
+        if args.compile:
+            network.backbone.compile()
+        for _ in range(args.warmup):
+            self.step()
+        self.memory = counts.peak_memory(self.step, args.device) / 2**30
+
+    def cast(self) -> torch.autocast:
+        dtype = DTYPES[self.args.dtype]
+        mixed = dtype != torch.float32
+        return torch.autocast(self.args.device, dtype, enabled=mixed)
+
+    @torch.no_grad()
+    def test(self, clips: torch.Tensor) -> None:
+        """Scores of clips, with batch norm's averages."""
+        mode = self.model.training
+        self.model.eval()
+        with self.cast():
+            self.model(clips)
+        self.model.train(mode)
 
     def step(self) -> None:
-        """Forward, backward and update; keeps the seconds it took."""
-        cuda = self.device == 'cuda'
-        if cuda:
-            torch.cuda.reset_peak_memory_stats()
-            torch.cuda.synchronize()
-        start = time.perf_counter()
-        mixed = self.dtype != torch.float32
-        with torch.autocast(self.device, self.dtype, enabled=mixed):
-            losses = self.model(self.clips, self.samples, mode='loss')
-            loss = sum(v for k, v in losses.items() if 'loss' in k)
-        self.optimiser.zero_grad()
+        """Forward, backward and update; with --test forward alone."""
+        if self.args.test:
+            return self.test(self.clips)
+        with self.cast():
+            loss = self.model(self.clips, self.labels)
         loss.backward()
         self.optimiser.step()
-        if cuda:
-            torch.cuda.synchronize()
-            self.memory = torch.cuda.max_memory_allocated() / 2**30
-        self.times.append(time.perf_counter() - start)
+        self.optimiser.zero_grad()
         if not loss.isfinite():
             raise SystemExit(f'error: the loss of {self.name} is {loss}.')
 
+    def time(self) -> None:
+        """Append the seconds of a step."""
+        clock = dict(wall=time.perf_counter, cpu=time.process_time)
+        now = clock[self.args.clock]
+        start = now()
+        self.step()
+        if self.args.device == 'cuda':
+            torch.cuda.synchronize()
+        self.times.append(now() - start)
 
-def load(path: str) -> Config:
-    """Read a config, the host's through mmengine's ``pkg::`` scheme."""
-    if '::' in path:
-        from mmengine.hub import get_config
-
-        return get_config(path)
-    return Config.fromfile(path)
-
-
-def stages_of(path: str) -> tuple:
-    head = load(path).model.cls_head.type
-    return (1, 2) if head == KernelizedHead.__name__ else (None,)
-
-
-def table(candidates: list[Candidate], args: argparse.Namespace) -> str:
-    """A markdown table of medians, the first line being the reference."""
-    first = statistics.median(candidates[0].times)
-    lines = [
-        '| network | parameters | s / step | min .. max | clips / s | x first'
-        ' | peak GPU GiB |',
-        '|---|---|---|---|---|---|---|',
-    ]
-    for c in candidates:
-        median = statistics.median(c.times)
-        count = sum(p.numel() for p in c.model.parameters()) / 1e6
-        memory = f'{c.memory:.1f}' if c.memory else '-'
-        lines.append(
-            f'| {c.name} | {count:.1f} M | {median:.3f} | '
-            f'{min(c.times):.3f} .. {max(c.times):.3f} | '
-            f'{args.batch / median:.2f} | {median / first:.2f} | {memory} |'
+    def row(self, first: 'Candidate') -> dict:
+        """The numbers of the table, ratios round by round to ``first``."""
+        seconds = statistics.median(self.times)
+        ratios = sorted(
+            a / b for a, b in zip(self.times, first.times, strict=True)
         )
+        ratio = statistics.median(ratios)
+        row = dict(
+            network=self.name,
+            parameters_m=self.parameters / 1e6,
+            gmac=self.gmac,
+            clips_per_s=self.args.batch / seconds,
+            time_ratio=ratio,
+            time_ratio_min=ratios[0],
+            time_ratio_max=ratios[-1],
+            time_ratio_per_gmac=ratio * first.gmac / self.gmac,
+            step_memory_gib=self.memory,
+            times=self.times,
+        )
+        if self.args.peak_tflops:
+            row['roofline_share'] = self.least / seconds
+        return row
+
+
+def table(rows: list[dict]) -> str:
+    """A markdown table; ratios are of times, the first network being 1."""
+    lines = [
+        '| network | parameters | GMAC / clip | clips / s | time, x first |'
+        ' min .. max | time per GMAC, x first | memory of a step, GiB |',
+        '|---|---|---|---|---|---|---|---|',
+    ]
+    for r in rows:
+        lines.append(
+            f'| {r["network"]} | {r["parameters_m"]:.1f} M | '
+            f'{r["gmac"]:.1f} | {r["clips_per_s"]:.2f} | '
+            f'{r["time_ratio"]:.2f} | {r["time_ratio_min"]:.2f} .. '
+            f'{r["time_ratio_max"]:.2f} | {r["time_ratio_per_gmac"]:.2f} | '
+            f'{r["step_memory_gib"]:.2f} |'
+        )
+    if 'roofline_share' in rows[0]:
+        lines[0] += ' share of the roofline |'
+        lines[1] += '---|'
+        for i, r in enumerate(rows, 2):
+            lines[i] += f' {r["roofline_share"]:.0%} |'
     return '\n'.join(lines)
 
 
-def main() -> None:
+def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description=__doc__.split('\n\n')[0],
         epilog=f'examples:\n{EXAMPLE}',
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument(
-        'configs',
+    add = parser.add_argument
+    add(
+        'networks',
         nargs='*',
         default=DEFAULT,
-        help='the first is the reference',
+        help='the first is the reference: a config, stock:CONFIG, '
+        'pytorchvideo:r2plus1d_r50, torchvision:NAME; channels_last: before '
+        'any of them',
     )
-    parser.add_argument('--batch', type=int, default=2, help='clips a step')
-    parser.add_argument('--frames', type=int, default=16)
-    parser.add_argument('--size', type=int, default=112, help='pixels')
-    parser.add_argument('--rounds', type=int, default=5, help='timed steps')
-    parser.add_argument('--warmup', type=int, default=1, help='untimed steps')
-    parser.add_argument('--dtype', choices=DTYPES, default='fp32')
-    parser.add_argument(
-        '--device', default='cuda' if torch.cuda.is_available() else 'cpu'
+    add('--test', action='store_true', help='forward only')
+    add('--batch', type=int, default=2, help='clips a step')
+    add('--frames', type=int, default=16)
+    add('--size', type=int, default=112, help='pixels')
+    add('--rounds', type=int, default=5, help='timed steps of each')
+    add(
+        '--seconds',
+        type=float,
+        default=float('inf'),
+        help='no new round after this time',
     )
+    add('--warmup', type=int, default=1, help='untimed steps')
+    add('--dtype', choices=DTYPES, default='fp32', help='of autocast')
+    add(
+        '--channels-last',
+        action=argparse.BooleanOptionalAction,
+        help='all networks in channels_last_3d, or none; by default as each '
+        'config or library has it',
+    )
+    add('--compile', action='store_true', help='torch.compile(backbone)')
+    cuda = torch.cuda.is_available()
+    add('--device', choices=('cpu', 'cuda'), default='cuda' if cuda else 'cpu')
+    add('--threads', type=int, help='of the CPU')
+    add(
+        '--clock',
+        choices=('wall', 'cpu'),
+        default='wall',
+        help="cpu: the process's own processor time, of all threads, on a "
+        'machine that others use too; set OMP_WAIT_POLICY=passive, else '
+        'waiting counts as work',
+    )
+    add('--peak-tflops', type=float, help="the GPU's, in --dtype")
+    add('--peak-gbs', type=float, help="of the GPU's memory, GB/s")
+    add('--profile', type=Path, help='folder for a picture of each network')
+    add('--json', type=Path, help='file for the numbers')
+    return parser
+
+
+def main() -> None:
+    parser = make_parser()
     args = parser.parse_args()
+    if args.device == 'cuda' and not torch.cuda.is_available():
+        parser.error('--device cuda: torch sees no GPU here')
+    if bool(args.peak_tflops) != bool(args.peak_gbs):
+        parser.error('--peak-tflops and --peak-gbs belong together')
+    if min(args.batch, args.frames, args.size, args.rounds) < 1:
+        parser.error('--batch, --frames, --size, --rounds must be 1 or more')
+    if args.threads:
+        torch.set_num_threads(args.threads)
     init_default_scope('mmaction')
+    # mmengine reports the start of every single weight
+    MMLogger.get_current_instance().setLevel('ERROR')
     torch.manual_seed(0)
-    candidates = [
-        Candidate(path, stage, args)
-        for path in args.configs
-        for stage in stages_of(path)
-    ]
-    for _ in range(args.warmup + args.rounds):
+    torch.backends.cudnn.benchmark = True  # every step has the same shapes
+    candidates = []
+    for source in args.networks:
+        found = build(source, args.channels_last, args.frames, args.size)
+        if not found:
+            print(f'left out: {source}, its library is not installed')
+        candidates += [Candidate(network, args) for network in found]
+    end = time.monotonic() + args.seconds
+    rounds = 0
+    while rounds < args.rounds and (rounds == 0 or time.monotonic() < end):
         for candidate in candidates:
-            candidate.step()
-    for candidate in candidates:
-        del candidate.times[: args.warmup]
-    name = (
+            candidate.time()
+        rounds += 1
+    rows = [c.row(candidates[0]) for c in candidates]
+    machine = (
         torch.cuda.get_device_name()
         if args.device == 'cuda'
         else f'CPU, {torch.get_num_threads()} threads'
     )
+    layout = {None: '', True: ', channels-last', False: ', contiguous'}
     print(
-        f'{name}, torch {torch.__version__}, {args.dtype}, batch of '
-        f'{args.batch} x {args.frames} x {args.size} x {args.size}, median '
-        f'of {args.rounds} steps, networks in turn\n'
+        f'{machine}, torch {torch.__version__}, '
+        f'{"test" if args.test else "training"} step, {args.dtype}'
+        f'{layout[args.channels_last]}{", compiled" * args.compile}, batch '
+        f'of {args.batch} x {args.frames} x {args.size} x {args.size}, '
+        f'{args.clock} time, median of {rounds} rounds, networks in turn\n'
     )
-    print(table(candidates, args))
+    print(table(rows))
+    if args.json:
+        args.json.write_text(json.dumps(rows, indent=1))
+    if args.profile:
+        args.profile.mkdir(parents=True, exist_ok=True)
+        for c in candidates:
+            name = re.sub(r'\W+', '_', c.name)
+            counts.picture(c.step, args.device, str(args.profile / name))
 
 
 if __name__ == '__main__':

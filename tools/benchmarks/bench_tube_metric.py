@@ -21,7 +21,6 @@ from pathlib import Path
 
 import numpy as np
 
-from lgd_mmaction.detection import TubeMetric
 from lgd_mmaction.detection.annotations import (
     Tube,
     TubeAnnotations,
@@ -29,6 +28,7 @@ from lgd_mmaction.detection.annotations import (
     load_tubes,
     save_tubes,
 )
+from lgd_mmaction.engine import TubeMetric
 from lgd_tools.cli import positive_int, progress, run_main
 
 WIDTH, HEIGHT = 320, 240

@@ -1,94 +1,189 @@
-"""What reading videos in a watched process costs, beside stock decord.
+"""Clips a second and seconds a clip: ours, stock decord, decord by path.
 
-Reads the same clips through DecordInit/DecordDecode and through
-WatchedVideoInit/WatchedVideoDecode, in turn, and prints for each video the
-median seconds of both and their ratio, as a markdown table. The frames are
-compared as well: any difference is an error.
+Every pipeline opens a video, samples, decodes and scales to a short side of
+120, as LGD-3D's does. They read the same videos in turn, in rounds: as they
+are, and re-encoded to a short side of 120 with a key frame every 16, 4 and 1
+frames. A ratio is stock's time over ours (above 1: ours is faster), median
+and range over the rounds.
 """
 
 import argparse
+import shutil
 import statistics
+import subprocess
+import sys
+import tempfile
 import time
+from collections.abc import Callable, Sequence
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from lgd_tools.cli import (
-    ToolError,
-    make_parser,
-    positive_int,
-    require_file,
-    run_main,
-)
+from lgd_tools.cli import make_parser, positive_int, require_file, run_main
 
-EXAMPLE = '  python tools/benchmarks/bench_video_reading.py clips/*.mp4'
-# name: clips, frames of each, what reads so
-READS = {
-    '3 snippets': (3, 1),
-    '1 x 16': (1, 16),
-    '15 x 16': (15, 16),
-}
+EXAMPLE = """\
+  python tools/benchmarks/bench_video_reading.py clips/*.mp4
+  python tools/benchmarks/bench_video_reading.py clips/*.avi --workers 0"""
+# name: (clips, frames of each)
+READS = {'1 x 16': (1, 16), '3 x 1': (3, 1), '15 x 16': (15, 16)}
+SIDE = 120
+KEY_FRAMES = (16, 4, 1)
+# reads of each reader in one round, at least two of each video
+READS_A_ROUND = {'1 x 16': 24, '3 x 1': 24, '15 x 16': 8}
 
 
-def pipeline(init: str, decode: str, clips: int, frames: int):
-    """Open, sample, decode; a callable from a path to the frames."""
+class TorchCodec:
+    """Open, decode and scale with torchcodec, where it is installed."""
+
+    def __init__(self, clips: int, frames: int) -> None:
+        self.clips, self.frames = clips, frames
+
+    def __call__(self, results: dict) -> dict:
+        import cv2
+        from torchcodec.decoders import VideoDecoder
+
+        video = VideoDecoder(
+            results['filename'], dimension_order='NHWC', num_ffmpeg_threads=1
+        )
+        # the middle of each part, as SampleFrames in testing
+        room = max(len(video) - self.frames + 1, 1)
+        starts = (np.arange(self.clips) + 0.5) * room / self.clips
+        at = starts.astype(int)[:, None] + np.arange(self.frames)
+        images = video.get_frames_at(at.ravel().tolist()).data.numpy()
+        h, w = images.shape[1:3]
+        scale = SIDE / min(h, w)
+        size = round(w * scale), round(h * scale)
+        return {'imgs': [cv2.resize(image, size) for image in images]}
+
+
+def pipelines(clips: int, frames: int) -> dict[str, Callable]:
+    """A reader by name: a callable from stock's ``results`` to ``imgs``."""
     from mmengine.dataset import Compose
 
-    steps = Compose(
-        [
-            dict(type=init),
-            dict(
-                type='SampleFrames',
-                clip_len=frames,
-                num_clips=clips,
-                test_mode=True,
-            ),
-            dict(type=decode),
-        ]
+    sample = dict(
+        type='SampleFrames', clip_len=frames, num_clips=clips, test_mode=True
     )
+    resize = dict(type='Resize', scale=(-1, SIDE))
+    made = {
+        'ours': [
+            dict(type='VideoOpen'),
+            sample,
+            dict(type='VideoDecode', scale=(-1, SIDE)),
+        ],
+        'stock': [
+            dict(type='DecordInit'),
+            sample,
+            dict(type='DecordDecode'),
+            resize,
+        ],
+        'decord by path': [
+            dict(type='VideoOpen', engine='decord'),
+            sample,
+            dict(type='VideoDecode'),
+            resize,
+        ],
+    }
+    readers = {name: Compose(steps) for name, steps in made.items()}
+    if find_spec('torchcodec'):
+        readers['torchcodec'] = TorchCodec(clips, frames)
+    return readers
 
-    def read(path: Path) -> np.ndarray:
-        info = dict(filename=str(path), start_index=0, modality='RGB')
-        return np.stack(steps(info)['imgs'])
 
-    return read
+class Reads:
+    """A data set of reads: ``number`` of them, of some videos in turn."""
+
+    def __init__(
+        self, videos: Sequence[Path], read: Callable, number: int
+    ) -> None:
+        self.videos, self.read, self.number = videos, read, number
+
+    def __len__(self) -> int:
+        return self.number
+
+    def __getitem__(self, i: int) -> int:
+        info: dict[str, Any] = dict(
+            filename=str(self.videos[i % len(self.videos)]),
+            start_index=0,
+            modality='RGB',
+        )
+        # only a number is sent: the transfer is the same for everybody
+        return len(self.read(info)['imgs'])
 
 
-def compare(path: Path, clips: int, frames: int, repeats: int) -> list[float]:
-    """[median seconds of stock, of watched], read in turn."""
-    readers = [
-        pipeline('DecordInit', 'DecordDecode', clips, frames),
-        pipeline('WatchedVideoInit', 'WatchedVideoDecode', clips, frames),
-    ]
-    # the first read starts the child and fills the cache of the disk
-    stock, watched = (read(path) for read in readers)
-    if not np.array_equal(stock, watched):
-        raise ToolError(f'{path}: the frames of the two readers differ')
-    seconds: list[list[float]] = [[], []]
-    for _ in range(repeats):
-        for read, spent in zip(readers, seconds, strict=True):
-            start = time.perf_counter()
-            read(path)
-            spent.append(time.perf_counter() - start)
-    return [statistics.median(spent) for spent in seconds]
+def seconds_a_read(reads: Reads, workers: int) -> float:
+    """Through a DataLoader, after its workers have started."""
+    from torch.utils.data import DataLoader
+
+    loader = DataLoader(
+        reads, batch_size=None, num_workers=workers, prefetch_factor=None
+    )
+    numbers = iter(loader)
+    next(numbers)
+    start = time.perf_counter()
+    rest = sum(1 for _ in numbers)
+    return (time.perf_counter() - start) / rest
+
+
+def resized(videos: Sequence[Path], folder: Path, key_frames: int) -> list:
+    """The videos re-encoded by tools/data/resize_videos.py."""
+    source, out = folder / 'source', folder / f'every{key_frames}'
+    if not source.exists():
+        source.mkdir()
+        for video in videos:
+            shutil.copy(video, source)
+    tool = Path(__file__).resolve().parents[1] / 'data' / 'resize_videos.py'
+    options = ['--short-side', str(SIDE), '--key-frames', str(key_frames)]
+    command = [sys.executable, tool, source, out, *options]
+    subprocess.run(command, check=True, capture_output=True)
+    return sorted(p for p in out.rglob('*') if p.suffix in ('.mp4', '.mkv'))
+
+
+def table(
+    title: str, videos: Sequence[Path], args: argparse.Namespace
+) -> None:
+    """Print the rows of one set of videos."""
+    size = sum(video.stat().st_size for video in videos)
+    print(f'\n{title}: {len(videos)} videos, {size / 1024:.0f} KiB\n')
+    print('| read | reader | clips/s | stock / reader, median (range) |')
+    print('|---|---|---|---|')
+    for name, (clips, frames) in READS.items():
+        readers = pipelines(clips, frames)
+        number = max(READS_A_ROUND[name], 2 * len(videos)) + 1
+        times: dict[str, list[float]] = {reader: [] for reader in readers}
+        for _ in range(args.rounds):
+            for reader, read in readers.items():
+                reads = Reads(videos, read, number)
+                times[reader].append(seconds_a_read(reads, args.workers))
+        for reader, spent in times.items():
+            ratios = [
+                stock / own
+                for stock, own in zip(times['stock'], spent, strict=True)
+            ]
+            print(
+                f'| {name} | {reader} | '
+                f'{clips / statistics.median(spent):.1f} | '
+                f'{statistics.median(ratios):.2f} '
+                f'({min(ratios):.2f}-{max(ratios):.2f}) |',
+                flush=True,
+            )
 
 
 def main(args: argparse.Namespace) -> int:
     from mmengine.registry import init_default_scope
 
-    import lgd_mmaction  # noqa: F401
+    import lgd_mmaction  # noqa: F401  (registers the transforms)
 
     init_default_scope('mmaction')
-    print('| video | clips | stock, ms | watched, ms | ratio |')
-    print('|---|---|---|---|---|')
     for path in args.videos:
         require_file(path, 'video')
-        for name, (clips, frames) in READS.items():
-            stock, watched = compare(path, clips, frames, args.repeats)
-            print(
-                f'| {path.name} | {name} | {1000 * stock:.1f} | '
-                f'{1000 * watched:.1f} | {watched / stock:.2f} |',
-                flush=True,
+    table('As they are', args.videos, args)
+    with tempfile.TemporaryDirectory() as folder:
+        for distance in args.key_frames:
+            videos = resized(args.videos, Path(folder), distance)
+            table(
+                f'Short side {SIDE}, key frame every {distance}', videos, args
             )
     return 0
 
@@ -97,10 +192,20 @@ def parse_args() -> argparse.Namespace:
     parser = make_parser(__doc__, EXAMPLE)
     parser.add_argument('videos', type=Path, nargs='+', help='video files')
     parser.add_argument(
-        '--repeats',
+        '--rounds', type=positive_int, default=5, help='of all readers (5)'
+    )
+    parser.add_argument(
+        '--workers',
+        type=int,
+        default=2,
+        help='data workers; 0: the latency of a read (2)',
+    )
+    parser.add_argument(
+        '--key-frames',
         type=positive_int,
-        default=10,
-        help='reads of each kind (10)',
+        nargs='*',
+        default=KEY_FRAMES,
+        help='distances for the re-encoded videos (16 4 1)',
     )
     return parser.parse_args()
 

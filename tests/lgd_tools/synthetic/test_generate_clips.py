@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 
 from lgd_tools.cli import ToolError
-from lgd_tools.synthetic import generate_clips
 from lgd_tools.synthetic.generate_clips import (
     clip_seed,
     generate_dataset,
@@ -50,14 +49,12 @@ def test_equal_seed_equal_frames(task, label, size):
 
 
 def test_equal_seed_equal_frames_in_another_process():
-    tools = Path(generate_clips.__file__).parent
     code = (
-        'import zlib, generate_clips as g;'
+        'import zlib; from lgd_tools.synthetic import generate_clips as g;'
         "print(zlib.crc32(g.render_clip('motion', 'left', (40, 40), 4, 9)))"
     )
     printed = subprocess.run(
         [sys.executable, '-c', code],
-        cwd=tools,
         capture_output=True,
         text=True,
         check=True,
@@ -258,9 +255,10 @@ def test_command_line(tmp_path, capsys):
 
 
 @pytest.mark.slow
-def test_script_prints_one_sentence_and_exits_2(tmp_path):
+def test_script_prints_one_sentence_and_exits_2(tmp_path, repo_root):
     done = subprocess.run(
-        [sys.executable, generate_clips.__file__, '--out', str(tmp_path)]
+        [sys.executable, repo_root / 'tools/data/generate_clips.py']
+        + ['--out', str(tmp_path)]
         + ['--size', '33x48'],
         capture_output=True,
         text=True,

@@ -5,14 +5,14 @@ from pathlib import Path
 
 import numpy as np
 
-from lgd_mmaction.detection.annotations import Tube, TubeAnnotations, TubeVideo
+from lgd_mmaction.detection.annotations import TubeAnnotations, TubeVideo
 from lgd_mmaction.detection.box_table import BoxTable
 from lgd_mmaction.detection.detection_set import (
     DetectionSet,
     check_detections,
 )
-from lgd_mmaction.detection.tube_linking import Linking, link_tubes
-from lgd_mmaction.detection.tube_trimming import Trimming, trim_tubes
+from lgd_mmaction.detection.linking import Linking, link_tubes
+from lgd_mmaction.detection.tubes import Trimming, trim_tubes
 from lgd_tools.cli import ToolError
 from lgd_tools.tubes.pictures import DrawnTube
 
@@ -68,10 +68,10 @@ class Predictions:
         """
         if name not in self.names:
             return []
-        data = self._select(name, frames)
+        detections = self._select(name, frames)
         if not linked:
-            return self._boxes(data, top, score_thr)
-        tubes = link_tubes(data, [0], Linking(nms_iou=nms_iou))
+            return self._boxes(detections, top, score_thr)
+        tubes = link_tubes(detections, [0], Linking(nms_iou=nms_iou))
         if trim:
             tubes = trim_tubes(tubes, Trimming())
         score = tubes.mean_scores()
@@ -98,43 +98,39 @@ class Predictions:
         tested = None
         if table.frames_video is not None:
             tested = table.frames_frame[table.frames_video == index]
-        # a frame of 1 x 1: overlaps do not depend on the unit. The checks
-        # want something to find, so there is one tube, which is not used.
-        any_tube = Tube(0, 0, np.array([[0, 0, 1, 1]], np.float32))
-        video = TubeVideo(name, frames, 1, 1, (any_tube,))
-        return check_detections(
-            BoxTable(
-                np.array([name]),
-                np.zeros(rows.sum(), np.int32),
-                table.frame[rows],
-                table.boxes[rows],
-                scores=table.scores[rows],
-                frames_video=None
-                if tested is None
-                else np.zeros(len(tested), np.int32),
-                frames_frame=tested,
-            ),
-            TubeAnnotations(
-                'video', tuple(self.classes), {'1': {'test': [name]}},
-                {name: video},
-            ),
-            1,
-            invalid='drop',
-        )  # fmt: skip
+        own = BoxTable(
+            np.array([name]),
+            np.zeros(rows.sum(), np.int32),
+            table.frame[rows],
+            table.boxes[rows],
+            scores=table.scores[rows],
+            frames_video=None if tested is None else np.zeros_like(tested),
+            frames_frame=tested,
+        )
+        # a frame of 1 x 1: overlaps do not depend on the unit
+        truth = TubeAnnotations(
+            'video',
+            tuple(self.classes),
+            {'1': {'test': [name]}},
+            {name: TubeVideo(name, frames, 1, 1, ())},
+        )
+        return check_detections(own, truth, 1, invalid='drop')
 
     def _boxes(
-        self, data: DetectionSet, top: int, score_thr: float
+        self, detections: DetectionSet, top: int, score_thr: float
     ) -> list[DrawnTube]:
         """One DrawnTube for each class and rank among a frame's boxes."""
         found: dict[tuple[int, int], list[tuple[int, int]]] = {}
-        for place, frame in enumerate(data.frame):
-            rows = np.arange(data.offset[place], data.offset[place + 1])
-            best = data.scores[rows].max(1)
+        for place, frame in enumerate(detections.frame):
+            rows = np.arange(
+                detections.offset[place], detections.offset[place + 1]
+            )
+            best = detections.scores[rows].max(1)
             rows = rows[np.argsort(-best, kind='stable')][:top]
             ranks: dict[int, int] = {}
             for row in rows:
-                label = int(data.scores[row].argmax())
-                if data.scores[row, label] < score_thr:
+                label = int(detections.scores[row].argmax())
+                if detections.scores[row, label] < score_thr:
                     continue
                 rank = ranks.get(label, 0)
                 ranks[label] = rank + 1
@@ -142,10 +138,10 @@ class Predictions:
         drawn = []
         for (label, _), each in sorted(found.items()):
             frames, rows = (np.array(column) for column in zip(*each))  # noqa: B905
-            scores = data.scores[rows, label]
+            scores = detections.scores[rows, label]
             drawn.append(
                 DrawnTube(
-                    self.classes[label], frames, data.boxes[rows],
+                    self.classes[label], frames, detections.boxes[rows],
                     float(scores.mean()), scores,
                 )
             )  # fmt: skip

@@ -1,0 +1,270 @@
+"""TubeMetric: frame-mAP and video-mAP in the stock val and test loops."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from mmaction.registry import METRICS
+from mmengine.dist import broadcast_object_list, get_rank
+from mmengine.evaluator import BaseMetric
+from mmengine.logging import print_log
+
+from lgd_mmaction.datasets.robust_video_dataset import BAD_KEY
+from lgd_mmaction.detection.annotations import load_tubes
+from lgd_mmaction.detection.box_table import BoxTable
+from lgd_mmaction.detection.protocol import TubeProtocol, evaluate_tubes
+from lgd_mmaction.engine.accuracy import MAX_NAMED
+from lgd_mmaction.errors import ConfigError, DataError
+
+
+@dataclass(frozen=True, slots=True)
+class FrameDetections:
+    """What the head says about one frame.
+
+    Attributes:
+        video: Name in the annotation file.
+        frame: Frame, from 0.
+        boxes: (n, 4) float32, fractions of width and height.
+        scores: (n, K) float32.
+        broken: Why the video cannot be read, or None.
+    """
+
+    video: str
+    frame: int
+    boxes: np.ndarray
+    scores: np.ndarray
+    broken: str | None = None
+
+
+@METRICS.register_module()
+class TubeMetric(BaseMetric):
+    """Frame-mAP and video-mAP of boxes in single frames.
+
+    Collects what a detector says about every tested frame, from all ranks,
+    links the boxes into tubes and measures both against an annotation file
+    (lgd_mmaction.detection.annotations). Gives `tube/frame_mAP@0.5`,
+    `tube/video_mAP@0.2`, `tube/video_mAP@0.5:0.95` ... in [0, 1], and how
+    much was not evaluated as it came: `tube/missing_frames`,
+    `tube/videos_without_boxes`, `tube/dropped_boxes`,
+    `tube/clipped_boxes`.
+
+    Each data sample has `pred_instances` with `bboxes` (n, 4), fractions of
+    width and height, and `scores` (n, K), and `video_id` (name in the
+    annotation file) and `timestamp` (frame, from 0). With
+    `proposal_scores` (n,) the class scores are multiplied by them.
+
+    Args:
+        ann_file: Annotation file of tubes.
+        split: Its split.
+        subset: 'test' or 'train'.
+        frame_thresholds, video_thresholds, video_range, nms_iou, ap,
+            pixel_offset, strict, invalid: See TubeProtocol.
+        linking: Settings of the linking, see Linking.
+        trimming: Settings of the temporal trimming, see Trimming; None for
+            no trimming (J-HMDB), `dict()` for the defaults (UCF101-24).
+        bad_videos: What becomes of videos that cannot be read, in whose
+            place ActionTubeDataset shows marked black clips: 'error', after
+            the test, or 'wrong': nothing was detected in them, and
+            `tube/bad_videos` is how many there are.
+        out_file: Also write the detections here (.npz, a BoxTable), before
+            anything is checked.
+        collect_device, prefix, collect_dir: See BaseMetric.
+
+    Raises:
+        ConfigError: A setting is wrong.
+        DataError: The annotation file or the detections are wrong. On
+            several ranks, the measuring is rank 0's; its error is raised
+            in all of them, so that none waits for ever.
+    """
+
+    default_prefix = 'tube'
+    knows_bad_videos = True
+
+    def __init__(
+        self,
+        ann_file: str,
+        split: int | str,
+        subset: str = 'test',
+        frame_thresholds: Sequence[float] = (0.5,),
+        video_thresholds: Sequence[float] = (0.2, 0.5, 0.75),
+        video_range: bool = True,
+        nms_iou: float | None = None,
+        linking: Mapping | None = None,
+        trimming: Mapping | None = None,
+        ap: str = 'area',
+        pixel_offset: float = 0,
+        strict: bool = False,
+        invalid: str = 'error',
+        bad_videos: str = 'error',
+        out_file: str | None = None,
+        collect_device: str = 'cpu',
+        prefix: str | None = None,
+        collect_dir: str | None = None,
+    ) -> None:
+        super().__init__(collect_device, prefix, collect_dir)
+        if bad_videos not in ('error', 'wrong'):
+            raise ConfigError(
+                f"bad_videos={bad_videos!r} of TubeMetric is not 'error' or "
+                "'wrong'"
+            )
+        self.bad_videos = bad_videos
+        self.protocol = TubeProtocol.from_dicts(
+            linking,
+            trimming,
+            frame_thresholds=frame_thresholds,
+            video_thresholds=video_thresholds,
+            video_range=video_range,
+            nms_iou=nms_iou,
+            ap=ap,
+            pixel_offset=pixel_offset,
+            strict=strict,
+            invalid=invalid,
+        )
+        self.ann_file = ann_file
+        self.split, self.subset = split, subset
+        self.out_file = out_file
+        self.annotations = load_tubes(ann_file)
+        self.annotations.subset(split, subset)  # raises if there is none
+
+    def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
+        """Keep name, frame, boxes and scores of each data sample."""
+        for sample in data_samples:
+            self.results.append(self._read(sample))
+
+    def _read(self, sample: dict) -> FrameDetections:
+        for key in ('video_id', 'timestamp', 'pred_instances'):
+            if key not in sample:
+                raise DataError(
+                    f'TubeMetric needs {key} in every data sample; pack '
+                    'video_id and timestamp with PackActionInputs(meta_keys='
+                    "('video_id', 'timestamp', ...))"
+                )
+        name, frame = str(sample['video_id']), int(sample['timestamp'])
+        found = sample['pred_instances']
+        boxes = _array(found['bboxes'])
+        scores = _array(found['scores'])
+        classes = len(self.annotations.classes)
+        if boxes.shape != (len(boxes), 4) or scores.shape != (
+            len(boxes),
+            classes,
+        ):
+            raise DataError(
+                f'frame {frame} of {name} has bboxes of shape '
+                f'{tuple(boxes.shape)} and scores of shape '
+                f'{tuple(scores.shape)}, not (n, 4) and (n, {classes}); set '
+                f'num_classes={classes} and background_class=False of the '
+                'bbox head'
+            )
+        weights = sample.get('proposal_scores')
+        if weights is not None:
+            weights = _array(weights).reshape(-1)
+            if len(weights) != len(scores):
+                raise DataError(
+                    f'frame {frame} of {name} has {len(scores)} detections '
+                    f'for {len(weights)} proposal scores; they must be of '
+                    'the same boxes'
+                )
+            scores = scores * weights[:, None]
+        return FrameDetections(name, frame, boxes, scores, sample.get(BAD_KEY))
+
+    def compute_metrics(
+        self, results: list[FrameDetections]
+    ) -> dict[str, float]:
+        """Measure what all ranks collected."""
+        bad = {r.video: r.broken for r in results if r.broken}
+        for i, r in enumerate(results):
+            if r.video in bad:  # whatever frames of it could be read
+                results[i] = replace(r, boxes=r.boxes[:0], scores=r.scores[:0])
+        table = box_table(results, len(self.annotations.classes))
+        if self.out_file:
+            table.save(self.out_file)
+            print_log(f'detections: {self.out_file}', logger='current')
+        named = '; '.join(list(bad.values())[:MAX_NAMED])
+        named += '; ...' if len(bad) > MAX_NAMED else ''
+        if bad and self.bad_videos == 'error':
+            remedy = '--cfg-options test_evaluator.bad_videos=wrong'
+            if self.out_file:  # without another test
+                remedy = f'tools/analysis/evaluate_tubes.py {self.out_file}'
+            raise DataError(
+                f'{len(bad)} videos cannot be read, so nothing was measured: '
+                f'{named} (bad_videos.txt in the work directory lists them); '
+                f'repair them, or count all their boxes as missed: {remedy}'
+            )
+        report = evaluate_tubes(
+            table, self.annotations, self.split, self.subset, self.protocol
+        )
+        print_log(f'per cent:\n{report.table()}', logger='current')
+        for text in report.warnings():
+            print_log(text, logger='current', level=logging.WARNING)
+        metrics = report.metrics()
+        if self.bad_videos == 'wrong':
+            metrics['bad_videos'] = len(bad)
+        if bad:
+            print_log(
+                f'{len(bad)} videos cannot be read, and all their boxes '
+                f'count as missed: {named}',
+                logger='current',
+                level=logging.WARNING,
+            )
+        return metrics
+
+    def evaluate(self, size: int) -> dict[str, float]:
+        """As BaseMetric's, but an error of rank 0 is one of every rank."""
+        failure: list[str | None] = [None]
+        compute, error = self.compute_metrics, None
+
+        def guarded(results: list) -> dict[str, float]:
+            nonlocal error
+            try:
+                return compute(results)
+            except Exception as caught:
+                error = caught
+                failure[0] = f'{type(caught).__name__}: {caught}'
+                return {}
+
+        self.compute_metrics = guarded
+        try:
+            metrics = super().evaluate(size)
+        finally:
+            del self.compute_metrics
+        broadcast_object_list(failure)
+        if error is not None:
+            raise error
+        if failure[0] is not None:
+            raise DataError(
+                f'the evaluation failed on rank 0 (this is rank '
+                f'{get_rank()}): {failure[0]}'
+            )
+        return metrics
+
+
+def box_table(
+    results: Sequence[FrameDetections], num_classes: int
+) -> BoxTable:
+    """One table of many frames, in the order of video names and frames."""
+    results = sorted(results, key=lambda r: (r.video, r.frame))
+    names, video = np.unique(
+        np.array([r.video for r in results], np.str_), return_inverse=True
+    )
+    video = video.astype(np.int32)
+    frame = np.array([r.frame for r in results], np.int32)
+    counts = [len(r.boxes) for r in results]
+    none = np.empty((0, 4 + num_classes), np.float32)
+    return BoxTable(
+        videos=names,
+        video=np.repeat(video, counts),
+        frame=np.repeat(frame, counts),
+        boxes=np.concatenate([none[:, :4], *(r.boxes for r in results)]),
+        scores=np.concatenate([none[:, 4:], *(r.scores for r in results)]),
+        frames_video=video,
+        frames_frame=frame,
+    )
+
+
+def _array(value: Any) -> np.ndarray:
+    """float32 array of a tensor (any device or float type) or an array."""
+    if hasattr(value, 'detach'):
+        value = value.detach().float().cpu().numpy()
+    return np.asarray(value, np.float32)

@@ -1,0 +1,237 @@
+"""The transforms that read videos: stock keys, frames by our reader."""
+
+import os
+from collections.abc import Callable, Iterable
+
+import mmcv
+import numpy as np
+from mmaction.datasets.transforms import DecordDecode, Resize
+from mmaction.registry import TRANSFORMS
+from mmcv.transforms import BaseTransform
+
+from lgd_mmaction.errors import ConfigError
+from lgd_mmaction.video.errors import BrokenVideoError
+from lgd_mmaction.video.files import find_file
+from lgd_mmaction.video.reader import Size, Video
+
+Wanted = Size | Callable[[int, int], Size] | None
+
+
+class BlackVideo:
+    """Keeps the shape of a batch where a video is broken."""
+
+    num_frames = 300
+    fps = 30.0
+    size = (320, 240)
+
+    def frames(self, indices: Iterable[int], size: Wanted = None):
+        width, height = size(*self.size) if callable(size) else self.size
+        return np.zeros((len(indices), height, width, 3), np.uint8)
+
+    def close(self) -> None:
+        pass
+
+
+class DecordVideo:
+    """What :class:`Video` offers, with the frames that decord gives.
+
+    Opened by path: handed an open file, as by ``DecordInit``, decord ends
+    the process on some AVI files that are cut short.
+
+    Args:
+        path: The file.
+        threads: Threads of decord.
+        memory_limit: Most bytes that the frames of one call may take.
+    """
+
+    def __init__(self, path: str, threads: int, memory_limit: int) -> None:
+        import decord
+
+        decord.logging.set_level(decord.logging.QUIET)
+        self.path = path
+        self.memory_limit = memory_limit
+        self.size: Size | None = None
+        file = find_file(path)
+        try:
+            self._reader = decord.VideoReader(file, num_threads=threads)
+            self.num_frames = len(self._reader)
+            self.fps = float(self._reader.get_avg_fps())
+        except Exception as error:  # decord has no common base class
+            raise self._broken(error) from None
+        if self.num_frames < 1:
+            raise BrokenVideoError(path, 'it holds no frame')
+
+    def frames(self, indices: Iterable[int], size: Wanted = None):
+        """(K, H, W, 3) uint8 RGB, scaled as ``Resize`` does."""
+        indices = [int(i) for i in indices]
+        try:
+            first = self._one(indices[0])
+            self._check_memory(first, len(indices))
+            out = first[None]
+            if len(indices) > 1:
+                out = np.concatenate([out, self._batch(indices[1:])])
+        except BrokenVideoError:
+            raise
+        except Exception as error:
+            raise self._broken(error) from None
+        height, width = first.shape[:2]
+        self.size = width, height
+        wanted = size(width, height) if callable(size) else size
+        if wanted is None or wanted == self.size:
+            return out
+        return np.stack([mmcv.imresize(frame, wanted) for frame in out])
+
+    def close(self) -> None:
+        self._reader = None
+
+    def _one(self, index: int) -> np.ndarray:
+        # Rows are padded: decord takes bytes per row / width for the number
+        # of colours, too many for some narrow frames.
+        frame = self._reader[index].asnumpy()
+        height, width = frame.shape[:2]
+        rows = frame.reshape(height, -1)[:, : 3 * width]
+        return rows.reshape(height, width, 3)
+
+    def _batch(self, indices: list[int]) -> np.ndarray:
+        try:
+            return self._reader.get_batch(indices).asnumpy()
+        except Exception as error:
+            if 'must exactly match' not in str(error):
+                raise
+        return np.stack([self._one(i) for i in indices])
+
+    def _check_memory(self, frame: np.ndarray, count: int) -> None:
+        if frame.nbytes * count > self.memory_limit:
+            raise BrokenVideoError(
+                self.path,
+                f'{count} frames of {frame.shape[1]} x {frame.shape[0]} '
+                'pixels need more memory than memory_limit',
+            )
+
+    def _broken(self, error: Exception) -> BrokenVideoError:
+        text = ' '.join(str(error).split()).rsplit('.cc:', 1)[-1][:200]
+        return BrokenVideoError(
+            self.path,
+            f'decord cannot read it: damaged, cut short, or no video ({text})',
+        )
+
+
+ENGINES = {'pyav': Video, 'decord': DecordVideo}
+
+
+@TRANSFORMS.register_module()
+class VideoOpen(BaseTransform):
+    """Open a video; takes the place of ``DecordInit``.
+
+    Files that cannot be read are an error of one sentence. With
+    :class:`VideoDecode`; what stands between the two stays.
+
+    Required keys: ``filename``; optional ``placeholder``: a black video
+    instead. Added: ``video_reader``, ``total_frames``, ``avg_fps``.
+
+    Args:
+        engine: 'pyav', see :class:`Video`, or 'decord' for the pixels of the
+            stock pipeline. decord gives other frames than asked for on some
+            videos: HEVC with open GOP, AVI with B-frames, transport streams,
+            cuts with an edit list.
+        threads: Decoding threads.
+        memory_limit: MiB that the frames of one clip may take.
+
+    Raises:
+        BrokenVideoError: It cannot be opened; the reason is told.
+    """
+
+    def __init__(
+        self,
+        engine: str = 'pyav',
+        threads: int = 1,
+        memory_limit: int = 4096,
+    ) -> None:
+        if engine not in ENGINES:
+            raise ConfigError(
+                f'VideoOpen(engine={engine!r}): choose one of '
+                f'{", ".join(ENGINES)}'
+            )
+        self.engine = engine
+        self.threads = threads
+        self.memory_limit = memory_limit
+
+    def transform(self, results: dict) -> dict:
+        if results.get('placeholder'):
+            video = BlackVideo()
+        else:
+            video = ENGINES[self.engine](
+                os.fspath(results['filename']),
+                threads=self.threads,
+                memory_limit=self.memory_limit << 20,
+            )
+        results['video_reader'] = video
+        results['total_frames'] = video.num_frames
+        results['avg_fps'] = video.fps
+        return results
+
+    def __repr__(self) -> str:
+        return (
+            f'{type(self).__name__}(engine={self.engine!r}, '
+            f'threads={self.threads}, memory_limit={self.memory_limit})'
+        )
+
+
+@TRANSFORMS.register_module()
+class VideoDecode(DecordDecode):
+    """Decode the sampled frames; takes the place of ``DecordDecode``.
+
+    Required keys: ``video_reader`` of :class:`VideoOpen`, ``frame_inds``.
+    Added: ``imgs`` (list of (H, W, 3) uint8 RGB), ``original_shape``,
+    ``img_shape``; with ``scale`` also ``scale_factor`` and ``keep_ratio``.
+    The video is closed.
+
+    Args:
+        scale: As ``scale`` of the stock ``Resize``, which it saves: with
+            (-1, 120) the shorter side becomes 120, the proportions kept.
+            Scaled and converted to RGB in one pass, by FFmpeg's bilinear
+            filter, which averages where it makes smaller; cv2's, in
+            ``Resize``, leaves pixels out. Measured on six samples of
+            Kinetics and UCF101, 16 frames each, to a shorter side of 120:
+            the values (0 to 255) differ by 1.6 to 3.1 in the mean, by 95 at
+            most; to 224: 1.0 to 1.4, and 70. With ``engine='decord'`` it is
+            ``Resize``, bit for bit.
+
+    Raises:
+        BrokenVideoError: A frame cannot be decoded; the reason is told.
+    """
+
+    def __init__(self, scale: float | tuple[int, int] | None = None) -> None:
+        super().__init__()
+        self.scale = scale
+        self._size = None
+        if scale is not None:
+            resize = Resize(scale if isinstance(scale, float) else (*scale,))
+            self._limits = resize.scale
+            self._size = self._scaled
+
+    def _scaled(self, width: int, height: int) -> Size:
+        return mmcv.rescale_size((width, height), self._limits)
+
+    def _decord_load_frames(
+        self, container: Video, frame_inds: np.ndarray
+    ) -> list[np.ndarray]:
+        return list(container.frames(np.atleast_1d(frame_inds), self._size))
+
+    def transform(self, results: dict) -> dict:
+        video = results['video_reader']
+        try:
+            results = super().transform(results)
+        finally:
+            video.close()
+        if self.scale is not None:
+            width, height = video.size
+            new_height, new_width = results['img_shape']
+            factor = [new_width / width, new_height / height]
+            results['original_shape'] = height, width
+            results['scale_factor'] = np.array(factor, np.float32)
+            results['keep_ratio'] = True
+        return results
+
+    def __repr__(self) -> str:
+        return f'{type(self).__name__}(scale={self.scale})'

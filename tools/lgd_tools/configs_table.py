@@ -1,0 +1,236 @@
+"""The tables of docs/configs.md and configs/metafile.yml, from the configs.
+
+configs/table.yml has the groups and the numbers; data, network, epochs and
+batch are read from the configs. With --check nothing is written, and the
+exit code is 1 where a file is not what would be written.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lgd_tools.cli import ToolError, make_parser, write_text
+
+EXAMPLE = 'python tools/configs_table.py'
+# by the folder under data/
+DATA_SETS = {
+    'kinetics400': 'Kinetics-400',
+    'kinetics600': 'Kinetics-600',
+    'ucf101': 'UCF101',
+    'hmdb51': 'HMDB51',
+    'jhmdb': 'J-HMDB',
+    'ucf101_24': 'UCF101-24',
+    'quickstart': 'Generated clips',
+    'quickstart_tubes': 'Generated videos',
+}
+START, END = '<!-- tables: tools/configs_table.py -->', '<!-- end -->'
+META_HEAD = """\
+# The index that mim reads, written by tools/configs_table.py: one entry a
+# config. No results and no weights: nothing was measured here (docs/configs.md
+# has the published numbers).
+Collections:
+  - Name: LGD
+    README: README.md
+    Paper:
+      URL: https://arxiv.org/abs/1906.05571
+      Title: >-
+        Learning Spatio-Temporal Representation with Local and Global
+        Diffusion
+
+Models:
+"""
+META_ENTRY = """\
+  - Name: {stem}
+    Config: configs/{name}.py
+    In Collection: LGD
+    Metadata:
+      Architecture: {architecture}
+      Modality: {modality}
+      Training Data: {data}
+      Batch Size: {batch}
+      Epochs: {epochs}
+"""
+
+
+@dataclass
+class Row:
+    """A config, or all splits of one, as the tables show it."""
+
+    names: list[str]
+    what: str
+    data: str
+    modality: str
+    network: str
+    architecture: str
+    epochs: int
+    batch: int
+    published: str
+    measured: str
+
+    def cells(self) -> dict[str, str]:
+        name, *others = self.names
+        links = [f'[{name}](../configs/{name}.py)']
+        links += [f'[{n[-1]}](../configs/{n}.py)' for n in others]
+        split = re.search(r'split(\d)', name)
+        where = f' split {split[1]}' if split and not others else ''
+        modality = 'RGB' if self.modality == 'RGB' else 'flow'
+        return {
+            'config': ', '.join(links),
+            'what': self.what,
+            'data': f'{self.data}{where}, {modality}',
+            'network': self.network,
+            'backbone': self.architecture,
+            'epochs': f'{self.epochs}',
+            'batch': f'{self.batch}',
+            'published': self.published,
+            'measured': self.measured,
+        }
+
+
+def read_row(root: Path, names: list[str], entry: dict[str, Any]) -> Row:
+    """What the configs and the entry of table.yml say.
+
+    Raises:
+        ToolError: The splits of a row differ.
+    """
+    from mmengine.config import Config
+
+    facts = []
+    for name in names:
+        cfg = Config.fromfile(root / 'configs' / f'{name}.py')
+        dataset, backbone = cfg.train_dataloader.dataset, cfg.model.backbone
+        network = entry.get('network')
+        if not network:
+            path = 'LGD-' if backbone.diffusion else 'plain '
+            network = f'{path}{3 if any(backbone.inflate) else 2}D'
+        facts.append(
+            {
+                'data': DATA_SETS[dataset.ann_file.split('/')[1]],
+                'modality': dataset.get('modality', 'RGB'),
+                'network': network,
+                'architecture': entry.get('architecture')
+                or f'ResNet-{backbone.depth}',
+                'epochs': cfg.train_cfg.max_epochs,
+                'batch': cfg.auto_scale_lr.base_batch_size,
+            }
+        )
+    if any(fact != facts[0] for fact in facts):
+        raise ToolError(
+            f'{names[0]} and its other splits differ in more than the split; '
+            'give them entries of their own in configs/table.yml'
+        )
+    texts = {k: entry.get(k, '') for k in ('what', 'published', 'measured')}
+    return Row(names=names, **facts[0], **texts)
+
+
+def read_groups(root: Path) -> list[tuple[str, str, list[Row]]]:
+    """(title, text, rows) of every group of configs/table.yml.
+
+    Raises:
+        ToolError: A config is in no group or in two, or is none.
+    """
+    import yaml
+
+    groups = yaml.safe_load((root / 'configs' / 'table.yml').read_text())
+    configs = {
+        path.relative_to(root / 'configs').with_suffix('').as_posix()
+        for path in (root / 'configs').rglob('*.py')
+        if '_base_' not in path.parts
+    }
+    left, found = set(configs), []
+    for group in groups:
+        rows = []
+        for key, entry in group['configs'].items():
+            stem = re.escape(key).replace(r'\*', r'\d')
+            names = sorted(n for n in left if re.fullmatch(stem, n))
+            if not names:
+                raise ToolError(
+                    f'configs/table.yml: {key} is no config, or stands there '
+                    'twice; correct or remove it'
+                )
+            left -= set(names)
+            rows.append(read_row(root, names, entry or {}))
+        found.append((group['title'], group['text'], rows))
+    if left:
+        raise ToolError(
+            f'configs/table.yml lacks {", ".join(sorted(left))}; add them'
+        )
+    return found
+
+
+def markdown(groups: Sequence[tuple[str, str, list[Row]]]) -> Iterator[str]:
+    """The lines of the tables; what all rows share stands once, above."""
+    for title, text, rows in groups:
+        cells = [row.cells() for row in rows]
+        same = {
+            column: value
+            for column, value in cells[0].items()
+            if all(row[column] == value for row in cells)
+        }
+        columns = [column for column in cells[0] if column not in same]
+        shared = [
+            f'{value} epochs' if column == 'epochs' else
+            f'batch {value}' if column == 'batch' else value
+            for column, value in same.items() if value
+        ]  # fmt: skip
+        if shared:
+            text = f'{text} All: {", ".join(shared)}.'
+        yield from ('', f'## {title}', '', text, '')
+        yield f'| {" | ".join(columns)} |'
+        yield '|' + '---|' * len(columns)
+        for row in cells:
+            yield f'| {" | ".join(row[c] or "–" for c in columns)} |'
+
+
+def metafile(groups: Sequence[tuple[str, str, list[Row]]]) -> str:
+    """configs/metafile.yml, one entry a config."""
+    entries = [
+        (name, row) for _, _, rows in groups for row in rows
+        for name in row.names
+    ]  # fmt: skip
+    return META_HEAD + ''.join(
+        META_ENTRY.format(name=name, stem=name.rpartition('/')[2], **vars(row))
+        for name, row in sorted(entries, key=lambda entry: entry[0])
+    )
+
+
+def written(root: Path) -> dict[Path, str]:
+    """Both files as they should be."""
+    groups = read_groups(root)
+    page = root / 'docs' / 'configs.md'
+    before, start, rest = page.read_text().partition(START)
+    _, end, after = rest.partition(END)
+    if not end:
+        raise ToolError(f'{page} lacks the lines {START} and {END}; add them')
+    tables = '\n'.join(markdown(groups))
+    return {
+        page: f'{before}{start}\n{tables}\n\n{end}{after}',
+        root / 'configs' / 'metafile.yml': metafile(groups),
+    }
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = make_parser(__doc__, EXAMPLE)
+    parser.add_argument(
+        '--root',
+        type=Path,
+        default=Path(),
+        help='the repository (default: the current folder)',
+    )
+    parser.add_argument(
+        '--check', action='store_true', help='only say which file is stale'
+    )
+    args = parser.parse_args(argv)
+    stale = 0
+    for path, text in written(args.root).items():
+        if path.read_text() == text:
+            continue
+        stale += 1
+        if args.check:
+            print(f'{path} is stale; run {EXAMPLE}')
+        else:
+            write_text(path, text)
+            print(f'wrote {path}')
+    return int(args.check and stale > 0)

@@ -96,18 +96,16 @@ class Detector:
     """A detector of mmdet: boxes of chosen classes in a list of images.
 
     Raises:
-        ToolError: mmdet is missing, or config, checkpoint or class are
+        LGDError: mmdet is missing, or config, checkpoint or class are
             wrong.
     """
 
     def __init__(self, args: Any) -> None:
-        try:
-            import lgd_mmaction.detection.require_mmdet  # noqa: F401  (and upstream fixes)
-        except ValueError as error:
-            raise ToolError(str(error)) from error
         from mmdet.apis import init_detector
         from mmdet.utils import get_test_pipeline_cfg
         from mmengine.dataset import Compose
+
+        import lgd_mmaction.detection.require_mmdet  # noqa: F401  (and upstream fixes)
 
         try:
             self.model = init_detector(

@@ -10,7 +10,6 @@ from functools import partial
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from importlib.util import spec_from_loader
-from pickle import UnpicklingError
 from types import ModuleType
 from typing import Any
 
@@ -90,37 +89,46 @@ def allow_mmengine_checkpoints() -> None:
 
     if digit_version(torch.__version__) < digit_version('2.6'):
         return
-    from lgd_mmaction import plain_arrays as plain
-    from lgd_mmaction.plain_history import PlainHistory
+    from lgd_mmaction.pickles import ARRAYS
 
-    safe: list[Any] = [
-        (PlainHistory, 'mmengine.logging.history_buffer.HistoryBuffer'),
-        (plain.PlainArray, 'numpy.ndarray'),
-        (plain.PlainDType, 'numpy.dtype'),
-        # an empty array is pickled with bytes()
-        (plain.empty_bytes, 'builtins.bytes'),
+    names = ARRAYS | {
+        'mmengine.logging.history_buffer.HistoryBuffer': _History,
         # methods are pickled as getattr(HistoryBuffer, 'mean')
-        (_history_buffer_method, 'builtins.getattr'),
-    ]
-    # a checkpoint may come from the other major version of numpy
-    for core in ('numpy.core', 'numpy._core'):
-        safe.append((plain.reconstruct, f'{core}.multiarray._reconstruct'))
-        safe.append((plain.scalar, f'{core}.multiarray.scalar'))
-    torch.serialization.add_safe_globals(safe)
+        'builtins.getattr': _history_method,
+    }
+    del names['_codecs.encode']  # torch has its own
+    torch.serialization.add_safe_globals(
+        [(stand_in, name) for name, stand_in in names.items()]
+    )
 
 
-def _history_buffer_method(owner: Any, name: str) -> Any:
+class _History:
+    """``HistoryBuffer``: becomes one when it is given the saved arrays.
+
+    Its constructor would make arrays of whatever it is given, and lists of
+    one list unfold to far more than the file.
+    """
+
+    def __init__(self, *_: Any) -> None:
+        from lgd_mmaction.pickles import UnsafePickle
+
+        raise UnsafePickle('computes a HistoryBuffer')
+
+    def __setstate__(self, state: dict) -> None:
+        from mmengine.logging import HistoryBuffer
+
+        self.__class__ = HistoryBuffer
+        self.__setstate__(state)
+
+
+def _history_method(owner: Any, name: str) -> Any:
     """A narrow ``getattr``: only the statistics that mmengine registers."""
     from mmengine.logging import HistoryBuffer
 
-    from lgd_mmaction.plain_history import PlainHistory
+    from lgd_mmaction.pickles import UnsafePickle
 
-    allowed = ('min', 'max', 'current', 'mean')
-    if owner is not PlainHistory or name not in allowed:
-        raise UnpicklingError(
-            f'a checkpoint asks for attribute {str(name)[:40]!r}, which '
-            'no checkpoint of mmengine does; do not trust this file'
-        )
+    if owner is not _History or name not in ('min', 'max', 'current', 'mean'):
+        raise UnsafePickle(f'asks for attribute {str(name)[:40]!r}')
     return getattr(HistoryBuffer, name)
 
 

@@ -15,9 +15,9 @@ import torch
 from mmengine.logging import HistoryBuffer
 from mmengine.runner import load_checkpoint
 
-from lgd_mmaction.errors import CheckpointError
+from lgd_mmaction.errors import CheckpointError, LGDError
 from lgd_mmaction.models.inflate import load_2d_state_dict
-from lgd_mmaction.safe_load import load_weights
+from lgd_mmaction.pickles import load_weights
 
 
 class Payload:
@@ -303,7 +303,6 @@ def test_a_checkpoint_takes_no_more_memory_than_its_size(
 def test_a_score_file_takes_no_more_memory_than_its_size(
     tmp_path: Path,
 ) -> None:
-    from lgd_tools.cli import ToolError
     from lgd_tools.results.scores import load_scores
 
     nested: list = [0.5]
@@ -321,7 +320,7 @@ def test_a_score_file_takes_no_more_memory_than_its_size(
         path.write_bytes(data)
 
         def refused(path: Path = path) -> None:
-            with pytest.raises(ToolError, match=f'{path.name}'):
+            with pytest.raises(LGDError, match=f'{path.name}'):
                 load_scores(path)
 
         assert grown(refused) < 64, name
@@ -332,12 +331,11 @@ def test_a_score_file_takes_no_more_memory_than_its_size(
     'name', ['pointer from a buffer', 'object dtype', 'structured dtype']
 )
 def test_a_score_file_cannot_make_pointers(tmp_path: Path, name: str) -> None:
-    from lgd_tools.cli import ToolError
     from lgd_tools.results.scores import load_scores
 
     path = tmp_path / 'a.pkl'
     path.write_bytes(BY_HAND[name])
-    with pytest.raises(ToolError, match='a.pkl'):
+    with pytest.raises(LGDError, match='a.pkl'):
         load_scores(path)
 
 
@@ -345,7 +343,6 @@ def test_a_score_file_cannot_make_pointers(tmp_path: Path, name: str) -> None:
 def test_score_tools_run_no_payload(
     tmp_path: Path, marker: Path, tool: str
 ) -> None:
-    from lgd_tools.cli import ToolError
     from lgd_tools.results import fuse_streams, report_run
 
     path = tmp_path / 'evil.pkl'
@@ -357,7 +354,7 @@ def test_score_tools_run_no_payload(
     log = tmp_path / 'run' / '1' / 'vis_data'
     log.mkdir(parents=True)
     (log / 'scalars.json').write_text('{"loss": 1.0, "epoch": 1, "step": 1}')
-    with pytest.raises(ToolError, match='evil.pkl names pathlib.*nothing'):
+    with pytest.raises(LGDError, match='evil.pkl names pathlib.*nothing'):
         if tool == 'fuse_streams':
             fuse_streams.main([f'rgb={path}'])
         else:

@@ -8,7 +8,7 @@ ROOT = Path(__file__).parents[1]
 # rooms of lgd_mmaction from the bottom: each may import those above its line
 LAYERS = [
     'errors version',
-    'files pickles plain_arrays plain_history safe_load',
+    'files pickles',
     'upstream_fixes',
     'video models',
     'detection',
@@ -16,7 +16,7 @@ LAYERS = [
     'engine',
     'launch',
 ]
-FOR_TOOLS = {'errors', 'files', 'pickles', 'safe_load', 'detection'}
+FOR_TOOLS = {'errors', 'files', 'pickles', 'detection'}
 
 
 def dotted(path: Path) -> str:

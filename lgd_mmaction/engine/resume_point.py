@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from lgd_mmaction.errors import CheckpointError
-from lgd_mmaction.safe_load import load_weights
+from lgd_mmaction.pickles import load_weights
 
 # the state within an epoch; the others are named by filename_tmpl
 MID_EPOCH_FILE = 'mid_epoch.pth'

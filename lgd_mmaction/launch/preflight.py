@@ -13,7 +13,7 @@ from typing import Any
 from mmengine.config import Config
 
 from lgd_mmaction.errors import CheckpointError, ConfigError, DataError
-from lgd_mmaction.safe_load import load_weights
+from lgd_mmaction.pickles import load_weights
 
 # which command writes the lists of a data set, by a word in its paths
 _CONVERTERS = ('kinetics', 'jhmdb', 'ucf101_24', 'ucf101', 'hmdb51')

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from lgd_mmaction.errors import CheckpointError
 from lgd_mmaction.models.pseudo3d import Pseudo3DConv
-from lgd_mmaction.safe_load import load_weights
+from lgd_mmaction.pickles import load_weights
 
 # where training scripts put the weights inside what they save
 _NESTS = ('state_dict', 'model', 'state_dict_ema')

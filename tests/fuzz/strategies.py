@@ -1,8 +1,9 @@
-"""Structured inputs for hypothesis: right in form, odd in content."""
+"""Inputs: damaged files, and those right in form and odd in content."""
 
 import json
 import pickle
 import random
+import re
 from typing import Any
 
 from hypothesis import strategies as st
@@ -115,3 +116,92 @@ def _dumps(value: Any) -> str:
 
 def _encode(text: str) -> bytes:
     return text.encode('utf-8', 'surrogatepass')
+
+
+# ------------------------------------------------------------- damaged files
+# numbers at which types end, and text that parsers trip over
+_NUMBERS = (
+    *(b'0', b'-1', b'1', b'255', b'65536', b'2147483648', b'1e309', b'-0.0'),
+    *(b'NaN', b'Infinity', b'9' * 30, b'9' * 5000, b'0x10', b'1_0', b'1.5'),
+)
+_TEXT = (
+    *(b'\xef\xbb\xbf', b'\xff\xfe', b'\0', b'\r\n', b'\r', b'\x1c', b'\x85'),
+    *(b'\xc2\xb2', b'\xd9\xa3', b'\xe2\x80\xa8', b'\xed\xb2\x80', b'..'),
+    *(b'../../x', b'/etc/x', b'\\', b'//', b'"', b"'", b',', b' ', b'\t'),
+    *(b'null', b'true', b'[]', b'{}', b'[' * 3000, b'%s{0}', b'~', b'#'),
+)
+
+
+def damaged(*seeds: bytes, words: tuple[bytes, ...] = ()) -> Any:
+    """A valid file with up to six changes; it shortens to one with none.
+
+    Args:
+        seeds: Valid files.
+        words: What may be put in beside numbers and odd text.
+    """
+    piece = st.one_of(
+        st.sampled_from((*_NUMBERS, *_TEXT)),
+        st.sampled_from((*words, *seeds)),
+        st.binary(min_size=1, max_size=4),
+    )
+    size = st.sampled_from((0, 1, 2, 4, 8, 64, 256, 20_000))
+    change = st.tuples(
+        st.sampled_from(_CHANGES), st.integers(0, 2**16), size, piece
+    )
+    parts = st.tuples(st.sampled_from(seeds), st.lists(change, max_size=6))
+    return parts.map(_apply)
+
+
+def _apply(parts: tuple) -> bytes:
+    data, changes = parts
+    for change, at, size, piece in changes:
+        data = change(data, at % (len(data) + 1), size, piece)[:20_000]
+    return data
+
+
+def _put(data: bytes, at: int, size: int, piece: bytes) -> bytes:
+    return data[:at] + piece + data[at + size :]
+
+
+def _overwrite(data: bytes, at: int, size: int, piece: bytes) -> bytes:
+    return data[:at] + piece + data[at + len(piece) :]
+
+
+def _remove(data: bytes, at: int, size: int, piece: bytes) -> bytes:
+    return data[:at] + data[at + size :]
+
+
+def _repeat(data: bytes, at: int, size: int, piece: bytes) -> bytes:
+    count = 1 + len(piece) % 50
+    return data[:at] + data[at : at + size] * count + data[at:]
+
+
+def _flip_bit(data: bytes, at: int, size: int, piece: bytes) -> bytes:
+    flipped = bytes(byte ^ 1 << piece[0] % 8 for byte in data[at : at + 1])
+    return data[:at] + flipped + data[at + 1 :]
+
+
+def _number(data: bytes, at: int, size: int, piece: bytes) -> bytes:
+    """Put something in the place of the next number."""
+    if (found := re.compile(rb'[0-9]+').search(data, at)) is None:
+        return data
+    return data[: found.start()] + piece + data[found.end() :]
+
+
+def _lines(data: bytes, at: int, size: int, piece: bytes) -> bytes:
+    """Remove, double, swap or turn round a line."""
+    rows = data.split(b'\n')
+    i, j = at % len(rows), size % len(rows)
+    how = piece[0] % 4
+    if how == 0:
+        del rows[i]
+    elif how == 1:
+        rows.insert(j, rows[i])
+    elif how == 2:
+        rows[i], rows[j] = rows[j], rows[i]
+    else:
+        rows[i] = b' '.join(reversed(rows[i].split(b' ')))
+    return b'\n'.join(rows)
+
+
+_CHANGES = (_put, _overwrite, _remove, _repeat, _flip_bit, _number, _lines)

@@ -29,8 +29,7 @@ from lgd_mmaction.detection.annotations import (
     save_tubes,
 )
 from lgd_mmaction.engine import TubeMetric
-from lgd_mmaction.errors import DataError
-from lgd_tools.cli import ToolError, positive_int, progress, run_main
+from lgd_tools.cli import positive_int, progress, run_main
 
 WIDTH, HEIGHT = 320, 240
 
@@ -150,10 +149,7 @@ def main(argv: list[str] | None = None) -> int:
     )
     parser.add_argument('--seed', type=int, default=0)
     args = parser.parse_args(argv)
-    try:
-        return measure(args)
-    except DataError as error:
-        raise ToolError(str(error)) from None
+    return measure(args)
 
 
 def measure(args: argparse.Namespace) -> int:

@@ -24,6 +24,8 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
+from lgd_mmaction.errors import LGDError
+
 # In order of preference where one clip is there in several containers.
 VIDEO_EXTENSIONS = (
     '.mp4',
@@ -41,7 +43,7 @@ VIDEO_EXTENSIONS = (
 EXIT_OK, EXIT_INCOMPLETE, EXIT_ERROR, EXIT_INTERRUPTED = 0, 1, 2, 130
 
 
-class ToolError(Exception):
+class ToolError(LGDError):
     """Wrong input; the message names the thing and the remedy."""
 
 
@@ -49,7 +51,7 @@ class ToolError(Exception):
 def run_main(main: Callable[..., int | None]) -> NoReturn:
     """Run ``main()`` and exit with its code; see the table above.
 
-    Errors that a user can cause (:class:`ToolError`, and files that cannot
+    Errors that a user can cause (``LGDError``, and files that cannot
     be read or written) become one line ``error: ...`` on stderr and code 2.
     Anything else is a defect and keeps its traceback.
     """
@@ -58,7 +60,7 @@ def run_main(main: Callable[..., int | None]) -> NoReturn:
         sys.stdout.reconfigure(errors='backslashreplace')
     try:
         code = main() or EXIT_OK
-    except ToolError as error:
+    except LGDError as error:
         print(f'error: {error}', file=sys.stderr)
         code = EXIT_ERROR
     except BrokenPipeError:  # `tool | head` closed our stdout

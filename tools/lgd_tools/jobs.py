@@ -28,13 +28,14 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
+from lgd_mmaction.errors import LGDError
 from lgd_tools.cli import EXIT_INCOMPLETE, EXIT_OK, ToolError
 from lgd_tools.videos.part_files import params_hash, require_unmixed, stamp_of
 
 DONE, FAILED, CRASHED, TIMEOUT = 'done', 'failed', 'crashed', 'timeout'
 
 
-class JobError(Exception):
+class JobError(LGDError):
     """The input of one item is bad; the message says what is wrong."""
 
 

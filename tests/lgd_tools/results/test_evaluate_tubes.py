@@ -10,7 +10,7 @@ import pytest
 from lgd_mmaction.detection import TubeProtocol, evaluate_tubes
 from lgd_mmaction.detection.annotations import save_tubes
 from lgd_mmaction.detection.box_table import BoxTable
-from lgd_tools.cli import ToolError
+from lgd_mmaction.errors import LGDError
 from lgd_tools.results.evaluate_tubes import main
 
 
@@ -69,24 +69,24 @@ def test_numbers_are_those_of_the_metric(
         assert (kept is None) if np.isnan(value) else kept == value
     assert report.table() in text
     assert 'were not tested' in text
-    with pytest.raises(ToolError, match='were not tested'):
+    with pytest.raises(LGDError, match='were not tested'):
         main([*argv, '--strict'])
 
 
 def test_errors_name_the_remedy(files: tuple, tmp_path: Path) -> None:
     found, ann, _ = files
     common = ['--ann', str(ann)]
-    with pytest.raises(ToolError, match='no split 2/test'):
+    with pytest.raises(LGDError, match='no split 2/test'):
         main([str(found), *common, '--split', '2'])
-    with pytest.raises(ToolError, match='does not exist'):
+    with pytest.raises(LGDError, match='does not exist'):
         main([str(tmp_path / 'gone.npz'), *common])
-    with pytest.raises(ToolError, match='need --trim'):
+    with pytest.raises(LGDError, match='need --trim'):
         main([str(found), *common, '--trim-level', '0.4'])
-    with pytest.raises(ToolError, match='max_gap=-1'):
+    with pytest.raises(LGDError, match='max_gap=-1'):
         main([str(found), *common, '--max-gap', '-1'])
     bad = BoxTable.load(found, 'detections')
     bad.boxes[0, 2] = np.nan
     bad.save(tmp_path / 'bad.npz')
-    with pytest.raises(ToolError, match='NaN'):
+    with pytest.raises(LGDError, match='NaN'):
         main([str(tmp_path / 'bad.npz'), *common])
     assert main([str(tmp_path / 'bad.npz'), *common, '--drop-invalid']) == 1

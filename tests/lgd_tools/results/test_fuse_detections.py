@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from lgd_mmaction.detection.box_table import BoxTable
-from lgd_tools.cli import ToolError
+from lgd_mmaction.errors import LGDError
 from lgd_tools.results.fuse_detections import fuse_detections, main
 
 
@@ -69,23 +69,23 @@ def test_no_boxes_at_all() -> None:
 def test_streams_that_do_not_fit() -> None:
     first = stream(1)
     fewer = stream(2, list(range(11)))
-    with pytest.raises(ToolError, match='3 and 2 boxes in frame 9 of b/y'):
+    with pytest.raises(LGDError, match='3 and 2 boxes in frame 9 of b/y'):
         fuse_detections({'rgb': first, 'flow': fewer})
     moved = stream(2)
     moved.boxes[4, 0] += 0.01
-    with pytest.raises(ToolError, match='different boxes in frame 9 of a/x'):
+    with pytest.raises(LGDError, match='different boxes in frame 9 of a/x'):
         fuse_detections({'rgb': first, 'flow': moved})
     fuse_detections({'rgb': first, 'flow': moved}, tolerance=0.02)
     moved.boxes[4, 0] = np.nan
-    with pytest.raises(ToolError, match='different boxes'):
+    with pytest.raises(LGDError, match='different boxes'):
         fuse_detections({'rgb': first, 'flow': moved}, tolerance=0.02)
     frames = replace(stream(2), frames_frame=np.array([4, 9, 4, 8], np.int32))
-    with pytest.raises(ToolError, match='2 are in one only, first frame 8'):
+    with pytest.raises(LGDError, match='2 are in one only, first frame 8'):
         fuse_detections({'rgb': first, 'flow': frames})
     classes = replace(stream(2), scores=np.ones((12, 4), np.float32))
-    with pytest.raises(ToolError, match='5 and 4 classes'):
+    with pytest.raises(LGDError, match='5 and 4 classes'):
         fuse_detections({'rgb': first, 'flow': classes})
-    with pytest.raises(ToolError, match='3 weights for 2 streams'):
+    with pytest.raises(LGDError, match='3 weights for 2 streams'):
         fuse_detections({'rgb': first, 'flow': stream(2)}, [1, 1, 1])
 
 
@@ -93,11 +93,11 @@ def test_files_that_do_not_fit(tmp_path: Path) -> None:
     path = tmp_path / 'rgb.npz'
     stream(1).save(path)
     out = ['--out', str(tmp_path / 'fused.npz')]
-    with pytest.raises(ToolError, match='two files or more'):
+    with pytest.raises(LGDError, match='two files or more'):
         main([str(path), *out])
-    with pytest.raises(ToolError, match='the same file'):
+    with pytest.raises(LGDError, match='the same file'):
         main([f'a={path}', f'b={path}', *out])
-    with pytest.raises(ToolError, match='one of the inputs'):
+    with pytest.raises(LGDError, match='one of the inputs'):
         main([f'a={path}', 'b=other.npz', '--out', str(path)])
-    with pytest.raises(ToolError, match='does not exist'):
+    with pytest.raises(LGDError, match='does not exist'):
         main([f'a={path}', f'b={tmp_path}/gone.npz', *out])

@@ -231,7 +231,7 @@ def test_runs_from_anywhere(repo_root, streams, tmp_path):
         text=True,
     )
     assert done.returncode == 2
-    assert done.stderr.startswith('error: there is no score file')
+    assert done.stderr.startswith('error: score file')
     assert done.stderr.count('\n') == 1
 
 

@@ -10,7 +10,7 @@ import torch
 from mmaction.structures import ActionDataSample
 from mmengine.evaluator import DumpResults
 
-from lgd_tools.cli import ToolError
+from lgd_mmaction.errors import LGDError
 from lgd_tools.results.scores import load_scores, pair_streams
 from lgd_tools.results.video_names import read_list, video_keys
 
@@ -60,7 +60,7 @@ class _Evil:
 def test_runs_no_code_from_a_score_file(tmp_path):
     path = tmp_path / 'evil.pkl'
     path.write_bytes(pickle.dumps([_Evil(tmp_path / 'touched')]))
-    with pytest.raises(ToolError, match='evil.pkl names pathlib'):
+    with pytest.raises(LGDError, match='evil.pkl names pathlib'):
         load_scores(path)
     assert not (tmp_path / 'touched').exists()
 
@@ -75,7 +75,7 @@ def test_runs_no_code_from_a_tensor(tmp_path):
 
     path = tmp_path / 'evil.pkl'
     path.write_bytes(pickle.dumps([Storage()]))
-    with pytest.raises(ToolError, match='not a readable score file'):
+    with pytest.raises(LGDError, match='file .* damaged or no pickle'):
         load_scores(path)
     assert not (tmp_path / 'touched').exists()
 
@@ -106,7 +106,7 @@ def test_a_tensor_is_not_larger_than_its_storage(tmp_path):
         (-1, (2,), (1,)),
         (2, (2,), (-1,)),
     ):
-        with pytest.raises(ToolError, match='a.pkl .*larger than its storage'):
+        with pytest.raises(LGDError, match='a.pkl .*larger than its storage'):
             load(*args)
 
 
@@ -115,7 +115,7 @@ def test_keys_of_an_ordered_dict_are_looked_at(tmp_path):
     # OrderedDict([((), 1)]): its own constructor would hash any key
     made = b'\x80\x02ccollections\nOrderedDict\n](' + b')K\x01\x86e\x85R.'
     path.write_bytes(made)
-    with pytest.raises(ToolError, match='a.pkl is not a readable'):
+    with pytest.raises(LGDError, match='a.pkl is damaged'):
         load_scores(path)
     plain = OrderedDict(pred_score=torch.ones(2), gt_label=0, filename='a')
     path.write_bytes(pickle.dumps([plain]))
@@ -123,18 +123,18 @@ def test_keys_of_an_ordered_dict_are_looked_at(tmp_path):
 
 
 def test_broken_files(tmp_path, write_dump, make_scores):
-    with pytest.raises(ToolError, match='no score file'):
+    with pytest.raises(LGDError, match='score file .*none.pkl does not exist'):
         load_scores(tmp_path / 'none.pkl')
     whole = write_dump('whole.pkl', *make_scores(4, 3, 0), list('abcd'))
     cut = tmp_path / 'cut.pkl'
     cut.write_bytes(whole.read_bytes()[:-40])
-    with pytest.raises(ToolError, match='cut.pkl is not a readable'):
+    with pytest.raises(LGDError, match='cut.pkl is damaged'):
         load_scores(cut)
     (tmp_path / 'empty.pkl').write_bytes(b'')
-    with pytest.raises(ToolError, match='empty.pkl is not a readable'):
+    with pytest.raises(LGDError, match='empty.pkl is damaged'):
         load_scores(tmp_path / 'empty.pkl')
     (tmp_path / 'list.pkl').write_bytes(pickle.dumps([1, 2]))
-    with pytest.raises(ToolError, match='not a list of dicts'):
+    with pytest.raises(LGDError, match='not a list of dicts'):
         load_scores(tmp_path / 'list.pkl')
 
 
@@ -143,28 +143,28 @@ def test_not_finite(write_dump, make_scores, bad):
     values, labels = make_scores(3, 4, 0)
     values[1, 2] = bad
     path = write_dump('nan.pkl', values, labels, ['a', 'b', 'c'])
-    with pytest.raises(ToolError, match='nan.pkl: the scores of b hold NaN'):
+    with pytest.raises(LGDError, match='nan.pkl: the scores of b hold NaN'):
         load_scores(path)
 
 
 def test_bad_scores_and_labels(write_dump):
     ragged = [np.full(3, 1 / 3), np.full(4, 1 / 4)]
     path = write_dump('ragged.pkl', ragged, [0, 1], ['a', 'b'])
-    with pytest.raises(ToolError, match='scores of b have shape'):
+    with pytest.raises(LGDError, match='scores of b have shape'):
         load_scores(path)
     clips = np.full((2, 5, 3), 1 / 3)
     path = write_dump('clips.pkl', clips, [0, 1], ['a', 'b'])
-    with pytest.raises(ToolError, match='average_clips'):
+    with pytest.raises(LGDError, match='average_clips'):
         load_scores(path)
     path = write_dump('label.pkl', np.eye(3), [0, 1, -1], list('abc'))
-    with pytest.raises(ToolError, match='c has label -1'):
+    with pytest.raises(LGDError, match='c has label -1'):
         load_scores(path)
 
 
 def test_names_from_the_list(tmp_path, write_dump, make_scores):
     values, labels = make_scores(4, 3, 0)
     path = write_dump('a.pkl', values, labels)
-    with pytest.raises(ToolError, match='does not hold the names'):
+    with pytest.raises(LGDError, match='does not hold the names'):
         load_scores(path)
     lines = [f'd/v{i}.mp4 {label}' for i, label in enumerate(labels)]
     ann = _write_list(tmp_path / 'a.txt', lines)
@@ -172,10 +172,10 @@ def test_names_from_the_list(tmp_path, write_dump, make_scores):
     assert scores.names == [f'd/v{i}.mp4' for i in range(4)]
     assert scores.names_from == 'list'
     short = _write_list(tmp_path / 'short.txt', lines[:3])
-    with pytest.raises(ToolError, match=r'holds 4 videos.*short.txt 3'):
+    with pytest.raises(LGDError, match=r'holds 4 videos.*short.txt 3'):
         load_scores(path, short)
     other = lines[:3] + [f'd/v3.mp4 {(labels[3] + 1) % 3}']
-    with pytest.raises(ToolError, match=r'entry 4, d/v3.mp4'):
+    with pytest.raises(LGDError, match=r'entry 4, d/v3.mp4'):
         load_scores(path, _write_list(tmp_path / 'other.txt', other))
 
 
@@ -189,12 +189,12 @@ def test_dumped_names_must_be_those_of_the_list(
     scores = load_scores(path, _write_list(tmp_path / 'a.txt', lines))
     assert scores.names_from == 'dump'
     assert scores.names == names
-    with pytest.raises(ToolError, match='1 are not in .*b.txt: v1'):
+    with pytest.raises(LGDError, match='1 are not in .*b.txt: v1'):
         load_scores(
             path, _write_list(tmp_path / 'b.txt', [lines[0], lines[1]])
         )
     wrong = [*lines[:2], f'v1.mp4 {(labels[1] + 1) % 3}']
-    with pytest.raises(ToolError, match='disagree on v1'):
+    with pytest.raises(LGDError, match='disagree on v1'):
         load_scores(path, _write_list(tmp_path / 'c.txt', wrong))
 
 
@@ -202,9 +202,9 @@ def test_read_list(tmp_path):
     path = tmp_path / 'list.txt'
     path.write_bytes(b'\xef\xbb\xbfa b/c#1.avi 3\r\n\r\nd/e 17 2\r\n')
     assert read_list(path) == (['a b/c#1.avi', 'd/e'], [3, 2])
-    with pytest.raises(ToolError, match=r'bad.txt:2: expected'):
+    with pytest.raises(LGDError, match=r'bad.txt:2: expected'):
         read_list(_write_list(tmp_path / 'bad.txt', ['a 1', 'b']))
-    with pytest.raises(ToolError, match='is empty'):
+    with pytest.raises(LGDError, match='is empty'):
         read_list(_write_list(tmp_path / 'none.txt', []))
 
 
@@ -224,7 +224,7 @@ def test_keys_that_collide_keep_their_folder():
 
 
 def test_a_video_listed_twice():
-    with pytest.raises(ToolError, match='a/v.mp4 is there more than once'):
+    with pytest.raises(LGDError, match='a/v.mp4 is there more than once'):
         video_keys([['a/v.mp4', 'a/w.mp4', 'a/v.mp4']])
 
 
@@ -246,7 +246,7 @@ def test_refuses_other_videos(write_dump, make_scores):
     one = write_dump('one.pkl', values, labels, list('abcde'))
     two = write_dump('two.pkl', values[1:], labels[1:], list('bcde'))
     loaded = [load_scores(one), load_scores(two)]
-    with pytest.raises(ToolError, match=r'one.pkl: 5.*two.pkl: 4.*: a;'):
+    with pytest.raises(LGDError, match=r'one.pkl: 5.*two.pkl: 4.*: a;'):
         pair_streams(loaded)
     keys, paired, _ = pair_streams(loaded, common_only=True)
     assert keys == list('bcde')
@@ -254,11 +254,11 @@ def test_refuses_other_videos(write_dump, make_scores):
     labels = labels.copy()
     labels[2] = (labels[2] + 1) % 3
     three = write_dump('three.pkl', values, labels, list('abcde'))
-    with pytest.raises(ToolError, match='disagree on c'):
+    with pytest.raises(LGDError, match='disagree on c'):
         pair_streams([loaded[0], load_scores(three)])
     four = write_dump('four.pkl', np.eye(5), range(5), list('abcde'))
-    with pytest.raises(ToolError, match='different numbers of classes'):
+    with pytest.raises(LGDError, match='different numbers of classes'):
         pair_streams([loaded[0], load_scores(four)])
-    with pytest.raises(ToolError, match='no video in common'):
+    with pytest.raises(LGDError, match='no video in common'):
         other = write_dump('f.pkl', values, labels, list('vwxyz'))
         pair_streams([loaded[0], load_scores(other)], common_only=True)

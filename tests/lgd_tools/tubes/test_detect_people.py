@@ -9,7 +9,7 @@ from mmdet.apis import inference_detector, init_detector
 from mmengine.registry import init_default_scope
 
 from lgd_mmaction.detection.box_table import BoxTable
-from lgd_tools.cli import ToolError
+from lgd_mmaction.errors import LGDError
 from lgd_tools.tubes import detect_people
 from tests.datasets import tiny_tubes as tiny
 
@@ -158,7 +158,7 @@ def test_goes_on_where_it_stopped(
     for name in ('videos', 'video', 'frame', 'boxes', 'score'):
         assert np.array_equal(getattr(a, name), getattr(b, name)), name
     # other settings are not mixed in
-    with pytest.raises(ToolError, match='made with other settings'):
+    with pytest.raises(LGDError, match='made with other settings'):
         run(root, out, *frames(root), '--max-per-frame', 3)
 
 
@@ -191,17 +191,17 @@ def test_bad_videos_are_counted(
 
 def test_wrong_arguments(root: Path, tmp_path: Path) -> None:
     out = tmp_path / 'p.npz'
-    with pytest.raises(ToolError, match="no class 'cat'; it has 2: person"):
+    with pytest.raises(LGDError, match="no class 'cat'; it has 2: person"):
         run(root, out, *frames(root), '--classes', 'cat')
-    with pytest.raises(ToolError, match='none of the 6 videos'):
+    with pytest.raises(LGDError, match='none of the 6 videos'):
         run(root, tmp_path / 'q.npz', '--frames', root / 'rawframes')
-    with pytest.raises(ToolError, match='no split 7/test'):
+    with pytest.raises(LGDError, match='no split 7/test'):
         run(root, out, *frames(root), '--split', 7, '--subset', 'test')
     bad = tmp_path / 'bad.pth'
     bad.write_text('no weights')
     arguments = [root / 'tubes.json', root / 'detector.py', bad, '--out']
     arguments += [tmp_path / 'r.npz', '--device', 'cpu', *frames(root)]
-    with pytest.raises(ToolError, match='cannot be built with .*bad.pth'):
+    with pytest.raises(LGDError, match='cannot be built with .*bad.pth'):
         detect_people.main([str(a) for a in arguments])
     for more in (['--split', '1'], []):
         with pytest.raises(SystemExit):

@@ -12,7 +12,7 @@ from lgd_mmaction.detection.annotations import (
     save_tubes,
 )
 from lgd_mmaction.detection.box_table import BoxTable
-from lgd_tools.cli import ToolError
+from lgd_mmaction.errors import LGDError
 from lgd_tools.synthetic.tube_video import write_stream
 from lgd_tools.tubes import pictures as tube_pictures
 from lgd_tools.tubes.draw_tubes import find_pictures, main, read_pictures
@@ -241,7 +241,7 @@ def test_boxes_of_single_frames(folder):
 
 
 def test_another_number_of_classes(folder):
-    with pytest.raises(ToolError, match='scores of 2 classes'):
+    with pytest.raises(LGDError, match='scores of 2 classes'):
         Predictions(folder / 'found.npz', ['run'])
     assert Predictions(folder / 'found.npz', None).classes == [
         'class 0',
@@ -309,7 +309,7 @@ def test_wrong_length_is_a_warning(folder, capsys):
 )
 def test_wrong_input_is_one_sentence(folder, options, message):
     given = [word.format(folder) for word in options]
-    with pytest.raises(ToolError, match=message):
+    with pytest.raises(LGDError, match=message):
         main(
             ['--videos', str(folder / 'videos'), '--out', str(folder / 'o')]
             + given
@@ -317,16 +317,16 @@ def test_wrong_input_is_one_sentence(folder, options, message):
 
 
 def test_broken_pictures(tmp_path):
-    with pytest.raises(ToolError, match='no video and no folder'):
+    with pytest.raises(LGDError, match='no video and no folder'):
         find_pictures(tmp_path, 'a/b')
     (tmp_path / 'a').mkdir()
-    with pytest.raises(ToolError, match='holds no frames'):
+    with pytest.raises(LGDError, match='holds no frames'):
         list(read_pictures(tmp_path / 'a'))
     (tmp_path / 'a' / '00001.png').write_bytes(b'nothing')
-    with pytest.raises(ToolError, match='broken'):
+    with pytest.raises(LGDError, match='broken'):
         list(read_pictures(tmp_path / 'a'))
     (tmp_path / 'b.avi').write_bytes(b'nothing')
-    with pytest.raises(ToolError, match='not a video'):
+    with pytest.raises(LGDError, match='not a video'):
         list(read_pictures(tmp_path / 'b.avi'))
 
 

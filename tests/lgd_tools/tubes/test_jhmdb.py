@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from lgd_mmaction.detection.annotations import load_tubes
-from lgd_tools.cli import ToolError
+from lgd_mmaction.errors import LGDError
 from lgd_tools.tubes import jhmdb
 from lgd_tools.tubes import sources as tube_sources
 from tests.lgd_tools.tubes.jhmdb_files import (
@@ -53,7 +53,7 @@ def test_real_boxes(tmp_path, shared_data, capsys):
     archive = folder / 'groundtruths_jhmdb.zip'
     argv = ['--annotations', folder / 'splits.zip', '--boxes', archive]
     argv = [str(a) for a in (*argv, '--out', tmp_path)]
-    with pytest.raises(ToolError) as error:
+    with pytest.raises(LGDError) as error:
         jhmdb.main(argv)
     assert '176 of 270 test videos of split 2 have no box' in str(error.value)
     assert '--splits' in str(error.value)
@@ -233,7 +233,7 @@ def test_frame_folders(tmp_path, source, capsys):
     assert convert(tmp_path / 'o', *argv) == 1
     out = capsys.readouterr().out
     assert 'frame folders unusable: 3' in out
-    with pytest.raises(ToolError, match='frame folder .* does not exist'):
+    with pytest.raises(LGDError, match='frame folder .* does not exist'):
         convert(tmp_path / 'p', *argv, '--rawframes', tmp_path / 'none')
 
 
@@ -260,7 +260,7 @@ def test_command_line(tmp_path, source, capsys):
     path = tmp_path / 'o' / 'jhmdb_tubes.json'
     before = path.read_bytes()
     (argv[3] / 'catch_b_1_00001.txt').write_text('?')
-    with pytest.raises(ToolError):
+    with pytest.raises(LGDError):
         convert(tmp_path / 'o', *argv, '--overwrite')
     assert path.read_bytes() == before
     assert json.loads(before)['version'] == 1
@@ -275,6 +275,6 @@ def test_cleaner_keeps_every_number_of_a_good_tube():
     tube = tube_sources.SourceTube(0, np.arange(7, 57), boxes)
     video = tube_sources.SourceVideo('a/b', 57, WIDTH, HEIGHT, [tube])
     cleaner = tube_sources.TubeCleaner(strict=True)
-    [(label, start, got)] = cleaner.clean(video, 1)
+    [(label, start, got)] = cleaner.clean(video)
     assert (label, start) == (0, 7)
     assert np.abs(got - boxes).max() < 1e-5

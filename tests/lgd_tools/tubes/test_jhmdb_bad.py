@@ -8,7 +8,7 @@ import pytest
 from scipy.io import savemat
 
 from lgd_mmaction.detection.annotations import load_tubes
-from lgd_tools.cli import ToolError
+from lgd_mmaction.errors import LGDError
 from lgd_tools.tubes import jhmdb
 from lgd_tools.tubes.source_files import Members
 from tests.lgd_tools.tubes.jhmdb_files import (
@@ -51,7 +51,7 @@ def test_boxes_are_clipped_and_dropped_with_a_count(tmp_path, source, capsys):
     assert out[-1].startswith('boxes clipped to the picture: 1, first tube 0')
     assert '-3 2 12.5 31 in 40x30' in out[-1]
     assert convert(tmp_path / 'p', *argv, '--allow-missing') == 0
-    with pytest.raises(ToolError, match='NaN|clipped|dropped') as error:
+    with pytest.raises(LGDError, match='NaN|clipped|dropped') as error:
         convert(tmp_path / 'q', *argv, '--strict')
     assert '--strict' in str(error.value)
     assert not (tmp_path / 'q').exists()
@@ -62,7 +62,7 @@ def test_a_gap_stops_or_splits(tmp_path, source, capsys):
     name = 'catch/b_1'
     (argv[3] / 'catch_b_1_00003.txt').unlink()
     (argv[3] / 'catch_b_1_00004.txt').unlink()
-    with pytest.raises(ToolError, match=r'of catch/b_1 .* frames 2\.\.3 \(1'):
+    with pytest.raises(LGDError, match=r'of catch/b_1 .* frames 2\.\.3 \(1'):
         convert(tmp_path / 'o', *argv)
     assert not (tmp_path / 'o').exists()
     assert convert(tmp_path / 'o', *argv, '--split-gaps') == 0
@@ -78,7 +78,7 @@ def test_a_gap_by_a_dropped_box(tmp_path, source):
     boxes = {name: b.astype(float) for name, b in truth().items()}
     boxes[BRUSH][1] = np.inf
     argv = source(boxes)
-    with pytest.raises(ToolError, match='frames 1..1, since bad ones were dr'):
+    with pytest.raises(LGDError, match='frames 1..1, since bad ones were dr'):
         convert(tmp_path / 'o', *argv)
     assert convert(tmp_path / 'o', *argv, '--split-gaps') == 1
     assert [start for start, _ in edges(tmp_path)] == [0, 2]
@@ -100,7 +100,7 @@ def test_a_test_video_whose_boxes_are_all_bad(tmp_path, source):
     boxes = {name: b.astype(float) for name, b in truth().items()}
     boxes[BRUSH][:] = np.nan
     argv = source(boxes)
-    with pytest.raises(ToolError, match=f'1 of 3 test .* 1 .* first {BRUSH}'):
+    with pytest.raises(LGDError, match=f'1 of 3 test .* 1 .* first {BRUSH}'):
         convert(tmp_path / 'o', *argv)
     # in split 2 it is for training
     assert convert(tmp_path / 'o', *argv, '--splits', 2) == 1
@@ -122,23 +122,23 @@ def test_bad_box_files(tmp_path, source):
         (f'1 2 3 4 {"5" * 10_001}', 'has 10009 bytes'),
     ):
         path.write_text(text)
-        with pytest.raises(ToolError, match=message) as error:
+        with pytest.raises(LGDError, match=message) as error:
             convert(tmp_path / 'o', *argv)
         assert path.name in str(error.value)
     path.write_text('1 2 3 4 5')
     other = argv[3] / 'brush_hair_nobody_0_00001.txt'
     other.write_text('1 2 3 4 5')
-    with pytest.raises(ToolError, match='nobody_0_00001.txt is not <class>'):
+    with pytest.raises(LGDError, match='nobody_0_00001.txt is not <class>'):
         convert(tmp_path / 'o', *argv)
     other.unlink()
     path.rename(argv[3] / 'brush_hair_a_b_0_0000x.txt')
-    with pytest.raises(ToolError, match='0000x.txt is not <class>'):
+    with pytest.raises(LGDError, match='0000x.txt is not <class>'):
         convert(tmp_path / 'o', *argv)
     copy = argv[3] / 'copy' / 'catch_b_1_00001.txt'
     (argv[3] / 'brush_hair_a_b_0_0000x.txt').unlink()
     copy.parent.mkdir()
     copy.write_text('2 1 1 2 2')
-    with pytest.raises(ToolError, match='another file holds frame 1 of catch'):
+    with pytest.raises(LGDError, match='another file holds frame 1 of catch'):
         convert(tmp_path / 'o', *argv)
     assert not (tmp_path / 'o').exists()
 
@@ -152,22 +152,20 @@ def test_bad_archives(tmp_path, source):
         zipped(argv[3]).read_bytes()[:-9],
     ):
         path.write_bytes(data)
-        with pytest.raises(
-            ToolError, match=r'bad\.zip is neither a folder no'
-        ):
+        with pytest.raises(LGDError, match=r'bad\.zip is neither a folder no'):
             convert(tmp_path / 'o', *argv[:3], path)
     # a damaged member
     data = bytearray(zipped(argv[3]).read_bytes())
     data[data.index(b'_00001.txt') + 12] ^= 0xFF
     path.write_bytes(data)
-    with pytest.raises(ToolError, match='cannot be read'):
+    with pytest.raises(LGDError, match='cannot be read'):
         convert(tmp_path / 'o', *argv[:3], path)
-    with pytest.raises(ToolError, match=r'box files .*none\.zip does not ex'):
+    with pytest.raises(LGDError, match=r'box files .*none\.zip does not ex'):
         convert(tmp_path / 'o', *argv[:3], tmp_path / 'none.zip')
     (tmp_path / 'empty').mkdir()
-    with pytest.raises(ToolError, match=r'no box files \*\.txt in'):
+    with pytest.raises(LGDError, match=r'no box files \*\.txt in'):
         convert(tmp_path / 'o', *argv[:3], tmp_path / 'empty')
-    with pytest.raises(ToolError, match='no <class>_test_split<N>.txt'):
+    with pytest.raises(LGDError, match='no <class>_test_split<N>.txt'):
         convert(tmp_path / 'o', '--annotations', tmp_path / 'empty', *argv[2:])
 
 
@@ -181,7 +179,7 @@ def test_a_pipe_among_box_files(tmp_path, source):
     writer = threading.Timer(2, lambda: path.write_text('1 2 3 4 5'))
     writer.daemon = True
     writer.start()
-    with pytest.raises(ToolError, match='0001.txt cannot be read .*no file'):
+    with pytest.raises(LGDError, match='0001.txt cannot be read .*no file'):
         convert(tmp_path / 'o', *argv)
     writer.cancel()
 
@@ -229,7 +227,7 @@ def test_bad_split_lines(tmp_path, source, line, message):
     path = argv[1] / 'catch_test_split1.txt'
     rows = path.read_text().split()
     path.write_text(f'{" ".join(rows[:2])}\n{" ".join(rows[2:])}\n{line}\n')
-    with pytest.raises(ToolError, match=r'catch_test_split1\.txt' + message):
+    with pytest.raises(LGDError, match=r'catch_test_split1\.txt' + message):
         convert(tmp_path / 'o', *argv)
 
 
@@ -241,25 +239,25 @@ def test_bad_splits(tmp_path, source, capsys):
     assert convert(tmp_path / 'o', *argv) == 0
     out = capsys.readouterr().out
     assert 'rows of lists that are there twice, ignored: 2' in out
-    with pytest.raises(ToolError, match='exists: give --overwrite'):
+    with pytest.raises(LGDError, match='exists: give --overwrite'):
         convert(tmp_path / 'o', *argv)
     assert convert(tmp_path / 'o', *argv, '--overwrite') == 0
-    with pytest.raises(ToolError, match='holds the splits 1, 2, not 3'):
+    with pytest.raises(LGDError, match='holds the splits 1, 2, not 3'):
         convert(tmp_path / 'p', *argv, '--splits', 3)
     # a test video of a split that no box file describes
     file.write_text(f'{rows}\ne_4.avi 2\n')
-    with pytest.raises(ToolError, match='1 of 4 test .* split 1 .* catch/e_4'):
+    with pytest.raises(LGDError, match='1 of 4 test .* split 1 .* catch/e_4'):
         convert(tmp_path / 'p', *argv)
     copy = argv[1] / 'copy'
     copy.mkdir()
     (copy / file.name).write_text(rows)
-    with pytest.raises(ToolError, match='are the same split file'):
+    with pytest.raises(LGDError, match='are the same split file'):
         convert(tmp_path / 'p', *argv)
     (copy / file.name).unlink()
     file.unlink()
-    with pytest.raises(ToolError, match=r'catch_test_split1\.txt is missing'):
+    with pytest.raises(LGDError, match=r'catch_test_split1\.txt is missing'):
         convert(tmp_path / 'p', *argv)
-    with pytest.raises(ToolError, match='holds 3 classes, not 21'):
+    with pytest.raises(LGDError, match='holds 3 classes, not 21'):
         file.write_text(rows)
         jhmdb.main([*map(str, argv), '--out', str(tmp_path / 'p')])
 
@@ -287,7 +285,7 @@ def test_bad_masks(tmp_path, capsys):
     assert 'masks of videos that no split names: 1' in capsys.readouterr().out
     mask[:, :, 1] = False
     savemat(path, {'part_mask': mask})
-    with pytest.raises(ToolError, match=r'no box in frames 1\.\.1'):
+    with pytest.raises(LGDError, match=r'no box in frames 1\.\.1'):
         convert(tmp_path / 'p', *argv)
     for content, message in (
         ({'x': 1}, 'holds no part_mask'),
@@ -301,12 +299,12 @@ def test_bad_masks(tmp_path, capsys):
         ({'part_mask': LONG.T}, r'\(100001, 1, 1\), more than 100000 in'),
     ):
         savemat(path, content)
-        with pytest.raises(ToolError, match=message) as error:
+        with pytest.raises(LGDError, match=message) as error:
             convert(tmp_path / 'p', *argv)
         assert BRUSH in str(error.value)
     for data in (b'', b'MATLAB 7.3 MAT-file' + bytes(200), b'x' * 300):
         path.write_bytes(data)
-        with pytest.raises(ToolError, match='not a readable MATLAB 5 file'):
+        with pytest.raises(LGDError, match='not a readable MATLAB 5 file'):
             convert(tmp_path / 'p', *argv)
     with pytest.raises(SystemExit):
         convert(tmp_path / 'p', *argv, '--coordinates', 'edges')
@@ -376,7 +374,7 @@ def test_bad_act(tmp_path, change, message):
     content = act_content(truth())
     change(content)
     path = write_act(tmp_path / 'act.pkl', content)
-    with pytest.raises(ToolError, match=message):
+    with pytest.raises(LGDError, match=message):
         convert(tmp_path / 'o', '--act', path)
     assert not (tmp_path / 'o').exists()
 
@@ -400,7 +398,7 @@ def test_act_with_a_payload(tmp_path):
     content = act_content(truth())
     content['labels'] = _Payload(str(mark))
     path = write_act(tmp_path / 'act.pkl', content)
-    with pytest.raises(ToolError, match='mkdir, which no annotation needs'):
+    with pytest.raises(LGDError, match='mkdir, which no data need'):
         convert(tmp_path / 'o', '--act', path)
     assert not mark.exists()
 

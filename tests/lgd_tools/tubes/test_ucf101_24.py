@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from lgd_mmaction.detection.annotations import load_tubes
-from lgd_tools.cli import ToolError
+from lgd_mmaction.errors import LGDError
 from lgd_tools.tubes import ucf101_24
 
 CLASSES = ('Basketball', 'SalsaSpin')
@@ -256,9 +256,9 @@ def test_lists(tmp_path, capsys):
         (FIRST, 'is in the training and in the test list'),
     ):
         train.write_text(text)
-        with pytest.raises(ToolError, match=message):
+        with pytest.raises(LGDError, match=message):
             run(tmp_path, pyannot(), *argv)
-    with pytest.raises(ToolError, match=r'testlist01\.txt:2: .* not in the'):
+    with pytest.raises(LGDError, match=r'testlist01\.txt:2: .* not in the'):
         run(tmp_path, pyannot(), '--overwrite', test=f'{FIRST}\nA/b')
 
 
@@ -295,7 +295,7 @@ def _video(name: str = FIRST, **changes: object) -> object:
         (_tube(boxes=np.zeros((5, 5))), r'boxes of shape \(5, 5\)'),
         (_tube(boxes=[[1, 2, 3]] * 5), r'boxes of shape \(5, 3\)'),
         (_tube(boxes=[['a'] * 4] * 5), 'boxes of shape'),
-        (_tube(boxes=[[1], [1, 2]]), 'has a tube without'),
+        (_tube(boxes=[[1], [1, 2]]), r'boxes of shape \(0,\)'),
         (_video(annotations=[7]), 'has a tube without label, sf, ef or boxes'),
         (_video(annotations=None), 'lacks annotations, numf or label'),
         (_video(numf=0), 'has 0 frames'),
@@ -312,7 +312,7 @@ def _video(name: str = FIRST, **changes: object) -> object:
 def test_bad_pyannot(tmp_path, change, message):
     content = pyannot()
     change(content)
-    with pytest.raises(ToolError, match=message):
+    with pytest.raises(LGDError, match=message):
         run(tmp_path, content)
     assert not (tmp_path / 'o').exists()
 
@@ -330,26 +330,26 @@ def test_a_deep_list_is_named_in_short(tmp_path):
     path.write_bytes(before + video + after)
     (tmp_path / 'list.txt').write_text(FIRST)
     argv = ('--pyannot', path, '--test-list', tmp_path / 'list.txt')
-    with pytest.raises(ToolError, match=r'numf is \[\[.*\.\.\..*, not a who'):
+    with pytest.raises(LGDError, match=r'numf is \[\[.*\.\.\..*, not a who'):
         convert(tmp_path / 'o', *argv)
 
 
 def test_wrong_files(tmp_path):
     for content in ([1], None, 'x', np.zeros(3)):
-        with pytest.raises(ToolError, match=r'pyannot\.pkl is not a dict'):
+        with pytest.raises(LGDError, match=r'pyannot\.pkl is not a dict'):
             run(tmp_path, content)
     (tmp_path / 'x.pkl').write_bytes(b'no pickle')
     for option in ('--pyannot', '--act'):
         argv = [option, tmp_path / 'x.pkl']
         if option == '--pyannot':
             argv += ['--test-list', tmp_path / 'testlist01.txt']
-        with pytest.raises(ToolError, match=r'x\.pkl is damaged or no pickle'):
+        with pytest.raises(LGDError, match=r'x\.pkl is damaged or no pickle'):
             convert(tmp_path / 'o', *argv)
-    with pytest.raises(ToolError, match="not in ACT's format"):
+    with pytest.raises(LGDError, match="not in ACT's format"):
         path = dump(tmp_path / 'y.pkl', pyannot())
         convert(tmp_path / 'o', '--act', path)
     path = dump(tmp_path / 'z.pkl', act())
-    with pytest.raises(ToolError, match='holds 2 classes, not 24'):
+    with pytest.raises(LGDError, match='holds 2 classes, not 24'):
         ucf101_24.main(['--act', str(path), '--out', str(tmp_path / 'o')])
 
 
@@ -365,7 +365,7 @@ def test_a_payload_does_not_run(tmp_path):
     mark = tmp_path / 'mark'
     content = pyannot()
     content[FIRST]['annotations'][0]['boxes'] = _Payload(mark)
-    with pytest.raises(ToolError, match='mkdir, which no annotation needs'):
+    with pytest.raises(LGDError, match='mkdir, which no data need'):
         run(tmp_path, content)
     assert not mark.exists()
 
@@ -403,7 +403,7 @@ def test_bad_boxes_are_counted(tmp_path, capsys):
         'boxes clipped to the picture: 1',
     ):
         assert line in out
-    with pytest.raises(ToolError, match='leave --strict out'):
+    with pytest.raises(LGDError, match='leave --strict out'):
         run(tmp_path, content, '--strict', '--overwrite')
 
 
@@ -412,7 +412,7 @@ def test_a_gap_by_a_dropped_box(tmp_path):
     tube = content[FIRST]['annotations'][0]
     tube['boxes'] = tube['boxes'].copy()
     tube['boxes'][2, 2] = 0
-    with pytest.raises(ToolError, match=r'frames 5\.\.5, since bad ones were'):
+    with pytest.raises(LGDError, match=r'frames 5\.\.5, since bad ones were'):
         run(tmp_path, content)
     argv = ('--split-gaps', '--allow-missing')
     assert run(tmp_path, content, *argv) == 0
@@ -426,7 +426,7 @@ def test_a_gap_by_a_dropped_box(tmp_path):
 
 def test_size(tmp_path):
     """A wrong --size shows: boxes leave the picture."""
-    with pytest.raises(ToolError, match='clipped to the picture|outside'):
+    with pytest.raises(LGDError, match='clipped to the picture|outside'):
         run(tmp_path, pyannot(), '--size', '160x120', '--strict')
 
 
@@ -444,7 +444,7 @@ def test_command_line(tmp_path, capsys):
         ucf101_24.main(['--help'])
     assert '--test-list testlist01.txt' in capsys.readouterr().out
     assert run(tmp_path, pyannot(), '--allow-missing') == 0
-    with pytest.raises(ToolError, match='exists: give --overwrite'):
+    with pytest.raises(LGDError, match='exists: give --overwrite'):
         run(tmp_path, pyannot())
 
 

@@ -50,15 +50,11 @@ def evaluate_file(
     from lgd_mmaction.detection import TubeProtocol, evaluate_tubes
     from lgd_mmaction.detection.annotations import load_tubes
     from lgd_mmaction.detection.box_table import BoxTable
-    from lgd_mmaction.errors import LGDError
 
-    try:
-        protocol = TubeProtocol.from_dicts(linking, trimming, **options)
-        annotations = load_tubes(ann_file)
-        table = BoxTable.load(detections, 'detections')
-        report = evaluate_tubes(table, annotations, split, subset, protocol)
-    except LGDError as error:
-        raise ToolError(str(error)) from None
+    protocol = TubeProtocol.from_dicts(linking, trimming, **options)
+    annotations = load_tubes(ann_file)
+    table = BoxTable.load(detections, 'detections')
+    report = evaluate_tubes(table, annotations, split, subset, protocol)
     content = {
         'tool': 'evaluate_tubes',
         'detections': str(detections),

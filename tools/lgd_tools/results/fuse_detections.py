@@ -153,19 +153,14 @@ def fuse_files(
     """Fuses files into `out`; returns what was fused, in plain types."""
     # the package imports torch: not for --help
     from lgd_mmaction.detection.box_table import BoxTable
-    from lgd_mmaction.errors import LGDError
 
     if len(files) < 2:
         raise ToolError('one stream needs no fusion; give two files or more')
     if Path(out).resolve() in {Path(p).resolve() for p in files.values()}:
         raise ToolError(f'--out {out} is one of the inputs; name another file')
-    try:
-        tables = {
-            name: BoxTable.load(path, 'detections')
-            for name, path in files.items()
-        }
-    except LGDError as error:
-        raise ToolError(str(error)) from None
+    tables = {
+        name: BoxTable.load(path, 'detections') for name, path in files.items()
+    }
     hashes = {name: file_sha256(path) for name, path in files.items()}
     if len(set(hashes.values())) < len(hashes):
         raise ToolError('two of the streams are the same file')

@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
+from lgd_mmaction.pickles import load_values
 from lgd_tools.cli import ToolError
-from lgd_tools.results.score_pickle import UnsafePickle, load_plain
 from lgd_tools.results.video_names import read_list, same_videos, video_keys
 
 # where PackActionInputs may have put the video's name, best first
@@ -103,20 +103,7 @@ def load_scores(
 
 def _read_entries(path: Path) -> list[dict]:
     remedy = 'dump it again with tools/test.py --dump'
-    try:
-        entries = load_plain(path)
-    except FileNotFoundError:
-        raise ToolError(f'there is no score file {path}; {remedy}') from None
-    except UnsafePickle as error:
-        raise ToolError(
-            f'{path} {error}; nothing of it was run or used: {remedy}'
-        ) from None
-    # a broken pickle can raise nearly anything
-    except Exception as error:
-        reason = ' '.join(str(error).split())[:200]
-        raise ToolError(
-            f'{path} is not a readable score file ({reason}); {remedy}'
-        ) from error
+    entries = load_values(path, 'score file', remedy, tensors=True)
     if (
         not isinstance(entries, list)
         or not entries

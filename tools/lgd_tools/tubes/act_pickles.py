@@ -11,7 +11,7 @@ code describes it: a dict (a pickle of Python 2) with the keys
   train_videos  [videos of split 1, videos of split 2, ...]
   test_videos   likewise
 
-What x1 y1 x2 y2 are is the caller's to say (``tube_sources.COORDINATES``).
+What x1 y1 x2 y2 are is the caller's to say (``sources.COORDINATES``).
 Classes are put in alphabetical order, whatever order ``labels`` has.
 """
 
@@ -21,13 +21,15 @@ from typing import Any
 
 import numpy as np
 
+from lgd_mmaction.pickles import load_values
 from lgd_tools.cli import ToolError
-from lgd_tools.numpy_pickle import load_numpy_pickle
 from lgd_tools.tubes.sources import (
+    MAX_NUMBER,
     SourceTube,
     SourceVideo,
+    Splits,
     check_name,
-    rows_of,
+    numeric_rows,
     to_edges,
     whole_number,
 )
@@ -47,7 +49,7 @@ class ActFile:
     """The content of a pickle: class names, splits by number, videos."""
 
     classes: list[str]
-    splits: dict[str, dict[str, list[str]]]
+    splits: Splits
     videos: dict[str, SourceVideo]
 
 
@@ -61,7 +63,7 @@ def read_act(path: Path, coordinates: str) -> ActFile:
     Raises:
         ToolError: It is no such file; names the video and what is wrong.
     """
-    content = load_numpy_pickle(path, "pickle in ACT's format")
+    content = load_values(path, "pickle in ACT's format")
     if not isinstance(content, dict) or not set(KEYS) <= set(content):
         missing = set(KEYS) - set(content if isinstance(content, dict) else ())
         raise ToolError(
@@ -134,60 +136,42 @@ def _read_video(
 def _read_tube(
     array: Any, label: int, where: str, coordinates: str
 ) -> SourceTube:
-    try:
-        array = rows_of(array)
-    except ValueError:  # lists of different lengths, or no lists
-        array = np.empty(0)
-    if array.ndim != 2 or array.shape[1] != 5 or array.dtype.kind not in 'iuf':
-        raise ToolError(
-            f'{where} has a tube of shape {array.shape} and {array.dtype}, '
-            'not (F, 5) numbers'
-        )
-    numbers = array[:, 0].astype(np.float64)
-    if not (np.isfinite(numbers) & (numbers == np.round(numbers))).all():
+    rows = numeric_rows(array, 5, where)
+    frames = rows[:, 0]
+    if not (np.isfinite(frames) & (frames == np.round(frames))).all():
         raise ToolError(f'{where} has frames that are no whole numbers')
-    if not (np.abs(numbers) < 1e9).all():
+    if not (np.abs(frames) < MAX_NUMBER).all():
         raise ToolError(f'{where} has frames beyond a thousand million')
-    return SourceTube(
-        label,
-        numbers.astype(np.int64) - 1,
-        to_edges(array[:, 1:], coordinates),
-    )
+    edges = to_edges(rows[:, 1:], coordinates)
+    return SourceTube(label, frames.astype(np.int64) - 1, edges)
 
 
 def _read_splits(
     content: dict, path: Path, videos: dict[str, SourceVideo]
-) -> dict[str, dict[str, list[str]]]:
-    lists = {}
+) -> Splits:
+    splits: Splits = {}
+    count = {}
     for subset in ('train', 'test'):
-        value = content[f'{subset}_videos']
+        value, where = content[f'{subset}_videos'], f'{path}: {subset}_videos'
         if not isinstance(value, (list, tuple)) or not value:
-            raise ToolError(f'{path}: {subset}_videos is no list of splits')
+            raise ToolError(f'{where} is no list of splits')
         # one split may stand without a list around it
         value = [value] if isinstance(value[0], str) else value
-        lists[subset] = [
-            [
-                check_name(name, f'{path}: {subset}_videos')
-                for name in _names(names, f'{path}: {subset}_videos')
-            ]
-            for names in value
-        ]
-    if len(lists['train']) != len(lists['test']):
+        count[subset] = len(value)
+        for number, names in enumerate(value, 1):
+            names = [check_name(n, where) for n in _names(names, where)]
+            splits.setdefault(str(number), {})[subset] = names
+            for name in names:
+                if name not in videos:
+                    raise ToolError(
+                        f'{path}: split {number} names {name}, of which '
+                        'nframes and gttubes know nothing'
+                    )
+    if count['train'] != count['test']:
         raise ToolError(
-            f'{path} has {len(lists["train"])} training and '
-            f'{len(lists["test"])} test lists'
+            f'{path} has {count["train"]} training and {count["test"]} test '
+            'lists'
         )
-    splits = {}
-    for number, pair in enumerate(
-        zip(lists['train'], lists['test'], strict=True), 1
-    ):
-        splits[str(number)] = dict(zip(('train', 'test'), pair, strict=True))
-        for name in (*pair[0], *pair[1]):
-            if name not in videos:
-                raise ToolError(
-                    f'{path}: split {number} names {name}, of which '
-                    'nframes and gttubes know nothing'
-                )
     return splits
 
 

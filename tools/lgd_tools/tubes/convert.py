@@ -23,23 +23,13 @@ from lgd_tools.tubes.sources import (
     DROPPED,
     SPLIT,
     SourceVideo,
+    Splits,
     TubeCleaner,
+    names_of,
 )
 
 if TYPE_CHECKING:
     from lgd_mmaction.detection.annotations import TubeAnnotations
-
-Splits = dict[str, dict[str, list[str]]]
-
-
-def unique(names: Sequence[str], notes: Counter) -> list[str]:
-    """The names, each once; counts the repeated ones."""
-    once = list(dict.fromkeys(names))
-    if len(once) < len(names):
-        notes['rows of lists that are there twice, ignored'] += len(
-            names
-        ) - len(once)
-    return once
 
 
 # ---------------------------------------------------------------- conversion
@@ -83,18 +73,9 @@ class TubeConversion:
                 is without boxes, or see :class:`TubeCleaner`.
         """
         splits = self._check_splits(splits, videos)
-        used = dict.fromkeys(
-            name
-            for s in splits.values()
-            for names in s.values()
-            for name in names
-        )
-        known = [videos[name] for name in used if name in videos]
+        known = [videos[name] for name in names_of(splits) if name in videos]
         self._compare(known)
-        tubes = {
-            video.name: self.cleaner.clean(video, len(self.classes))
-            for video in known
-        }
+        tubes = {video.name: self.cleaner.clean(video) for video in known}
         splits = self._drop_empty(splits, tubes)
         self._write(splits, videos, tubes)
         incomplete = self.problems or self.cleaner.lossy
@@ -107,7 +88,11 @@ class TubeConversion:
     ) -> Splits:
         checked: Splits = {}
         for split, subsets in splits.items():
-            names = {k: unique(v, self.notes) for k, v in subsets.items()}
+            names = {k: list(dict.fromkeys(v)) for k, v in subsets.items()}
+            repeated = sum(len(v) - len(names[k]) for k, v in subsets.items())
+            if repeated:
+                kind = 'rows of lists that are there twice, ignored'
+                self.notes[kind] += repeated
             both = set(names['train']) & set(names['test'])
             if both:
                 raise ToolError(
@@ -131,31 +116,26 @@ class TubeConversion:
 
     def _compare_one(self, video: SourceVideo, file: Found, what: str) -> None:
         if file.problem == 'missing':
-            self._problem(f'{what} missing', video.name)
-        elif file.problem:
-            self._problem(f'{what} unusable', f'{video.name}: {file.problem}')
-        else:
-            frames = f'{file.frames} of {video.num_frames}'
-            if file.frames < video.num_frames:
-                self._problem(
-                    f'{what} with fewer frames than annotated',
-                    f'{video.name}: {frames}',
-                )
-            elif file.frames > video.num_frames and video.counted:
-                self._problem(
-                    f'{what} with more frames than annotated',
-                    f'{video.name}: {frames}',
-                )
-            elif file.frames > video.num_frames:
-                video.num_frames = file.frames
-                self.notes[
-                    f'{what} with frames after the last box, their number '
-                    'taken from the file'
-                ] += 1
-            if (file.width, file.height) != (video.width, video.height):
-                self.notes[
-                    f'{what} of another size than the boxes are stored for'
-                ] += 1
+            return self._problem(f'{what} missing', video.name)
+        if file.problem:
+            text = f'{video.name}: {file.problem}'
+            return self._problem(f'{what} unusable', text)
+        more = file.frames - video.num_frames
+        if more > 0 and not video.counted:
+            video.num_frames = file.frames
+            self.notes[
+                f'{what} with frames after the last box, their number taken '
+                'from the file'
+            ] += 1
+        elif more:
+            self._problem(
+                f'{what} with {"more" if more > 0 else "fewer"} frames than '
+                'annotated',
+                f'{video.name}: {file.frames} of {video.num_frames}',
+            )
+        if (file.width, file.height) != (video.width, video.height):
+            kind = f'{what} of another size than the boxes are stored for'
+            self.notes[kind] += 1
 
     def _problem(self, kind: str, example: str) -> None:
         self.problems.setdefault(kind, []).append(example)
@@ -164,14 +144,10 @@ class TubeConversion:
         kept: Splits = {}
         for split, subsets in splits.items():
             empty = [name for name in subsets['test'] if not tubes.get(name)]
-            if self.background:
-                if empty:
-                    self.notes[
-                        f'test videos of split {split} without a box'
-                    ] = len(empty)
-                    self.cleaner.examples.setdefault(
-                        f'test videos of split {split} without a box', empty[0]
-                    )
+            if self.background and empty:
+                kind = f'test videos of split {split} without a box'
+                self.notes[kind] = len(empty)
+                self.cleaner.examples[kind] = empty[0]
                 empty = [name for name in empty if name not in tubes]
             if empty:
                 raise ToolError(
@@ -183,10 +159,8 @@ class TubeConversion:
             train = [name for name in subsets['train'] if tubes.get(name)]
             for name in subsets['train']:
                 if not tubes.get(name):
-                    self._problem(
-                        f'training videos of split {split} left out: no box',
-                        name,
-                    )
+                    kind = f'training videos of split {split} left out: no box'
+                    self._problem(kind, name)
             kept[split] = {'train': train, 'test': subsets['test']}
         return kept
 
@@ -197,33 +171,19 @@ class TubeConversion:
         videos: dict[str, SourceVideo],
         tubes: dict[str, list],
     ) -> None:
-        package = _import_package()
-        listed = dict.fromkeys(
-            name
-            for s in splits.values()
-            for names in s.values()
-            for name in names
-        )
+        # imports torch: not for --help
+        from lgd_mmaction.detection import annotations as package
+
+        made = {}
+        for name in sorted(names_of(splits)):
+            video = videos[name]
+            size = video.num_frames, video.width, video.height
+            found = tuple(package.Tube(*tube) for tube in tubes[name])
+            made[name] = package.TubeVideo(name, *size, found)
+            package.check_video(made[name], len(self.classes))
         annotations = package.TubeAnnotations(
-            self.dataset,
-            tuple(self.classes),
-            splits,
-            {
-                name: package.TubeVideo(
-                    name,
-                    videos[name].num_frames,
-                    videos[name].width,
-                    videos[name].height,
-                    tuple(package.Tube(*tube) for tube in tubes[name]),
-                )
-                for name in sorted(listed)
-            },
+            self.dataset, tuple(self.classes), splits, made
         )
-        try:
-            for video in annotations.videos.values():
-                package.check_video(video, len(self.classes))
-        except package.DataError as error:
-            raise ToolError(str(error)) from None
         package.save_tubes(annotations, self.path)
         report = '\n'.join(map(printable, self._report(annotations))) + '\n'
         write_text(
@@ -247,10 +207,10 @@ class TubeConversion:
                     f'{len(per_class)} classes'
                 )
                 if per_class:
-                    (high, most), (low, least) = (
-                        per_class.most_common()[0],
-                        per_class.most_common()[-1],
-                    )
+                    (high, most), *_, (low, least) = [
+                        *per_class.most_common(1),
+                        *per_class.most_common(),
+                    ]
                     lines[-1] += (
                         f' with {least} ({self.classes[low]}) to {most} '
                         f'({self.classes[high]}) tubes'
@@ -278,9 +238,9 @@ class TubeConversion:
         for kind, examples in self.problems.items():
             lines.append(f'{kind}: {len(examples)}, first {examples[0]}')
         for kind, number in self.notes.items():
-            example = cleaner.examples.get(kind)
+            first = cleaner.examples.get(kind)
             lines.append(
-                f'{kind}: {number}' + (f', first {example}' if example else '')
+                f'{kind}: {number}' + (f', first {first}' if first else '')
             )
         if not (any(cleaner.counts.values()) or self.problems):
             lines.append('nothing was clipped, dropped or left out')
@@ -295,10 +255,3 @@ def _count(videos: Sequence) -> str:
         f'{len(videos)} videos, {frames} frames, {len(tubes)} tubes, '
         f'{boxes} boxes'
     )
-
-
-def _import_package():
-    """``lgd_mmaction.detection.annotations``; late, as it imports torch."""
-    import lgd_mmaction.detection.annotations as tubes
-
-    return tubes

@@ -96,18 +96,16 @@ class Detector:
     """A detector of mmdet: boxes of chosen classes in a list of images.
 
     Raises:
-        ToolError: mmdet is missing, or config, checkpoint or class are
+        LGDError: mmdet is missing, or config, checkpoint or class are
             wrong.
     """
 
     def __init__(self, args: Any) -> None:
-        try:
-            import lgd_mmaction.detection.require_mmdet  # noqa: F401  (and upstream fixes)
-        except ValueError as error:
-            raise ToolError(str(error)) from error
         from mmdet.apis import init_detector
         from mmdet.utils import get_test_pipeline_cfg
         from mmengine.dataset import Compose
+
+        import lgd_mmaction.detection.require_mmdet  # noqa: F401  (and upstream fixes)
 
         try:
             self.model = init_detector(
@@ -312,15 +310,11 @@ def main(argv: list[str] | None = None) -> int:
     require_file(args.checkpoint, 'checkpoint')
     root = require_dir(args.videos or args.frames, 'folder')
     from lgd_mmaction.detection.annotations import load_tubes
-    from lgd_mmaction.errors import DataError
 
-    try:
-        annotations = load_tubes(args.annotations)
-        videos = list(annotations.videos.values())
-        if args.split:
-            videos = annotations.subset(args.split, args.subset)
-    except DataError as error:
-        raise ToolError(str(error)) from error
+    annotations = load_tubes(args.annotations)
+    videos = list(annotations.videos.values())
+    if args.split:
+        videos = annotations.subset(args.split, args.subset)
     parts = args.out.with_name(f'{args.out.stem}_parts')
     require_same_settings(parts, args)
     template = args.filename_tmpl if args.frames else None

@@ -19,7 +19,6 @@ import cv2
 import numpy as np
 
 from lgd_mmaction.detection.annotations import TubeVideo, load_tubes
-from lgd_mmaction.errors import DataError
 from lgd_tools.cli import (
     VIDEO_EXTENSIONS,
     ToolError,
@@ -272,18 +271,15 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse(argv)
     require_dir(args.videos, 'folder of videos')
-    try:
-        annotations = load_tubes(args.ann) if args.ann else None
-        classes = _classes(args, annotations)
-        predictions = None
-        if args.detections is not None:
-            predictions = Predictions(args.detections, classes)
-        names = args.video or _first(annotations, predictions, args.split)
-        rows = []
-        for name in progress(names, 'videos'):
-            rows += _draw_one(args, name, annotations, predictions)
-    except DataError as error:
-        raise ToolError(str(error)) from None
+    annotations = load_tubes(args.ann) if args.ann else None
+    classes = _classes(args, annotations)
+    predictions = None
+    if args.detections is not None:
+        predictions = Predictions(args.detections, classes)
+    names = args.video or _first(annotations, predictions, args.split)
+    rows = []
+    for name in progress(names, 'videos'):
+        rows += _draw_one(args, name, annotations, predictions)
     write_text(args.out / 'tubes.txt', ''.join(f'{row}\n' for row in rows))
     print('\n'.join(rows))
     return 0

@@ -31,14 +31,16 @@ import numpy as np
 
 from lgd_tools.cli import ToolError, make_parser, progress
 from lgd_tools.tubes.act_pickles import read_act
-from lgd_tools.tubes.convert import Splits, TubeConversion
+from lgd_tools.tubes.convert import TubeConversion
 from lgd_tools.tubes.mat_arrays import read_mat_array
 from lgd_tools.tubes.source_args import add_tube_arguments, check_classes
 from lgd_tools.tubes.source_files import Members
 from lgd_tools.tubes.sources import (
     SourceTube,
     SourceVideo,
+    Splits,
     check_name,
+    names_of,
     to_edges,
 )
 
@@ -126,12 +128,6 @@ def _read_split(
                 f'{codes[name]} above'
             )
         subsets[SUBSETS[match[2]]].append(name)
-
-
-def _all_names(splits: Splits) -> dict[str, None]:
-    return dict.fromkeys(
-        name for s in splits.values() for names in s.values() for name in names
-    )
 
 
 # --------------------------------------------------------------------- boxes
@@ -354,7 +350,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     conversion = TubeConversion(
         'jhmdb', args, classes, coordinates, background=False
     )
-    names = _all_names(splits)
+    names = names_of(splits)
     if kind == 'boxes':
         videos = read_boxes(args.boxes, classes, names, args.size, coordinates)
     elif kind == 'puppet_masks':

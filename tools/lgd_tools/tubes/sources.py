@@ -26,6 +26,8 @@ COORDINATES = {
 
 _REPR = reprlib.Repr()
 _REPR.maxstring = _REPR.maxother = 200
+# video names by split number and subset
+Splits = dict[str, dict[str, list[str]]]
 # Frames, labels and sizes are below; far more overflow NumPy's integers.
 MAX_NUMBER = 10**9
 
@@ -86,6 +88,27 @@ def rows_of(value: object) -> np.ndarray:
     ):
         raise ValueError('no rows of values')
     return np.asarray(value)
+
+
+def numeric_rows(value: object, columns: int, where: str) -> np.ndarray:
+    """(F, columns) float64, or ToolError where the rows are something else."""
+    try:
+        rows = rows_of(value)
+    except ValueError:  # lists of different lengths, or no lists
+        rows = np.empty(0)
+    if rows.shape[1:] != (columns,) or rows.dtype.kind not in 'iuf':
+        raise ToolError(
+            f'{where} has a tube with boxes of shape {rows.shape} and '
+            f'{rows.dtype}, not (F, {columns}) numbers'
+        )
+    # before anything is added: uint8 overflows at 256
+    return rows.astype(np.float64)
+
+
+def names_of(splits: Splits) -> list[str]:
+    """The videos of all splits, each once."""
+    lists = [names for s in splits.values() for names in s.values()]
+    return list(dict.fromkeys(name for names in lists for name in names))
 
 
 def to_edges(boxes: np.ndarray, coordinates: str) -> np.ndarray:
@@ -173,25 +196,22 @@ class TubeCleaner:
         """Whether boxes or tubes were dropped."""
         return any(self.counts[kind] for kind in DROPPED)
 
-    def clean(
-        self, video: SourceVideo, num_classes: int
-    ) -> list[tuple[int, int, np.ndarray]]:
+    def clean(self, video: SourceVideo) -> list[tuple[int, int, np.ndarray]]:
         """``(label, start, (F, 4) float32 boxes)`` of each tube.
 
         Raises:
-            ToolError: A label is out of range, frames repeat or go back, a
-                tube has a gap and ``split_gaps`` is off, or a box is bad and
-                ``strict`` is on.
+            ToolError: Frames repeat or go back, a tube has a gap and
+                ``split_gaps`` is off, or a box is bad and ``strict`` is on.
         """
         cleaned = []
         for number, tube in enumerate(video.tubes):
             where = f'tube {number} of {video.name}'
-            if not 0 <= tube.label < num_classes:
+            steps = np.diff(tube.frames)
+            if (steps < 1).any():
+                frame = tube.frames[int((steps < 1).argmax()) + 1]
                 raise ToolError(
-                    f'{where} has label {tube.label}, outside 0..'
-                    f'{num_classes - 1}: the file does not fit its classes'
+                    f'{where}: frame {frame} is there twice or out of order'
                 )
-            _check_shapes(tube, where)
             frames, boxes, lost = self._good_boxes(video, tube, where)
             if not len(frames):
                 self._count('tubes dropped: no box left', 1, where)
@@ -278,17 +298,3 @@ class TubeCleaner:
             self.counts[SPLIT] += 1
             self.examples.setdefault(SPLIT, gap)
         return pieces
-
-
-def _check_shapes(tube: SourceTube, where: str) -> None:
-    if tube.boxes.shape != (len(tube.frames), 4):
-        raise ToolError(
-            f'{where} has boxes of shape {tube.boxes.shape} in '
-            f'{len(tube.frames)} frames'
-        )
-    steps = np.diff(tube.frames)
-    if (steps < 1).any():
-        frame = tube.frames[int((steps < 1).argmax()) + 1]
-        raise ToolError(
-            f'{where}: frame {frame} is there twice or out of order'
-        )

@@ -28,16 +28,17 @@ from typing import Any
 
 import numpy as np
 
+from lgd_mmaction.pickles import load_values
 from lgd_tools.cli import ToolError, make_parser, read_lines
-from lgd_tools.numpy_pickle import load_numpy_pickle
 from lgd_tools.tubes.act_pickles import read_act
-from lgd_tools.tubes.convert import Splits, TubeConversion
+from lgd_tools.tubes.convert import TubeConversion
 from lgd_tools.tubes.source_args import add_tube_arguments, check_classes
 from lgd_tools.tubes.sources import (
     SourceTube,
     SourceVideo,
+    Splits,
     check_name,
-    rows_of,
+    numeric_rows,
     to_edges,
     whole_number,
 )
@@ -62,7 +63,7 @@ def read_pyannot(
         ToolError: It is no such file, or labels do not fit the folders;
             names the video.
     """
-    content = load_numpy_pickle(path, 'annotation pickle')
+    content = load_values(path, 'annotation pickle')
     if not isinstance(content, dict) or not content:
         raise ToolError(
             f'{path} is not a dict of videos: give pyannot.pkl, or --act for '
@@ -111,24 +112,18 @@ def _read_tube(tube: Any, where: str, coordinates: str) -> SourceTube:
             whole_number(tube[key], f'{where}: {key} of a tube')
             for key in ('label', 'sf', 'ef')
         )
-        boxes = rows_of(tube['boxes'])
-    except (KeyError, TypeError, IndexError, ValueError):
+        boxes = tube['boxes']
+    except (KeyError, TypeError, IndexError):
         raise ToolError(
             f'{where} has a tube without label, sf, ef or boxes: download '
             'the file again'
         ) from None
-    if boxes.ndim != 2 or boxes.shape[1] != 4 or boxes.dtype.kind not in 'iuf':
-        raise ToolError(
-            f'{where} has boxes of shape {boxes.shape} and {boxes.dtype}, not '
-            '(F, 4) numbers'
-        )
+    boxes = numeric_rows(boxes, 4, where)
     if stop - start != len(boxes):
         raise ToolError(
             f'{where} has a tube of {len(boxes)} boxes from frame {start} '
             f'to before {stop}: their numbers do not fit'
         )
-    # before adding: uint8 overflows at 256
-    boxes = boxes.astype(np.float64)
     corners = np.hstack([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]])
     return SourceTube(
         label, start + np.arange(len(boxes)), to_edges(corners, coordinates)

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lgd_tools.cli import ToolError
-from lgd_tools.numpy_pickle import load_numpy_pickle
+from lgd_mmaction.errors import DataError
+from lgd_mmaction.pickles import load_values
 
 # as Python 2 with an old NumPy writes np.array([[177, 255]], np.uint8)
 PYTHON2 = (
@@ -25,7 +25,7 @@ PYTHON2 = (
 def load(tmp_path: Path, data: bytes) -> object:
     path = tmp_path / 'a.pkl'
     path.write_bytes(data)
-    return load_numpy_pickle(path, 'annotation pickle')
+    return load_values(path, 'annotation pickle')
 
 
 @pytest.mark.parametrize('protocol', range(6))
@@ -78,7 +78,7 @@ def test_python_2(tmp_path):
 
 def test_real_file_equals_the_stock_unpickler(shared_data):
     path = shared_data / 'annotations' / 'ucf101_24' / 'pyannot.pkl'
-    got = load_numpy_pickle(path, 'annotation pickle')
+    got = load_values(path, 'annotation pickle')
     with path.open('rb') as file:
         expected = pickle.load(file, encoding='latin1')
     assert len(got) == 3194 and got.keys() == expected.keys()
@@ -129,7 +129,7 @@ def test_a_payload_does_not_run(tmp_path, call, protocol):
         w.format(mark=mark) if isinstance(w, str) else w for w in call[1:]
     ]
     data = {'annotations': [_Payload(call[0], *words)]}
-    with pytest.raises(ToolError) as error:
+    with pytest.raises(DataError) as error:
         load(tmp_path, pickle.dumps(data, protocol))
     assert not mark.exists() and not mark.with_suffix('.npy').exists()
     assert 'nothing of it was run' in str(error.value)
@@ -220,7 +220,7 @@ def _empty(code: bytes, shape: bytes) -> bytes:
     ],
 )
 def test_odd_arrays_are_refused(tmp_path, data, message):
-    with pytest.raises(ToolError, match=message) as error:
+    with pytest.raises(DataError, match=message) as error:
         load(tmp_path, data)
     assert 'nothing of it was run' in str(error.value)
 
@@ -241,7 +241,7 @@ def test_odd_arrays_are_refused(tmp_path, data, message):
     ],
 )
 def test_damaged_files(tmp_path, data):
-    with pytest.raises(ToolError, match='is damaged or no pickle'):
+    with pytest.raises(DataError, match='is damaged or no pickle'):
         load(tmp_path, data)
 
 
@@ -250,10 +250,10 @@ def test_a_far_memo_entry_takes_no_memory(tmp_path):
 
 
 def test_missing_file(tmp_path):
-    with pytest.raises(ToolError, match=r'annotation pickle .* not exist'):
-        load_numpy_pickle(tmp_path / 'none.pkl', 'annotation pickle')
-    with pytest.raises(ToolError, match='is not a file'):
-        load_numpy_pickle(tmp_path, 'annotation pickle')
+    with pytest.raises(DataError, match=r'annotation pickle .* not exist'):
+        load_values(tmp_path / 'none.pkl', 'annotation pickle')
+    with pytest.raises(DataError, match='is not a file'):
+        load_values(tmp_path, 'annotation pickle')
 
 
 @given(st.data())
@@ -271,5 +271,5 @@ def test_fuzz(tmp_path, data):
         raw[at] = data.draw(st.integers(0, 255))
     try:
         load(tmp_path, bytes(raw))
-    except ToolError as error:
+    except DataError as error:
         assert 'a.pkl' in str(error)

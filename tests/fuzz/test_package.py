@@ -1,4 +1,4 @@
-"""Targets of the package: checkpoints, tubes and boxes."""
+"""What the package reads: checkpoints, tubes, boxes, lists, configs."""
 
 import contextlib
 import io
@@ -21,9 +21,8 @@ from lgd_mmaction.launch.config_errors import check_components, read_config
 from lgd_mmaction.launch.preflight import _check_checkpoint
 from lgd_mmaction.models.inflate import load_2d_state_dict
 from tests.fuzz import strategies as make
-from tests.fuzz.target import Escape, Target
-
-_ERRORS = (LGDError,)
+from tests.fuzz.harness import Escape, fuzzed
+from tests.fuzz.strategies import changed_json, damaged
 
 
 # -------------------------------------------------------------- checkpoints
@@ -64,20 +63,41 @@ def _with_pickle(checkpoint: bytes, data: bytes) -> bytes:
     return out.getvalue()
 
 
-def run_checkpoint(data: bytes, folder: Path) -> None:
+_FILES = _checkpoints()
+
+
+@fuzzed(
+    damaged(
+        *_FILES, words=(b'PK\x01\x02', b'PK\x05\x06', b'\x80\x02', b'data.pkl')
+    ),
+    weight=0.5,
+)
+def test_checkpoint(data: bytes, folder: Path) -> None:
+    _read_checkpoint(data, folder)
+
+
+def _read_checkpoint(data: bytes, folder: Path) -> None:
     path = folder / 'a.pth'
     path.write_bytes(data)
-    with contextlib.suppress(*_ERRORS):
+    with contextlib.suppress(LGDError):
         _check_checkpoint('load_from', str(path))
     load_2d_state_dict(str(path))
 
 
-def run_checkpoint_pickle(data: bytes, folder: Path) -> None:
+@fuzzed(
+    damaged(
+        _pickle_of(_FILES[0]),
+        words=(
+            *(b'cnumpy\nndarray\n', b'cbuiltins\ngetattr\n', b'R', b'b'),
+            *(b'cbuiltins\nbytes\n', b'\x81', b'X\x01\0\0\0O', b'(', b't'),
+            *(b'ctorch.storage\n_load_from_bytes\n', b'r\xff\xff\xff\x7f'),
+        ),
+    ),
+    weight=0.7,
+)
+def test_pickle_of_a_checkpoint(data: bytes, folder: Path) -> None:
     """Past the check sums of the archive, into the unpickler."""
-    run_checkpoint(_with_pickle(_FILES[0], data), folder)
-
-
-_FILES = _checkpoints()
+    _read_checkpoint(_with_pickle(_FILES[0], data), folder)
 
 
 # ---------------------------------------------------------- tubes and boxes
@@ -101,7 +121,8 @@ _TUBES = {
 }
 
 
-def run_tubes(data: bytes, folder: Path) -> None:
+@fuzzed(damaged(json.dumps(_TUBES).encode()), changed_json(_TUBES), weight=1.5)
+def test_tubes(data: bytes, folder: Path) -> None:
     path = folder / 'tubes.json'
     path.write_bytes(data)
     annotations = load_tubes(path)
@@ -139,30 +160,6 @@ def _npz(table: dict[str, np.ndarray], compressed: bool = False) -> bytes:
     return buffer.getvalue()
 
 
-def run_boxes(data: bytes, folder: Path) -> None:
-    path = folder / 'boxes.npz'
-    path.write_bytes(data)
-    with contextlib.suppress(*_ERRORS):
-        BoxTable.load(path, 'proposals')
-    BoxTable.load(path, 'detections')
-
-
-def run_boxes_member(data: bytes, folder: Path) -> None:
-    """Past the check sums of the archive, into the arrays."""
-    name, _, member = data.partition(b'\n')
-    buffer = io.BytesIO(_npz(_table()))
-    names = sorted(_table())
-    chosen = names[len(name) % len(names)]
-    with (
-        zipfile.ZipFile(buffer) as old,
-        zipfile.ZipFile(folder / 'boxes.npz', 'w') as new,
-    ):
-        for entry in old.namelist():
-            is_it = entry == f'{chosen}.npy'
-            new.writestr(entry, member if is_it else old.read(entry))
-    run_boxes((folder / 'boxes.npz').read_bytes(), folder)
-
-
 def _members() -> list[bytes]:
     seeds = []
     for i, name in enumerate(sorted(_table())):
@@ -186,8 +183,61 @@ def _changed_table() -> st.SearchStrategy:
     return changes.map(lambda c: _npz({**_table(), **c}))
 
 
+@fuzzed(
+    damaged(
+        *(_npz(_table()), _npz(_table(), compressed=True)),
+        words=(b'PK\x01\x02', b'\x93NUMPY', b"'descr': '|O'"),
+    ),
+    _changed_table(),
+    weight=0.7,
+)
+def test_boxes(data: bytes, folder: Path) -> None:
+    _read_boxes(data, folder)
+
+
+def _read_boxes(data: bytes, folder: Path) -> None:
+    path = folder / 'boxes.npz'
+    path.write_bytes(data)
+    with contextlib.suppress(LGDError):
+        BoxTable.load(path, 'proposals')
+    BoxTable.load(path, 'detections')
+
+
+@fuzzed(
+    damaged(
+        *_members(),
+        words=(b"'|O'", b"'<f8'", b'(9999999999,)', b"'<U9'", b'True'),
+    ),
+    weight=0.7,
+)
+def test_arrays_of_boxes(data: bytes, folder: Path) -> None:
+    """Past the check sums of the archive, into the arrays."""
+    name, _, member = data.partition(b'\n')
+    buffer = io.BytesIO(_npz(_table()))
+    names = sorted(_table())
+    chosen = names[len(name) % len(names)]
+    with (
+        zipfile.ZipFile(buffer) as old,
+        zipfile.ZipFile(folder / 'boxes.npz', 'w') as new,
+    ):
+        for entry in old.namelist():
+            is_it = entry == f'{chosen}.npy'
+            new.writestr(entry, member if is_it else old.read(entry))
+    _read_boxes((folder / 'boxes.npz').read_bytes(), folder)
+
+
 # -------------------------------------------------------------------- lists
-def run_dataset_lists(data: bytes, folder: Path) -> None:
+@fuzzed(
+    damaged(
+        *(b'abseiling/a.mp4 0\nwalk/b.avi 17\n', b'walk/a 64 0\nb 17 1\n'),
+    ),
+    make.lines(
+        make.words(),
+        st.one_of(st.integers(-1, 400).map(str), make.words()),
+    ),
+    weight=0.7,
+)
+def test_dataset_lists(data: bytes, folder: Path) -> None:
     """What the data sets check before they read a list."""
     path = folder / 'list.txt'
     path.write_bytes(data)
@@ -201,7 +251,7 @@ def run_dataset_lists(data: bytes, folder: Path) -> None:
             inside_root=bool(tested),
             **options,
         )
-        with contextlib.suppress(*_ERRORS):
+        with contextlib.suppress(LGDError):
             check_lines(dataset)
 
 
@@ -224,79 +274,20 @@ _CONFIG = {
 }
 
 
-def run_config(data: bytes, folder: Path) -> None:
+@fuzzed(
+    damaged(
+        *(json.dumps(_CONFIG).encode(), b'model:\n  type: Recognizer3D\n'),
+        words=(
+            *(b'!!python/object/apply:os.abort []', b'_base_', b'_delete_'),
+        ),
+    ),
+    changed_json(_CONFIG),
+    weight=0.05,
+)
+def test_configs(data: bytes, folder: Path) -> None:
     """Configs that are data; those in Python are programs."""
     for name in ('a.json', 'a.yaml'):
         path = folder / name
         path.write_bytes(data)
-        with contextlib.suppress(*_ERRORS):
+        with contextlib.suppress(LGDError):
             check_components(read_config(str(path)), path)
-
-
-TARGETS = [
-    Target(
-        'dataset_lists',
-        run_dataset_lists,
-        (b'abseiling/a.mp4 0\nwalk/b.avi 17\n', b'walk/a 64 0\nb 17 1\n'),
-        _ERRORS,
-        lambda: make.lines(
-            make.words(),
-            st.one_of(st.integers(-1, 400).map(str), make.words()),
-        ),
-        weight=0.7,
-    ),
-    Target(
-        'configs',
-        run_config,
-        (json.dumps(_CONFIG).encode(), b'model:\n  type: Recognizer3D\n'),
-        _ERRORS,
-        lambda: make.changed_json(_CONFIG),
-        weight=0.05,
-        words=(b'!!python/object/apply:os.abort []', b'_base_', b'_delete_'),
-    ),
-    Target(
-        'checkpoint',
-        run_checkpoint,
-        _FILES,
-        _ERRORS,
-        weight=0.5,
-        words=(b'PK\x01\x02', b'PK\x05\x06', b'\x80\x02', b'data.pkl'),
-    ),
-    Target(
-        'checkpoint_pickle',
-        run_checkpoint_pickle,
-        (_pickle_of(_FILES[0]),),
-        _ERRORS,
-        weight=0.7,
-        words=(
-            *(b'cnumpy\nndarray\n', b'cbuiltins\ngetattr\n', b'R', b'b'),
-            *(b'cbuiltins\nbytes\n', b'\x81', b'X\x01\0\0\0O', b'(', b't'),
-            *(b'ctorch.storage\n_load_from_bytes\n', b'r\xff\xff\xff\x7f'),
-        ),
-    ),
-    Target(
-        'tubes',
-        run_tubes,
-        (json.dumps(_TUBES).encode(),),
-        _ERRORS,
-        lambda: make.changed_json(_TUBES),
-        weight=1.5,
-    ),
-    Target(
-        'boxes',
-        run_boxes,
-        (_npz(_table()), _npz(_table(), compressed=True)),
-        _ERRORS,
-        _changed_table,
-        weight=0.7,
-        words=(b'PK\x01\x02', b'\x93NUMPY', b"'descr': '|O'"),
-    ),
-    Target(
-        'boxes_arrays',
-        run_boxes_member,
-        _members(),
-        _ERRORS,
-        weight=0.7,
-        words=(b"'|O'", b"'<f8'", b'(9999999999,)', b"'<U9'", b'True'),
-    ),
-]

@@ -1,4 +1,4 @@
-"""Targets: what the tools write down and read again."""
+"""What the tools write down and read again."""
 
 import contextlib
 import json
@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from lgd_mmaction.errors import LGDError
 from lgd_tools import jobs as parallel
-from lgd_tools.cli import ToolError
 from lgd_tools.experiment.steps import StepStore
 from lgd_tools.results.run_log import read_course
 from lgd_tools.results.scores import load_scores
@@ -20,9 +20,8 @@ from lgd_tools.results.summarise_splits import (
 )
 from lgd_tools.synthetic.generator_run import claim_folder
 from tests.fuzz import strategies as make
-from tests.fuzz.target import Target
-
-_ERRORS = (ToolError,)
+from tests.fuzz.harness import SPLIT, fuzzed, write
+from tests.fuzz.strategies import changed_json, damaged
 
 
 # ------------------------------------------------------------------- scores
@@ -55,12 +54,31 @@ def _plain_entries() -> list[dict[str, Any]]:
     return entries
 
 
-def run_scores(data: bytes, folder: Path) -> None:
-    (folder / 'a.pkl').write_bytes(data)
-    (folder / 'a.txt').write_text('walk/v0.mp4 0\nwalk/v1.mp4 1\n')
-    with contextlib.suppress(*_ERRORS):
-        load_scores(folder / 'a.pkl')
-    load_scores(folder / 'a.pkl', folder / 'a.txt')
+# opcodes: memo with a large index, reduce, build, long numbers
+_OPCODES = (
+    *(b'r\xff\xff\xff\x7f', b'R', b'b', b'\x8b', b'\x81', b'0'),
+    *(b'cbuiltins\neval\n', b'cnumpy\nndarray\n', b'O8', b'V8'),
+    *(b'\x8e\xff\xff\xff\xff\xff\x00\x00\x00', b'(', b't', b'.'),
+)
+
+
+@fuzzed(
+    damaged(
+        pickle.dumps(_entries(tensors=True)),
+        pickle.dumps(_entries(tensors=False)),
+        pickle.dumps(_entries(tensors=False), protocol=2),
+        pickle.dumps(_plain_entries()),
+        words=_OPCODES,
+    ),
+    make.changed_pickle(_plain_entries()),
+    weight=1.5,
+)
+def test_scores(data: bytes, root: Path) -> None:
+    path = write(root / 'a.pkl', data)
+    names = write(root / 'a.txt', b'walk/v0.mp4 0\nwalk/v1.mp4 1\n')
+    with contextlib.suppress(LGDError):
+        load_scores(path)
+    load_scores(path, names)
 
 
 # --------------------------------------------------------------------- JSON
@@ -107,8 +125,12 @@ def _lines(documents: list) -> bytes:
     return b''.join(_bytes(d) + b'\n' for d in documents)
 
 
-def run_log(data: bytes, folder: Path) -> None:
-    for stamp, part in zip(('1', '2'), data.split(b'=====\n'), strict=False):
+@fuzzed(
+    damaged(_lines(_LOG), _lines(_LOG) + SPLIT + _lines(_LOG)),
+    changed_json(_LOG, per_line=True),
+)
+def test_run_log(data: bytes, folder: Path) -> None:
+    for stamp, part in zip(('1', '2'), data.split(SPLIT), strict=False):
         (folder / stamp / 'vis_data').mkdir(parents=True)
         (folder / stamp / 'vis_data' / 'scalars.json').write_bytes(part)
     course = read_course(folder)
@@ -117,7 +139,8 @@ def run_log(data: bytes, folder: Path) -> None:
             course.curve(split, key)
 
 
-def run_marker(data: bytes, folder: Path) -> None:
+@fuzzed(damaged(_bytes(_MARKER)), changed_json(_MARKER), weight=0.7)
+def test_steps_of_an_experiment(data: bytes, folder: Path) -> None:
     store = StepStore(folder, {})
     (folder / 'rgb.json').write_bytes(data)
     store.done('rgb', {'config': 'abc', 'seed': 0})
@@ -125,7 +148,8 @@ def run_marker(data: bytes, folder: Path) -> None:
     store.finish('rgb')
 
 
-def run_fused(data: bytes, folder: Path) -> None:
+@fuzzed(damaged(_bytes(_FUSED)), changed_json(_FUSED))
+def test_fused_reports(data: bytes, folder: Path) -> None:
     (folder / 'a.json').write_bytes(data)
     other = [{**s, 'sha256': f'{i} b'} for i, s in enumerate(_STREAMS)]
     (folder / 'b.json').write_bytes(_bytes({**_FUSED, 'streams': other}))
@@ -134,7 +158,8 @@ def run_fused(data: bytes, folder: Path) -> None:
     summarise([report, read_report(folder / 'b.json')])
 
 
-def run_journal(data: bytes, folder: Path) -> None:
+@fuzzed(damaged(_lines(_JOURNAL)), changed_json(_JOURNAL, per_line=True))
+def test_journal(data: bytes, folder: Path) -> None:
     path = folder / 'journal.jsonl'
     path.write_bytes(data)
     book = parallel.Journal(path)
@@ -153,68 +178,10 @@ def run_journal(data: bytes, folder: Path) -> None:
     assert 'c.mp4' in book.entries, 'the line that was added is lost'
 
 
-def run_manifest(data: bytes, folder: Path) -> None:
-    manifest = folder / 'parameters.json'
-    manifest.write_bytes(data)
-    look = {'seed': 0, 'size': [8, 8]}
-    claim_folder(manifest, look, 'clips', [], False)
+_LOOK = {'seed': 0, 'size': [8, 8]}
 
 
-TARGETS = [
-    Target(
-        'scores',
-        run_scores,
-        (
-            pickle.dumps(_entries(tensors=True)),
-            pickle.dumps(_entries(tensors=False)),
-            pickle.dumps(_entries(tensors=False), protocol=2),
-            pickle.dumps(_plain_entries()),
-        ),
-        _ERRORS,
-        lambda: make.changed_pickle(_plain_entries()),
-        weight=1.5,
-        # opcodes: memo with a large index, reduce, build, long numbers
-        words=(
-            *(b'r\xff\xff\xff\x7f', b'R', b'b', b'\x8b', b'\x81', b'0'),
-            *(b'cbuiltins\neval\n', b'cnumpy\nndarray\n', b'O8', b'V8'),
-            *(b'\x8e\xff\xff\xff\xff\xff\x00\x00\x00', b'(', b't', b'.'),
-        ),
-    ),
-    Target(
-        'run_log',
-        run_log,
-        (_lines(_LOG), _lines(_LOG) + b'=====\n' + _lines(_LOG)),
-        _ERRORS,
-        lambda: make.changed_json(_LOG, per_line=True),
-    ),
-    Target(
-        'experiment_steps',
-        run_marker,
-        (_bytes(_MARKER),),
-        _ERRORS,
-        lambda: make.changed_json(_MARKER),
-        weight=0.7,
-    ),
-    Target(
-        'fused_reports',
-        run_fused,
-        (_bytes(_FUSED),),
-        _ERRORS,
-        lambda: make.changed_json(_FUSED),
-    ),
-    Target(
-        'journal',
-        run_journal,
-        (_lines(_JOURNAL),),
-        _ERRORS,
-        lambda: make.changed_json(_JOURNAL, per_line=True),
-    ),
-    Target(
-        'clips_manifest',
-        run_manifest,
-        (_bytes({'seed': 0, 'size': [8, 8]}),),
-        _ERRORS,
-        lambda: make.changed_json({'seed': 0, 'size': [8, 8]}),
-        weight=0.5,
-    ),
-]
+@fuzzed(damaged(_bytes(_LOOK)), changed_json(_LOOK), weight=0.5)
+def test_manifest_of_clips(data: bytes, folder: Path) -> None:
+    manifest = write(folder / 'parameters.json', data)
+    claim_folder(manifest, _LOOK, 'clips', [], False)

@@ -1,4 +1,4 @@
-"""tools/data/parallel.py: isolation, time limit, journal, interruption."""
+"""lgd_tools.jobs: isolation, time limit, journal, interruption."""
 
 import json
 import os

@@ -9,7 +9,7 @@ import pytest
 
 from lgd_tools.cli import ToolError
 from lgd_tools.jobs import JobError
-from lgd_tools.video_writer import write_video
+from lgd_tools.video import write_video
 from lgd_tools.videos import check_videos
 from lgd_tools.videos.check_videos import check_one, main, spread
 

@@ -11,10 +11,9 @@ import pytest
 
 from lgd_tools.cli import ToolError
 from lgd_tools.jobs import JobError
-from lgd_tools.video_frames import VideoFile, fit_size
-from lgd_tools.video_writer import write_video
+from lgd_tools.video import VideoFile, fit_size, write_video
 from lgd_tools.videos import resize_videos
-from lgd_tools.videos.resize_videos import main, parse_size, plan, resize_one
+from lgd_tools.videos.resize_videos import even_size, main, plan, resize_one
 
 OPTIONS = dict(
     short_side=24,
@@ -64,11 +63,12 @@ def test_fit_size(source, options, expected):
     assert fit_size(*source, **options) == expected
 
 
-def test_parse_size():
-    assert parse_size('320x240') == (320, 240)
-    for text in ('320', '321x240', 'ax b', '0x2', '-2x4'):
+def test_even_size():
+    assert even_size('320x240') == (320, 240)
+    assert even_size('64') == (64, 64)
+    for text in ('321', '321x240', '1x2x3', 'ax b', '0x2', '-2x4'):
         with pytest.raises(Exception, match='WIDTHxHEIGHT'):
-            parse_size(text)
+            even_size(text)
 
 
 def test_pictures_times_and_key_frames(tmp_path):
@@ -258,7 +258,7 @@ def test_command_resumes_after_a_kill(tmp_path, repo_root):
     (source / 'zero.mp4').write_bytes(b'')
     (target / 'a b').mkdir(parents=True)
     # what a killed run leaves: an unfinished file under a hidden name
-    left = target / 'a b' / '.x #1.mp4.part'
+    left = target / 'a b' / '.x #1.mp4.123.part'
     left.write_bytes(b'half')
     script = repo_root / 'tools' / 'data' / 'resize_videos.py'
     command = [sys.executable, str(script), str(source), str(target)]

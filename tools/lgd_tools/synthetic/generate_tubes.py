@@ -45,12 +45,12 @@ from lgd_tools.cli import (
     add_workers,
     make_parser,
     non_negative_int,
+    parse_size,
     positive_int,
     progress,
     read_text,
 )
 from lgd_tools.synthetic import tube_formats
-from lgd_tools.synthetic.generate_clips import parse_size
 from lgd_tools.synthetic.generator_run import claim_folder, make_all
 from lgd_tools.synthetic.preview import write_contact_sheet
 from lgd_tools.synthetic.tube_plan import plan_videos, true_tubes
@@ -60,9 +60,8 @@ from lgd_tools.synthetic.tube_video import (
     actor_masks,
     render_scene,
     write_frames,
-    write_stream,
 )
-from lgd_tools.video_writer import check_video_size
+from lgd_tools.video import check_video_size, write_video
 
 STYLES = ('jhmdb', 'ucf101_24')
 MANIFEST = 'generate_tubes.json'
@@ -227,7 +226,7 @@ def _make_video(job: tuple[Path, str, Scene, bool, bool]) -> None:
         write_frames(
             out / 'rawframes' / name, frames, '.png' if masks else '.jpg'
         )
-    write_stream(out / 'videos' / f'{name}.avi', frames)
+    write_video(out / 'videos' / f'{name}.avi', frames, gop=12)
 
 
 def _preview(out: Path, truth: TubeAnnotations) -> Path:
@@ -264,7 +263,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     add('--train-per-class', type=positive_int, default=12, metavar='N')
     add('--test-per-class', type=positive_int, default=4, metavar='N')
-    add('--size', type=parse_size, default=(240, 320), metavar='HxW')
+    add('--size', type=parse_size, default=(320, 240), metavar='WxH')
     add(
         '--frames',
         type=positive_int,
@@ -290,6 +289,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     add_workers(parser)
     args = parser.parse_args(argv)
     given = {k: v for k, v in vars(args).items() if k != 'preview'}
+    given['size'] = args.size[::-1]
     done = generate_tubes(**given)
     tubes = sum(len(v.tubes) for v in done.truth.videos.values())
     frames = sum(v.num_frames for v in done.truth.videos.values())

@@ -11,7 +11,6 @@ enlarged so that the text can be read.
 """
 
 import argparse
-import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -32,8 +31,8 @@ from lgd_tools.cli import (
     warn,
     write_text,
 )
+from lgd_tools.files import atomic_path
 from lgd_tools.jobs import JobError
-from lgd_tools.synthetic.tube_video import write_stream
 from lgd_tools.tubes.pictures import (
     DrawnTube,
     contact_sheet,
@@ -42,7 +41,7 @@ from lgd_tools.tubes.pictures import (
     draw_legend,
 )
 from lgd_tools.tubes.selection import Predictions
-from lgd_tools.video_frames import VideoFile
+from lgd_tools.video import VideoFile, write_video
 
 _FRAME_SUFFIXES = ('.png', '.jpg', '.jpeg')
 
@@ -159,9 +158,8 @@ def draw_video(
                 yield draw_frame(picture, frame, tubes, total)
 
     if video:
-        write_stream(
-            out.with_name(f'{out.name}.mp4'), frames(), fps or rate_of(path)
-        )
+        target = out.with_name(f'{out.name}.mp4')
+        write_video(target, frames(), fps or rate_of(path), crf=18)
     else:
         for _ in frames():
             pass
@@ -186,12 +184,9 @@ def _spread(tubes: Sequence[DrawnTube], total: int, cells: int) -> set[int]:
 
 
 def _write_png(path: Path, picture: np.ndarray) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f'.{path.name}.{os.getpid()}.part')
-    done, data = cv2.imencode('.png', picture[..., ::-1])
-    assert done
-    part.write_bytes(data.tobytes())
-    os.replace(part, path)
+    data = cv2.imencode('.png', picture[..., ::-1])[1]
+    with atomic_path(path) as part:
+        part.write_bytes(data.tobytes())
 
 
 # ------------------------------------------------------------------------ run

@@ -33,7 +33,9 @@ from lgd_tools.cli import (
     write_lines,
     write_text,
 )
-from lgd_tools.jobs import DONE, Job, JobError, Report, run_jobs
+from lgd_tools.jobs import Job, JobError, run_jobs
+from lgd_tools.journal import DONE, Report
+from lgd_tools.videos.job_options import add_shard
 
 FIELDS = ('name', 'status', 'reason', 'frames', 'width', 'height', 'fps')
 
@@ -100,7 +102,7 @@ def _read_decord(path: Path, options: dict) -> dict:
 
 def _read_pyav(path: Path) -> dict:
     """Decode everything; VideoFile raises on any damage."""
-    from lgd_tools.video_frames import VideoFile
+    from lgd_tools.video import VideoFile
 
     width = height = 0
     with VideoFile(path) as video:
@@ -172,9 +174,13 @@ def check_one(name: str, options: dict) -> dict:
     return facts
 
 
-def write_report(out: Path, report: Report) -> dict:
-    """bad.txt, report.csv and summary.json; returns the summary."""
-    write_lines(out / 'bad.txt', [o.key for o in report.bad])
+def write_report(out: Path, report: Report, mark: str = '') -> dict:
+    """bad.txt, report.csv and summary.json; returns the summary.
+
+    Args:
+        mark: Of a shard, '.2of8': put before the extensions.
+    """
+    write_lines(out / f'bad{mark}.txt', [o.key for o in report.bad])
     text = io.StringIO()
     writer = csv.DictWriter(text, FIELDS, lineterminator='\n')
     writer.writeheader()
@@ -182,14 +188,14 @@ def write_report(out: Path, report: Report) -> dict:
         status = 'ok' if outcome.status == DONE else outcome.status
         row = dict(name=outcome.key, status=status, reason=outcome.error)
         writer.writerow(row | (outcome.result or {}))
-    write_text(out / 'report.csv', text.getvalue())
+    write_text(out / f'report{mark}.csv', text.getvalue())
     summary = dict(
         videos=len(report.outcomes), ok=len(report.done), bad=len(report.bad)
     )
     for outcome in report.bad:
         status = outcome.status
         summary[status] = summary.get(status, 0) + 1
-    write_json(out / 'summary.json', summary)
+    write_json(out / f'summary{mark}.json', summary)
     return summary
 
 
@@ -253,6 +259,7 @@ def main(argv: list[str] | None = None) -> int:
         action='store_true',
         help='read again what an earlier run found bad',
     )
+    add_shard(parser)
     add_workers(parser)
     args = parser.parse_args(argv)
 
@@ -285,9 +292,13 @@ def main(argv: list[str] | None = None) -> int:
         time_limit=args.time_limit,
         desc='check',
         redo_failed=args.recheck_bad,
+        shard=args.shard,
     )
-    summary = write_report(args.out, report)
+    mark = '.{}of{}'.format(*args.shard) if args.shard else ''
+    summary = write_report(args.out, report, mark)
     print(json.dumps(summary))
-    print(f'report: {args.out}/report.csv, names: {args.out}/bad.txt')
+    print(
+        f'report: {args.out}/report{mark}.csv, names: {args.out}/bad{mark}.txt'
+    )
     report.print_bad()
     return report.exit_code

@@ -25,6 +25,7 @@ def apply_upstream_fixes() -> None:
     load_yaml_as_data()
     allow_processes_on_cpu()
     flip_flow_fields()
+    normalise_in_five_dimensions()
 
 
 class _MissingDRNFinder(MetaPathFinder, Loader):
@@ -222,6 +223,31 @@ def flip_flow_fields() -> None:
         return imgs
 
     Flip._flip_imgs = flip_imgs
+
+
+def normalise_in_five_dimensions() -> None:
+    """Let ``recognizer.to(memory_format=torch.channels_last_3d)`` work.
+
+    ``mean`` and ``std`` of ActionDataPreprocessor are (C, 1, 1, 1), and
+    torch gives this layout to every tensor of 4 or 5 dimensions, which those
+    of 4 refuse (seen; no thread known). As (1, C, 1, 1, 1) they broadcast
+    alike; they are in no checkpoint. Harmless when applied twice.
+    """
+    from mmaction.models.data_preprocessors import ActionDataPreprocessor
+
+    if getattr(ActionDataPreprocessor, '_lgd_five_dimensions', False):
+        return
+    ActionDataPreprocessor._lgd_five_dimensions = True
+    stock = ActionDataPreprocessor.__init__
+
+    def init(self: Any, *args: Any, **kwargs: Any) -> None:
+        stock(self, *args, **kwargs)
+        for name in ('mean', 'std'):
+            value = getattr(self, name, None)
+            if value is not None and value.ndim == 4:
+                setattr(self, name, value.unsqueeze(0))
+
+    ActionDataPreprocessor.__init__ = init
 
 
 def allow_processes_on_cpu() -> None:

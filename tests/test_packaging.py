@@ -38,8 +38,9 @@ def checkout(
     folder = tmp_path_factory.mktemp('checkout') / 'repo'
     folder.mkdir()
     for name in (
-        'lgd_mmaction', 'configs', 'tools', 'setup.cfg', 'pyproject.toml',
-        'MANIFEST.in', 'LICENSE', 'README.md', 'model-index.yml',
+        'lgd_mmaction', 'configs', 'tools', 'setup.cfg', 'setup.py',
+        'pyproject.toml', 'MANIFEST.in', 'LICENSE', 'README.md',
+        'model-index.yml',
     ):  # fmt: skip
         source = repo_root / name
         if source.is_dir():
@@ -60,6 +61,8 @@ def expected(checkout: Path) -> set[str]:
     files = {'model-index.yml'}
     for top in ('configs', 'tools'):
         for path in (checkout / top).rglob('*'):
+            if 'lgd_tools' in path.parts:
+                continue  # a package of its own
             if path.suffix in ('.py', '.sh', '.yml', '.txt'):
                 files.add(path.relative_to(checkout).as_posix())
     assert 'tools/train.py' in files and 'configs/lgd3d_k600.py' in files
@@ -116,7 +119,8 @@ def test_wheel_carries_mim(
         # nothing but the package
         tops = {n.split('/')[0] for n in names}
         assert {t for t in tops if not t.endswith('.dist-info')} == {
-            'lgd_mmaction'
+            'lgd_mmaction',
+            'lgd_tools',
         }
         for name in names:
             assert not name.endswith(('.pyc', '.pth', '.mp4')), name
@@ -148,17 +152,24 @@ def test_editable_install_carries_mim(
         'from importlib.util import find_spec\n'
         'from importlib.metadata import version\n'
         'print(find_spec("lgd_mmaction").submodule_search_locations[0])\n'
-        'print(version("lgd_mmaction"))'
+        'print(version("lgd_mmaction"))\n'
+        'import lgd_tools, pkg_resources as p, os\n'
+        'd = p.get_distribution("lgd_mmaction")\n'
+        # as mim.utils.get_installed_path does
+        'top = d.get_metadata("top_level.txt").split("\\n")[0]\n'
+        'print(os.path.join(d.location, top))'
     )
-    location, version = subprocess.check_output(
-        [python, '-c', code], text=True, cwd=tmp_path
+    location, version, for_mim = subprocess.check_output(
+        [python, '-W', 'ignore', '-c', code], text=True, cwd=tmp_path
     ).split()
+    assert Path(for_mim) == checkout / 'lgd_mmaction'
     mim = Path(location) / '.mim'
     found = {
         f'{top}/{p.relative_to(mim / top).as_posix()}'
         for top in ('configs', 'tools')
         for p in (mim / top).rglob('*')
         if p.suffix in ('.py', '.sh', '.yml', '.txt')
+        and 'lgd_tools' not in p.parts
     }
     assert found | {'model-index.yml'} == expected
     assert (mim / 'model-index.yml').is_file()

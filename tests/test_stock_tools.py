@@ -426,13 +426,11 @@ def mim(
     mim looks for a package beside its metadata, where an editable install
     has none of its files.
     """
-    command = Path(
-        os.environ.get('LGD_MIM', Path(sys.prefix) / '.lgd_mim' / 'bin/mim')
-    )
+    command = Path(os.environ.get('LGD_MIM', Path(sys.prefix) / 'bin' / 'mim'))
     if not command.is_file():
         pytest.skip(
-            f'there is no {command}; make it with: source tools/setup_env.sh '
-            '&& setup_env lite && setup_env_mim'
+            f'there is no {command}; make it with: '
+            'bash tools/setup_env.sh full test'
         )
     folder = tmp_path_factory.mktemp('mim')
     shutil.copytree(

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Usage: bash tools/dist_train.sh CONFIG GPUS [options of train.py]
+# usage: bash tools/dist_train.sh CONFIG GPUS [options of train.py]
 # Arguments and variables (NNODES, NODE_RANK, PORT, MASTER_ADDR) are those of
 # the stock dist_train.sh. On a machine without GPUs GPUS is the number of
 # processes; add: --cfg-options env_cfg.dist_cfg.backend=gloo
@@ -9,13 +9,6 @@
 #   MAX_RESTARTS=3 bash tools/dist_train.sh configs/lgd3d_k600.py 8 --resume
 # TORCHRUN_ARGS holds further options of torchrun.
 set -euo pipefail
-
-if [ "$#" -lt 2 ]; then
-    echo "usage: bash tools/dist_train.sh CONFIG GPUS [options of train.py]" >&2
-    exit 2
-fi
-config=$1 gpus=$2
-shift 2
-
 source "$(dirname "${BASH_SOURCE[0]}")/launchers.sh"
-run_torchrun "$gpus" train.py "$config" --launcher pytorch "$@"
+usage 2 "$@"
+run_torchrun "$2" train.py "$1" --launcher pytorch "${@:3}"

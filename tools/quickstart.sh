@@ -130,12 +130,11 @@ logged() { # log, pattern, command...
 SECONDS=0
 say "1/5 The environment"
 if [ -n "$install" ]; then
-    echo "   by hand: source tools/setup_env.sh && setup_env lite"
-    # shellcheck source=tools/setup_env.sh
-    source tools/setup_env.sh
-    setup_env lite
+    echo "   by hand: bash tools/setup_env.sh lite"
+    bash tools/setup_env.sh lite
+    export PATH=${VIRTUAL_ENV:-${CONDA_PREFIX:-$root/.venv}}/bin:$PATH
 else
-    export PYTHONPATH=$root${PYTHONPATH:+:$PYTHONPATH}
+    export PYTHONPATH=$root:$root/tools${PYTHONPATH:+:$PYTHONPATH}
     echo "   the active one, as it is: $(command -v python || echo none)"
     command -v python >/dev/null ||
         fail "there is no command python; activate an environment"

@@ -1,37 +1,37 @@
 #!/usr/bin/env bash
-# Install what the tests need, lint, run all tests.
+# Install what the tests need, lint, check types, run all tests.
 #
 #     bash tools/run_tests.sh              everything
 #     bash tools/run_tests.sh --quick      lint and the tests not marked slow
+#     bash tools/run_tests.sh --python 3.12 --quick    with another Python, in
+#                                          an environment of its own
 #     bash tools/run_tests.sh tests/models -k sketch    options go to pytest
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-quick=
+quick=()
 args=()
-for arg in "$@"; do
-    case $arg in
-    --quick) quick=1 ;;
-    *) args+=("$arg") ;;
+while [ $# -gt 0 ]; do
+    case $1 in
+    -h | --help) sed -n '2,/^set /{/^set /d;s/^# \{0,1\}//p;}' "$0" && exit ;;
+    --quick) quick=(-m 'not slow') ;;
+    --python)
+        [ -n "${2:-}" ] || { echo 'error: --python takes a version' >&2 && exit 2; }
+        export LGD_PYTHON=$2 && unset VIRTUAL_ENV CONDA_PREFIX && shift
+        ;;
+    *) args+=("$1") ;;
     esac
+    shift
 done
 
-# shellcheck source=tools/setup_env.sh
-source tools/setup_env.sh
-setup_env full
-setup_env_test
-# mim is an extra: without it its tests say so and are skipped
-setup_env_mim || echo 'the tests that run mim will be skipped'
+bash tools/setup_env.sh full test
+PATH=${VIRTUAL_ENV:-${CONDA_PREFIX:-$PWD/.venv${LGD_PYTHON:+-$LGD_PYTHON}}}/bin:$PATH
 
-run() {
-    printf '\n$'
-    printf ' %q' "$@"
-    printf '\n'
-    "$@"
-}
+run() { printf '\n$' && printf ' %q' "$@" && printf '\n' && "$@" </dev/null; }
 
 run python -m ruff check .
 run python -m ruff format --check .
+! grep -q '^\[tool.mypy\]' pyproject.toml || run python -m mypy
 for script in tools/*.sh .ci/run; do
     bash -n "$script"
 done
@@ -39,4 +39,4 @@ done
 # one thread a process: two test processes share the machine
 export OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
 run python -m pytest -n 2 --dist loadgroup --durations=15 -ra \
-    ${quick:+-m 'not slow'} "${args[@]+"${args[@]}"}" </dev/null
+    "${quick[@]}" "${args[@]}"

@@ -17,21 +17,23 @@ def box_iou(
     Returns:
         (...) float64 in [0, 1]; 0 where neither box has an area.
     """
-    # one coordinate at a time: no (..., 4) temporaries
-    low = np.maximum(first[..., 0], second[..., 0])
-    width = np.minimum(first[..., 2], second[..., 2])
-    width -= low
-    width += pixel_offset
-    np.maximum(width, 0.0, out=width)
-    low = np.maximum(first[..., 1], second[..., 1])
-    height = np.minimum(first[..., 3], second[..., 3])
-    height -= low
-    height += pixel_offset
-    np.maximum(height, 0.0, out=height)
-    shared = width * height
+    shared = _common(first, second, 0, pixel_offset)
+    shared = shared * _common(first, second, 1, pixel_offset)
     union = box_area(first, pixel_offset) + box_area(second, pixel_offset)
-    union -= shared
-    return np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+    union = np.asarray(union - shared)
+    return np.divide(shared, union, out=np.zeros_like(union), where=union > 0)
+
+
+def _common(
+    first: np.ndarray, second: np.ndarray, axis: int, pixel_offset: float
+) -> np.ndarray:
+    """(...) length that boxes share along x (0) or y (1), at least 0.
+
+    One coordinate at a time, so without (..., 4) temporaries.
+    """
+    low = np.maximum(first[..., axis], second[..., axis])
+    high = np.minimum(first[..., axis + 2], second[..., axis + 2])
+    return np.maximum(high - low + pixel_offset, 0.0)
 
 
 def box_area(boxes: np.ndarray, pixel_offset: float = 0.0) -> np.ndarray:

@@ -119,12 +119,15 @@ class LocalGlobalDiffusion(nn.Module):
             in_channels, channels, reduction
         )
 
-    def diffuse_to_local(self, f: Tensor, g: Tensor) -> Tensor:
+    def diffuse_to_local(
+        self, f: Tensor, g: Tensor, inplace: bool = False
+    ) -> Tensor:
         """Equation (1) before its ReLU.
 
         Args:
             f: F_l(x_{l-1}), (N, C_l, T, H, W).
             g: g_{l-1}, (N, C_{l-1}, 1, 1, 1).
+            inplace: Whether the sum may overwrite f: nobody else reads it.
 
         Returns:
             (N, C_l, T, H, W)
@@ -135,7 +138,7 @@ class LocalGlobalDiffusion(nn.Module):
         w = w[:, :, None, None, None]  # US: broadcast to every position
         if self.form == 'multiplicative':
             return f * (2 * torch.sigmoid(w))
-        return f + w
+        return f.add_(w) if inplace else f + w
 
     def diffuse_to_global(self, x: Tensor, g: Tensor) -> Tensor:
         """Equation (2).

@@ -32,7 +32,11 @@ from lgd_mmaction.models.inflate import (
     inflate_2d_weights,
     load_2d_state_dict,
 )
-from lgd_mmaction.models.pseudo3d import KINDS, Pseudo3DConv
+from lgd_mmaction.models.pseudo3d import (
+    KINDS,
+    Pseudo3DConv,
+    ShortcutConvModule,
+)
 
 TEMPORAL_STARTS = ('identity', 'random')
 
@@ -89,7 +93,9 @@ class LGDUnit:
         self, state: Tensor | tuple[Tensor, Tensor]
     ) -> tuple[Tensor, Tensor]:
         x, g = state if isinstance(state, tuple) else (state, pool(state))
-        # F_l(x_{l-1}): (N, C_l, T', H', W')
+        # F_l(x_{l-1}), (N, C_l, T', H', W'), is the stock unit's forward:
+        # convolutions (each with norm and ReLU, the last without ReLU), plus
+        # the shortcut. Its own last ReLU is the Identity of __init__.
         if self.recompute and torch.is_grad_enabled():
             # the stock block's reentrant kind breaks DDP with parameters
             # that have no gradient
@@ -101,7 +107,9 @@ class LGDUnit:
             )
         else:
             f = super().forward(x)
-        x = self.local_out(self.diffusion.diffuse_to_local(f, g))  # (1)
+        # (1); f is a fresh sum that no backward pass needs
+        f = self.diffusion.diffuse_to_local(f, g, inplace=True)
+        x = self.local_out(f)
         if self.with_non_local:
             x = self.non_local_block(x)
         return x, self.diffusion.diffuse_to_global(x, g)  # (2)
@@ -165,6 +173,9 @@ class GlobalPath:
             ``'identity'``, or ``'random'`` as all other convolutions.
             Identity is for 2D weights; from scratch it makes the network
             blind to the direction of time, and leaving that takes long.
+        channels_last: Keep weights and features in channels_last_3d: the
+            same numbers, and no copies between the two factors of
+            ``pseudo3d``. Measure before choosing it (docs/results.md).
         kwargs: Those of the stock class, by name.
 
     Returns (forward):
@@ -188,6 +199,7 @@ class GlobalPath:
         diffusion: dict | None = dict(form='both', reduction=16),  # noqa: B006
         pseudo3d: str | None = None,
         temporal_start: str = 'identity',
+        channels_last: bool = False,
         **kwargs,
     ) -> None:
         depth = args[0] if args and isinstance(args[0], int) else 50
@@ -215,6 +227,19 @@ class GlobalPath:
                 )
         if pseudo3d is not None:
             self._factorise(pseudo3d)
+        self.channels_last = channels_last
+        if channels_last:
+            self.to(memory_format=torch.channels_last_3d)
+
+    def forward(self, x: Tensor) -> Tensor | tuple:
+        """(N, C_0, T, H, W) -> (x_L, g_L), through the stock forward.
+
+        That is stem, max-pool, then the stages, each a sequence of units; a
+        unit turns x_0 or (x, g) into (x, g), see :class:`LGDUnit`.
+        """
+        if self.channels_last:
+            x = x.to(memory_format=torch.channels_last_3d)
+        return super().forward(x)
 
     def make_res_layer(
         self, block: type, *args, diffusion: dict | None, **kwargs
@@ -247,6 +272,8 @@ class GlobalPath:
                     )
                 if conv.kernel_size[0] > 1 and conv.kernel_size[1] > 1:
                     module.conv = pseudo3d_of(conv, kind)
+                    if kind == 'C':  # the same layers in another order
+                        module.__class__ = ShortcutConvModule
                     found = found or part is not self.conv1
         if not found:
             raise ConfigError(

@@ -1,12 +1,60 @@
 """Pseudo-3D convolutions: a 2D spatial and a 1D temporal one for each 3D."""
 
+import torch.nn.functional as F
 from mmaction.registry import MODELS
+from mmcv.cnn import ConvModule
 from torch import Tensor, nn
 from torch.nn.modules.utils import _triple
 
 from lgd_mmaction.errors import ConfigError
 
 KINDS = ('A', 'B', 'C')
+
+
+class SpatialConv(nn.Conv3d):
+    """1 x k x k, computed as a 2D convolution of every frame.
+
+    In channels_last_3d the frames are a view; in the contiguous layout they
+    are copied.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        n, step = len(x), self.stride[0]
+        if step != 1:
+            x = x[:, :, ::step]
+        y = F.conv2d(
+            x.transpose(1, 2).flatten(0, 1),  # (N*T', C_in, H, W)
+            self.weight.squeeze(2),  # (C_out, C_in / groups, k, k)
+            self.bias,
+            self.stride[1:],
+            self.padding[1:],
+            self.dilation[1:],
+            self.groups,
+        )  # (N*T', C_out, H', W')
+        return y.unflatten(0, (n, -1)).transpose(1, 2)
+
+
+class TemporalConv(nn.Conv3d):
+    """kt x 1 x 1, computed as a 2D convolution over (T, H*W).
+
+    As a 3D one its weight gradient in bfloat16 is garbage for T = 2 on x86
+    processors with AVX-512 and without AMX (torch 2.13, oneDNN 3.12).
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        _, sh, sw = self.stride
+        if (sh, sw) != (1, 1):
+            x = x[..., ::sh, ::sw]
+        y = F.conv2d(
+            x.flatten(3),  # (N, C_in, T, H*W), a view
+            self.weight.flatten(3),  # (C_out, C_in / groups, kt, 1)
+            self.bias,
+            (self.stride[0], 1),
+            (self.padding[0], 0),
+            (self.dilation[0], 1),
+            self.groups,
+        )  # (N, C_out, T', H*W)
+        return y.unflatten(3, x.shape[3:])
 
 
 @MODELS.register_module()
@@ -42,11 +90,13 @@ class Pseudo3DConv(nn.Module):
     Raises:
         ConfigError: An unknown kind, or an even temporal kernel.
 
-    Source: P3D (Qiu et al., ICCV 2017) names the kinds and gives B and C a
-    batch norm and ReLU of their own around each factor. Here, as in A of
-    the first author's later LGD-3D code, the factors are linear, and the
-    norm and ReLU that follow the 3D convolution follow their sum. The order
-    of the factors in LGD-3D itself is a choice; see docs/fidelity.md.
+    By itself the convolution is linear, as drawn. In a network the norm and
+    ReLU of its ConvModule follow the whole of A and B, as in the first
+    author's later LGD-3D code, and stand between S and T in C
+    (:class:`ShortcutConvModule`).
+
+    Source: P3D (Qiu et al., ICCV 2017) names the kinds. The order of the
+    factors in LGD-3D itself is a choice; see docs/fidelity.md.
     """
 
     # read by mmcv's ConvModule, like the same attributes of nn.Conv3d
@@ -87,7 +137,7 @@ class Pseudo3DConv(nn.Module):
         parallel = kind == 'B'
         (kt, kh, kw), (st, sh, sw) = kernel_size, stride
         # S keeps every frame, unless its output meets T's directly (B)
-        self.spatial = nn.Conv3d(
+        self.spatial = SpatialConv(
             in_channels,
             out_channels,
             (1, kh, kw),
@@ -97,7 +147,7 @@ class Pseudo3DConv(nn.Module):
             groups=groups,
             bias=bias,
         )
-        self.temporal = nn.Conv3d(
+        self.temporal = TemporalConv(
             in_channels if parallel else out_channels,
             out_channels,
             (kt, 1, 1),
@@ -121,10 +171,33 @@ class Pseudo3DConv(nn.Module):
         if self.kind == 'B':
             return self.spatial(x) + self.temporal(x)
         s = self.spatial(x)  # (N, C_out, T, H', W')
-        t = self.temporal(s)  # (N, C_out, T', H', W')
         if self.kind == 'A':
-            return t
-        # C: the shortcut keeps the frames that T's stride keeps
+            return self.temporal(s)  # (N, C_out, T', H', W')
+        return self.keep(s) + self.temporal(s)
+
+    def keep(self, s: Tensor) -> Tensor:
+        """The frames of S(x) that T's stride keeps, for the shortcut of C."""
         step = self.stride[0]
-        shortcut = s if step == 1 else s[:, :, ::step]
-        return shortcut + t
+        return s if step == 1 else s[:, :, ::step]
+
+
+class ShortcutConvModule(ConvModule):
+    """A ConvModule around a Pseudo3DConv of kind C.
+
+    s = ReLU(BN(S(x))), then ReLU(s + T(s)): the norm stands behind S, and
+    none behind T. Without an activation of its own (the last convolution of
+    a basic block, whose ReLU waits for the unit's shortcut) it returns
+    s + T(ReLU(s)) of s = BN(S(x)). As T starts at zero, both start as the
+    ConvModule of S.
+    """
+
+    def forward(
+        self, x: Tensor, activate: bool = True, norm: bool = True
+    ) -> Tensor:
+        s = self.conv.spatial(x)  # (N, C, T, H', W')
+        if norm and self.with_norm:
+            s = self.norm(s)
+        if not (activate and self.with_activation):
+            return self.conv.keep(s) + self.conv.temporal(F.relu(s))
+        s = self.activate(s)
+        return self.activate(self.conv.keep(s) + self.conv.temporal(s))

@@ -24,3 +24,9 @@ def test_pixels_that_are_included() -> None:
 def test_no_area_overlaps_nothing() -> None:
     point = np.array([[1.0, 1, 1, 1]])
     assert box_iou(point, point) == 0
+
+
+def test_two_plain_boxes() -> None:
+    one, two = np.array([0.0, 0, 2, 2]), np.array([1.0, 1, 3, 3])
+    assert box_iou(one, two) == 1 / 7
+    assert box_iou(one, np.array([5.0, 5, 5, 5])) == 0

@@ -4,6 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from mmaction.registry import MODELS
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from lgd_mmaction.errors import ConfigError
 from lgd_mmaction.models.diffusion import FORMS
@@ -327,3 +328,39 @@ def test_wrong_depth_of_csn_and_pseudo3d_of_r2plus1d_are_named():
         LGDResNet3d(42)
     with pytest.raises(ConfigError, match='cannot factorise a Conv2plus1d'):
         build('LGDResNet2Plus1d', base_channels=4, pseudo3d='A', **R2PLUS1D)
+
+
+class Copies(TorchDispatchMode):
+    """Counts the copies of feature maps: five dimensions, or views of them."""
+
+    def __init__(self):
+        super().__init__()
+        self.names = []
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        out = func(*args, **(kwargs or {}))
+        name = func.overloadpacket.__name__
+        if name in ('clone', 'copy_', '_to_copy', 'contiguous'):
+            self.names.append((name, tuple(out.shape)))
+        return out
+
+
+@pytest.mark.parametrize('kind', [None, 'A', 'C'])
+def test_channels_last_gives_the_same_numbers_without_copies(kind):
+    kwargs = dict(depth=18, base_channels=8, conv1_kernel=(1, 7, 7))
+    kwargs.update(pseudo3d=kind, with_pool2=False)
+    net = build('LGDResNet3d', **kwargs)
+    randomise(net)
+    fast = build('LGDResNet3d', channels_last=True, **kwargs)
+    fast.load_state_dict(net.state_dict())
+    x = torch.randn(2, 3, 4, 32, 32)
+    ref = net(x)
+    x = x.to(memory_format=torch.channels_last_3d)
+    with Copies() as copies:
+        out = fast(x)
+        (out[0].sum() + out[1].sum()).backward()
+    assert out[0].is_contiguous(memory_format=torch.channels_last_3d)
+    for a, b in zip(out, ref, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5)
+    maps = [c for c in copies.names if len(c[1]) > 3]
+    assert maps == []

@@ -198,3 +198,52 @@ def test_parts_that_do_not_fit_are_named(change, message):
         recognizer(**change)(
             torch.randn(2, 1, 3, 8, 32, 32), samples(2), mode='loss'
         )
+
+
+@torch.no_grad()
+def test_whole_recognizer_goes_to_channels_last():
+    mean = dict(mean=[1.0, 2.0, 3.0], std=[4.0, 5.0, 6.0])
+    model = recognizer(
+        data_preprocessor=dict(
+            type='ActionDataPreprocessor', format_shape='NCTHW', **mean
+        )
+    ).eval()
+    clips = [torch.randint(256, (1, 3, 4, 32, 32), dtype=torch.uint8)] * 2
+    data = dict(inputs=clips, data_samples=samples(2))
+    out = model.data_preprocessor(data)['inputs']
+    expected = (
+        clips[0].float() - torch.tensor([1, 2, 3.0]).view(3, 1, 1, 1)
+    ) / torch.tensor([4, 5, 6.0]).view(3, 1, 1, 1)
+    torch.testing.assert_close(out[0], expected)
+    ref = model(out, mode='tensor', stage='head')
+    model.to(memory_format=torch.channels_last_3d)
+    layout = torch.channels_last_3d
+    assert model.backbone.layer2[0].conv1.conv.spatial.weight.is_contiguous(
+        memory_format=layout
+    )
+    fast = model(out, mode='tensor', stage='head')
+    torch.testing.assert_close(fast, ref, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('stage', [1, 2])
+def test_backbone_compiles_as_one_graph_with_equal_gradients(stage):
+    model = recognizer(LGD_3D, dict(HEAD, stage=stage)).train()
+    for name, p in model.named_parameters():
+        if 'global_to_local' in name:  # zero at the start
+            torch.nn.init.normal_(p, std=0.1)
+    x = torch.randn(2, 1, 3, 8, 32, 32)
+    eager, grads = model.backbone.forward, []
+    # traced forward and backward; no C++ compiler is needed
+    compiled = torch.compile(eager, fullgraph=True, backend='aot_eager')
+    for forward in (eager, compiled):
+        model.backbone.forward = forward
+        losses = model(x, samples(2), mode='loss')
+        loss = sum(v for k, v in losses.items() if 'loss' in k)
+        names = dict(model.backbone.named_parameters())
+        found = torch.autograd.grad(loss, names.values(), allow_unused=True)
+        grads.append(found)
+    for name, a, b in zip(names, *grads, strict=True):
+        assert (a is None) == (b is None), name
+        if a is not None:
+            torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-4, msg=name)

@@ -9,21 +9,14 @@ from pathlib import Path
 import pytest
 
 
-def bash(
-    code: str, repo: Path, **env: str | None
-) -> subprocess.CompletedProcess:
-    merged = {**os.environ, 'PYTHONWARNINGS': 'ignore'}
-    for name in ('VIRTUAL_ENV', 'CONDA_PREFIX', 'PYTHONPATH'):
+def set_up(repo: Path, *args: str, **env: str) -> subprocess.CompletedProcess:
+    merged = {**os.environ, 'PYTHONWARNINGS': 'ignore', 'PYENV_ROOT': '/none'}
+    for name in ('VIRTUAL_ENV', 'CONDA_PREFIX', 'PYTHONPATH', 'LGD_PYTHON'):
         merged.pop(name, None)
-    merged.update({k: v for k, v in env.items() if v is not None})
     return subprocess.run(
-        [
-            'bash',
-            '-c',
-            f'set -euo pipefail\nsource tools/setup_env.sh\n{code}',
-        ],
+        ['bash', 'tools/setup_env.sh', *args],
         cwd=repo,
-        env=merged,
+        env=merged | env,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -40,7 +33,7 @@ def checkout(repo_root: Path, tmp_path: Path) -> Path:
         folder / 'tools' / 'requirements',
     )
     shutil.copy(repo_root / 'tools' / 'setup_env.sh', folder / 'tools')
-    for name in ('setup.cfg', 'pyproject.toml'):
+    for name in ('setup.cfg', 'setup.py', 'pyproject.toml'):
         shutil.copy(repo_root / name, folder)
     return folder
 
@@ -55,7 +48,7 @@ def command(folder: Path, name: str, text: str) -> None:
 def tools_only(folder: Path) -> str:
     """A PATH with the shell's own tools and no Python, no compiler."""
     folder.mkdir()
-    for name in ('bash', 'sh', 'cat', 'dirname', 'rm', 'tail'):
+    for name in ('bash', 'sh', 'cat', 'cksum', 'dirname', 'rm', 'uname'):
         (folder / name).symlink_to(shutil.which(name))
     return str(folder)
 
@@ -68,9 +61,9 @@ def error_of(done: subprocess.CompletedProcess) -> str:
 
 
 def test_no_python(checkout: Path, tmp_path: Path) -> None:
-    done = bash('setup_env lite', checkout, PATH=tools_only(tmp_path / 'bin'))
+    done = set_up(checkout, 'lite', PATH=tools_only(tmp_path / 'bin'))
     text = error_of(done)
-    assert 'no Python 3.10, 3.11 or 3.12 was found' in text
+    assert 'no Python 3.10, 3.11, 3.12 or 3.13 was found' in text
     assert 'python3-venv' in text
     assert not (checkout / '.venv').exists()
 
@@ -80,8 +73,8 @@ def test_only_an_unfit_python(checkout: Path, tmp_path: Path) -> None:
     # as pyenv's commands for versions that are not switched on
     command(tmp_path / 'bin', 'python3.11', 'echo not found >&2; exit 127')
     command(tmp_path / 'bin', 'python3', 'exit 1')
-    done = bash('setup_env lite', checkout, PATH=path)
-    assert 'no Python 3.10, 3.11 or 3.12 was found' in error_of(done)
+    done = set_up(checkout, 'lite', PATH=path)
+    assert 'no Python 3.10, 3.11, 3.12 or 3.13 was found' in error_of(done)
 
 
 def test_python_without_venv(checkout: Path, tmp_path: Path) -> None:
@@ -92,7 +85,7 @@ def test_python_without_venv(checkout: Path, tmp_path: Path) -> None:
         'test "$1" = -m || exit 0\nmkdir -p .venv; exit 1',
     )
     (tmp_path / 'bin' / 'mkdir').symlink_to(shutil.which('mkdir'))
-    done = bash('setup_env lite', checkout, PATH=path)
+    done = set_up(checkout, 'lite', PATH=path)
     assert 'cannot make environments' in error_of(done)
     assert not (checkout / '.venv').exists(), 'half an environment is left'
 
@@ -102,93 +95,68 @@ def test_active_environment_of_another_version(
 ) -> None:
     command(tmp_path / 'env' / 'bin', 'python', 'exit 1')
     for name in ('VIRTUAL_ENV', 'CONDA_PREFIX'):
-        done = bash('setup_env lite', checkout, **{name: f'{tmp_path}/env'})
+        done = set_up(checkout, 'lite', **{name: f'{tmp_path}/env'})
         text = error_of(done)
         assert f'{tmp_path}/env' in text and 'deactivate it' in text
 
 
 def test_unknown_mode(checkout: Path) -> None:
-    done = bash('setup_env everything', checkout)
-    assert "lite or full, not 'everything'" in error_of(done)
-
-
-def test_active_environment_is_used(checkout: Path) -> None:
-    done = bash(
-        '_lgd_activate; command -v python; echo "$_lgd_prefix"',
-        checkout,
-        VIRTUAL_ENV=sys.prefix,
+    done = set_up(checkout, 'everything')
+    assert (
+        "takes lite or full, then test or nothing, not 'everything'"
+        in error_of(done)
     )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[-2:] == [
-        f'{sys.prefix}/bin/python',
-        sys.prefix,
-    ]
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> Path:
+    """An environment whose pip only says what it was asked to do."""
+    env = tmp_path / 'env'
+    command(
+        env / 'bin',
+        'python',
+        f'case "$*" in *"-m pip"*) exit 0 ;; esac\nexec {sys.executable} "$@"',
+    )
+    return env
+
+
+@pytest.mark.slow
+def test_active_environment_and_its_torch_are_used(
+    checkout: Path, environment: Path, tmp_path: Path
+) -> None:
+    """No compiler: said before anything that works is removed."""
+    import torch
+
+    (tmp_path / 'block').mkdir()
+    (tmp_path / 'block' / 'mmcv.py').write_text('raise ImportError')
+    done = set_up(
+        checkout, 'full', VIRTUAL_ENV=str(environment),
+        PATH=tools_only(tmp_path / 'bin'), CXX='no-such-compiler',
+        PYTHONPATH=str(tmp_path / 'block'),
+    )  # fmt: skip
+    assert 'there is no C++ compiler' in error_of(done)
+    assert f'Using the environment {environment}' in done.stdout
+    assert f'Keeping torch {torch.__version__}' in done.stdout
+    assert 'requirements/torch.txt' not in done.stdout
+    assert 'uninstall' not in done.stdout
     assert not (checkout / '.venv').exists()
 
 
 @pytest.mark.slow
-def test_stamp_tells_lock_files_apart(checkout: Path) -> None:
-    code = '_lgd_activate >/dev/null; _lgd_stamp lite; _lgd_stamp full'
-    first = bash(code, checkout, VIRTUAL_ENV=sys.prefix).stdout.split()
-    assert len(first) == 2 and first[0] != first[1]
-    assert bash(code, checkout, VIRTUAL_ENV=sys.prefix).stdout.split() == first
-    with (checkout / 'tools/requirements/lite.txt').open('a') as f:
-        f.write('# changed\n')
-    later = bash(code, checkout, VIRTUAL_ENV=sys.prefix).stdout.split()
-    assert not set(later) & set(first)
-
-
-@pytest.mark.slow
-def test_torch_of_the_environment_is_kept(checkout: Path) -> None:
-    """Nothing is installed, by pip or else, when torch is there."""
-    done = bash(
-        '_lgd_activate; _lgd_pip() { echo "pip $*"; exit 9; }; _lgd_torch',
-        checkout,
-        VIRTUAL_ENV=sys.prefix,
-    )
-    import torch
-
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert f'Keeping torch {torch.__version__}' in done.stdout
-
-
-def test_no_compiler_for_the_full_mmcv(checkout: Path, tmp_path: Path) -> None:
-    """Says so before anything that works is removed."""
-    path = tools_only(tmp_path / 'bin')
-    done = bash(
-        '_lgd_activate >/dev/null\n'
-        '_lgd_pip() { case $1 in uninstall) echo removed ;; esac; }\n'
-        '_lgd_dist() { return 1; }\n'
-        '_lgd_mmcv_full',
-        checkout,
-        VIRTUAL_ENV=sys.prefix,
-        PATH=path,
-        CXX='no-such-compiler',
-    )
-    assert 'there is no C++ compiler' in error_of(done)
-    assert 'removed' not in done.stdout
-
-
-def test_refused_mmcv_is_named(checkout: Path) -> None:
-    done = bash(
-        '_lgd_activate >/dev/null\n_lgd_dist() { echo 2.2.0; }\n'
-        '_lgd_mmcv_lite',
-        checkout,
-        VIRTUAL_ENV=sys.prefix,
-    )
-    assert 'refuses the mmcv 2.2.0' in error_of(done)
-
-
-@pytest.mark.parametrize('version', ['2.0.1', '2.1.0'])
-def test_full_mmcv_is_kept_in_lite_mode(checkout: Path, version: str) -> None:
-    """mmcv-lite is never installed over it."""
-    done = bash(
-        '_lgd_activate >/dev/null\n'
-        f'_lgd_dist() {{ echo {version}; }}\n'
-        '_lgd_pip() { echo installed; }\n_lgd_mmcv_lite',
-        checkout,
-        VIRTUAL_ENV=sys.prefix,
-    )
-    assert done.returncode == 0, done.stderr
-    assert f'Keeping mmcv {version}' in done.stdout
-    assert 'installed' not in done.stdout
+@pytest.mark.parametrize(
+    'version, said',
+    [('2.2.0', 'refuses the mmcv 2.2.0'), ('2.0.1', 'Keeping mmcv 2.0.1')],
+)
+def test_mmcv_of_the_environment(
+    checkout: Path, environment: Path, tmp_path: Path, version: str, said: str
+) -> None:
+    """A full mmcv is kept, mmcv-lite never installed over it."""
+    meta = tmp_path / 'site' / f'mmcv-{version}.dist-info' / 'METADATA'
+    meta.parent.mkdir(parents=True)
+    meta.write_text(f'Metadata-Version: 2.1\nName: mmcv\nVersion: {version}\n')
+    done = set_up(
+        checkout, 'lite', VIRTUAL_ENV=str(environment),
+        PYTHONPATH=str(tmp_path / 'site'),
+    )  # fmt: skip
+    assert said in done.stdout + done.stderr
+    assert 'mmcv-lite' not in done.stdout

@@ -50,14 +50,12 @@ def test_equal_seed_equal_frames(task, label, size):
 
 
 def test_equal_seed_equal_frames_in_another_process():
-    tools = Path(generate_clips.__file__).parent
     code = (
-        'import zlib, generate_clips as g;'
+        'import zlib; from lgd_tools.synthetic import generate_clips as g;'
         "print(zlib.crc32(g.render_clip('motion', 'left', (40, 40), 4, 9)))"
     )
     printed = subprocess.run(
         [sys.executable, '-c', code],
-        cwd=tools,
         capture_output=True,
         text=True,
         check=True,

@@ -1,0 +1,12 @@
+# J-HMDB, flow; by tools/data/jhmdb.py and extract_flow.py.
+__common = dict(
+    ann_file='data/jhmdb/jhmdb_tubes.json',
+    data_prefix=dict(img='data/jhmdb/flow'),
+    modality='Flow',
+)
+data = dict(
+    train=dict(frames_per_video=8, **__common),
+    # of tools/data/detect_people.py; None tests with the ground truth boxes
+    test=dict(proposal_file='data/jhmdb/jhmdb_proposals.npz', **__common),
+    metric=dict(ann_file=__common['ann_file']),
+)

@@ -1,0 +1,27 @@
+# LGD-3D on optical flow: x and y, 128 = no motion. The
+# ImageNet stem is averaged over colour by the backbone.
+_base_ = 'lgd3d_rgb.py'
+
+model = dict(
+    backbone=dict(in_channels=2),
+    data_preprocessor=dict(mean=[128, 128], std=[128, 128]),
+)
+# Images are read instead of a video opened and decoded. They are resized as
+# pictures: values stay in pixels of the extracted size. A flip negates x.
+__read = dict(type='CheckedFrameDecode')
+train_pipeline = [
+    _base_.train_pipeline[1],
+    __read,
+    *_base_.train_pipeline[3:],
+]
+val_pipeline = [_base_.val_pipeline[1], __read, *_base_.val_pipeline[3:]]
+test_pipeline = [_base_.test_pipeline[1], __read, *_base_.test_pipeline[3:]]
+__frames = dict(
+    type='RobustRawframeDataset',
+    modality='Flow',
+    filename_tmpl='flow_{}_{:05d}.jpg',
+    start_index=1,
+)
+train_dataloader = dict(dataset=dict(pipeline=train_pipeline, **__frames))
+val_dataloader = dict(dataset=dict(pipeline=val_pipeline, **__frames))
+test_dataloader = dict(dataset=dict(pipeline=test_pipeline, **__frames))

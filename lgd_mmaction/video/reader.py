@@ -1,0 +1,376 @@
+"""The frames of a video file, by number."""
+
+import os
+from bisect import bisect_left, insort
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+
+import av
+import numpy as np
+from av.stream import Discard
+from av.video.reformatter import VideoReformatter
+
+from lgd_mmaction.video.errors import BrokenVideoError
+from lgd_mmaction.video.files import find_file
+from lgd_mmaction.video.index import (
+    Index,
+    IndexCache,
+    from_container,
+    from_packets,
+)
+
+# folder of the cache of indices, for readers that name none
+INDEX_CACHE_ENV = 'LGD_VIDEO_INDEX'
+# what is opened; no playlists or scripts, which lead to other files
+CONTAINERS = (
+    'mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,flv,asf,ogg,gif,'
+    'mxf,nut,rm,dv,ivf,h264,hevc,m4v,mpegvideo,yuv4mpegpipe,swf,wtv'
+)
+# Leaving out the frames that nothing refers to was seen to change no other
+# frame of these codecs. HEVC and VP9 mean something weaker by these words.
+SKIPS = {'h264', 'mpeg4'}
+# so many frames are decoded in less time than a seek takes
+SEEK_COST = 6
+Size = tuple[int, int]
+
+
+class Video:
+    """A video file, read in this process with FFmpeg (PyAV).
+
+    Frame i is the i-th frame of a sequential decode of the default video
+    stream (the one that FFmpeg holds for the best), the edit list honoured
+    and the rotation applied, whatever the codec or the container, and
+    however it is reached: by a seek, checked by the time stamps of what came
+    back, or from the start where these cannot tell (GIF, AVI with B-frames,
+    VP8, single fields). Pictures of another size than the stream began with
+    are scaled to it.
+
+    Args:
+        path: The file. A name without extension may be that of an mp4, as
+            for ``DecordInit``.
+        threads: Decoding threads.
+        memory_limit: Most bytes that the frames of one call may take.
+        index_cache: Folder that keeps what only reading a whole file tells,
+            for containers other than MP4; None: that in the environment
+            variable LGD_VIDEO_INDEX, or none.
+
+    Attributes:
+        num_frames: Number of frames.
+        fps: Mean frames a second; 0 if the container does not tell.
+
+    Raises:
+        BrokenVideoError: It cannot be read, noticed here or in ``frames``;
+            the reason is told.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike,
+        threads: int = 1,
+        memory_limit: int = 4 << 30,
+        index_cache: str | os.PathLike | None = None,
+    ) -> None:
+        self.path = os.fspath(path)
+        self.threads = threads
+        self.memory_limit = memory_limit
+        self._container = None
+        self._turn: int | None = None  # quarters, counterclockwise
+        self._reformat = VideoReformatter().reformat
+        self._file = find_file(self.path)
+        try:
+            self._open()
+            cache = index_cache or os.environ.get(INDEX_CACHE_ENV)
+            self._index = self._find_index(cache)
+            if not self._index.total:
+                raise BrokenVideoError(self.path, 'it holds no frame')
+        except BaseException as error:
+            self.close()
+            self._explain(error)
+            raise
+        self.num_frames = self._index.total
+        rate = self._stream.average_rate or self._stream.guessed_rate
+        self.fps = float(rate or 0)
+
+    def __len__(self) -> int:
+        return self.num_frames
+
+    def __enter__(self) -> 'Video':
+        return self
+
+    def __exit__(self, *args: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self._container is not None:
+            self._container.close()
+        self._container = self._stream = self._codec = None
+
+    @property
+    def size(self) -> Size:
+        """Width and height in pixels as shown, the rotation applied."""
+        if self._turn is None:
+            for _ in self._pick([0]):
+                pass
+        width, height = self._coded
+        return (height, width) if self._turn % 2 else (width, height)
+
+    def frames(
+        self,
+        indices: Iterable[int],
+        size: Size | Callable[[int, int], Size] | None = None,
+    ) -> np.ndarray:
+        """Frames by number, in any order, repeated ones too.
+
+        Args:
+            indices: Frame numbers, 0 to ``num_frames - 1``.
+            size: Scale to this width and height, in one pass with the
+                conversion of colours; or a function that makes them of the
+                width and height as shown. None: as they are.
+
+        Returns:
+            (K, H, W, 3) uint8, RGB.
+        """
+        places: dict[int, list[int]] = {}
+        count = 0
+        for count, i in enumerate(indices, 1):
+            if not 0 <= i < self.num_frames:
+                raise IndexError(
+                    f'{self.path} has frames 0 to {self.num_frames - 1}, '
+                    f'not {i}'
+                )
+            places.setdefault(int(i), []).append(count - 1)
+        out = np.empty((0, 0, 0, 3), np.uint8)
+        for number, frame in self._pick(sorted(places)):
+            if not len(out):
+                out = self._empty(count, size)
+            first, *others = places[number]
+            self._convert(frame, out[first])
+            for place in others:
+                out[place] = out[first]
+        return out
+
+    def _empty(self, count: int, size: object) -> np.ndarray:
+        width, height = self.size
+        if size is not None:
+            width, height = size(width, height) if callable(size) else size
+        self._check_memory(width, height, count)
+        return np.empty((count, height, width, 3), np.uint8)
+
+    def _check_memory(self, width: int, height: int, count: int) -> None:
+        if 3 * width * height * count > self.memory_limit:
+            raise BrokenVideoError(
+                self.path,
+                f'{count} frames of {width} x {height} pixels need more '
+                'memory than memory_limit',
+            )
+
+    def _convert(self, frame: av.VideoFrame, out: np.ndarray) -> None:
+        """Scale, make RGB, turn."""
+        shape = out.shape[1::-1] if self._turn % 2 else out.shape[:2]
+        height, width = shape
+        plane = self._reformat(
+            frame, width, height, 'rgb24', threads=1
+        ).planes[0]
+        # rows are padded
+        rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
+        pixels = rows[:height, : 3 * width].reshape(height, width, 3)
+        out[...] = np.rot90(pixels, self._turn)
+
+    def _open(self) -> None:
+        self.close()
+        self._container = av.open(
+            f'file:{self._file}', options={'format_whitelist': CONTAINERS}
+        )
+        self._stream = self._container.streams.best('video')
+        if self._stream is None:
+            raise BrokenVideoError(self.path, 'it has no video stream')
+        for other in self._container.streams:
+            if other is not self._stream:
+                other.discard = Discard.all
+        self._codec = self._stream.codec_context
+        if self._codec is None:
+            raise BrokenVideoError(
+                self.path, 'its codec is unknown to FFmpeg, or damaged'
+            )
+        self._codec.thread_count = self.threads
+        self._codec.thread_type = 'AUTO' if self.threads > 1 else 'NONE'
+        # before anything is decoded: it may change within the stream
+        self._coded = self._codec.width, self._codec.height
+        self._check_memory(*self._coded, 1)
+
+    def _find_index(self, cache: str | os.PathLike | None) -> Index:
+        index = from_container(self._container, self._stream)
+        if index is not None:
+            return index
+        cache = IndexCache(cache) if cache else None
+        index = cache and cache.get(self._file)
+        if index is not None:
+            return index
+        self._open()
+        index = from_packets(self._container, self._stream)
+        if index is None:
+            index = self._count()
+        if cache:
+            cache.put(self._file, index)
+        return index
+
+    def _count(self) -> Index:
+        """The index of a file whose frames only a whole decode tells."""
+        return Index(sum(1 for _ in self._decode_all()))
+
+    def _decode_all(self) -> Iterator[av.VideoFrame]:
+        """The frames of a sequential decode."""
+        self._open()
+        for packet in self._container.demux(self._stream):
+            # in AVI a packet without bytes says 'as before'; to the decoder
+            # it would be the end
+            if packet.size or packet.pts is None and packet.dts is None:
+                yield from packet.decode()
+
+    def _pick(self, numbers: list[int]) -> Iterator[tuple[int, av.VideoFrame]]:
+        """Numbers and pictures of frames, in order."""
+        rest = deque(numbers)
+        try:
+            for number, frame in self._read(rest):
+                self._turn = round(frame.rotation / 90) % 4
+                yield number, frame
+        except Exception as error:
+            self._explain(error)
+            raise
+
+    def _read(self, rest: deque) -> Iterator[tuple[int, av.VideoFrame]]:
+        while rest and self._index.stamps:
+            key = self._index.key_before(rest[0])
+            # where a frame refers to what is before the key frame, as in an
+            # open GOP, the key frame before that one will do
+            wanted = rest[0]
+            for start in dict.fromkeys((key, max(key - 1, 0), 0)):
+                try:
+                    for number, frame in self._read_from(start, rest):
+                        rest.popleft()
+                        yield number, frame
+                except av.FFmpegError:
+                    if start == 0:
+                        raise
+                if not rest or rest[0] != wanted:
+                    break
+            else:
+                self._missing(wanted)
+        if rest:
+            for number, frame in enumerate(self._decode_all()):
+                if number == rest[0]:
+                    yield rest.popleft(), frame
+                    if not rest:
+                        return
+            self._missing(rest[0])
+
+    def _missing(self, number: int) -> None:
+        raise BrokenVideoError(
+            self.path,
+            f'frame {number} of {self.num_frames} cannot be decoded: damaged '
+            'or cut short',
+        )
+
+    def _read_from(
+        self, start: int, rest: deque
+    ) -> Iterator[tuple[int, av.VideoFrame]]:
+        """Frames from a key frame on, until a seek gets further sooner."""
+        wanted = self._group(rest)
+        self._go_to(start)
+        codec = self._codec
+        skips = codec.name in SKIPS
+        unsent, left = set(wanted), deque(wanted)
+        numbers: dict[int, int] = {}
+        for packet, number in self._packets(wanted[0]):
+            if number is not None:
+                numbers[packet.pts] = number
+            keep = number in unsent
+            unsent.discard(number)
+            skip = 'NONREF' if skips and not keep else 'DEFAULT'
+            if codec.skip_frame != skip:
+                codec.skip_frame = skip
+            # at the end also what the decoder still holds
+            pictures = packet.decode()
+            if not unsent:
+                pictures += codec.decode(None)
+            for frame in pictures:
+                number = numbers.get(frame.pts)
+                if left and number == left[0] and not frame.is_corrupt:
+                    yield left.popleft(), frame
+            if not unsent:
+                return
+
+    def _go_to(self, start: int) -> None:
+        index = self._index
+        # a seek to the start of a stream without index may miss it
+        if not start and index.ranked:
+            self._open()
+        else:
+            stamp = index.stamps[index.keys[start]]
+            self._container.seek(stamp, stream=self._stream)
+
+    def _group(self, rest: deque) -> list[int]:
+        """What is read by decoding on."""
+        index, group = self._index, []
+        for number in rest:
+            if group:
+                key = index.keys[index.key_before(number)]
+                if index.before[key] > group[-1] + SEEK_COST:
+                    break
+            group.append(number)
+        return group
+
+    def _packets(self, first: int) -> Iterator[tuple]:
+        """Packets from a key frame on, with the numbers of their frames.
+
+        Ends at once where the key frame is behind the frame wanted first.
+        """
+        index, stream = self._index, self._stream
+        base = None
+        waiting: deque = deque()
+        times: list[int] = []
+        for packet in self._container.demux(stream):
+            if not packet.size:
+                continue
+            if base is None:
+                at = packet.pts if index.ranked else packet.dts
+                at = index.key_at.get(at) if packet.is_keyframe else None
+                if at is None:
+                    continue
+                base = index.before[at]
+                if base > first:
+                    return
+            waiting.append(packet)
+            if index.ranked:
+                yield packet, self._rank(packet, index.ranked, 0)
+                continue
+            if not packet.is_discard:
+                insort(times, packet.pts)
+            while waiting and waiting[0].pts <= packet.dts:
+                head = waiting.popleft()
+                yield head, self._rank(head, times, base)
+        if not index.ranked:
+            for head in waiting:
+                yield head, self._rank(head, times, base)
+
+    def _rank(
+        self, packet: av.Packet, times: list[int], base: int
+    ) -> int | None:
+        return (
+            None
+            if packet.is_discard
+            else base + bisect_left(times, packet.pts)
+        )
+
+    def _explain(self, error: BaseException) -> None:
+        """Raise what FFmpeg says as a broken video."""
+        if isinstance(error, av.FFmpegError | MemoryError | ValueError):
+            if isinstance(error, BrokenVideoError):
+                return
+            reason = ' '.join(str(error).split())[:200]
+            raise BrokenVideoError(
+                self.path,
+                f'FFmpeg cannot read it: damaged, cut short, or no video '
+                f'({reason})',
+            ) from None

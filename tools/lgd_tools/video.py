@@ -6,9 +6,13 @@ compared with what the container promised; see :meth:`VideoFile.damage`.
 """
 
 import os
+import sys
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
+from types import ModuleType
 
 import av
 import av.filter
@@ -59,13 +63,32 @@ def fit_size(
     return even(width), even(height)
 
 
-def _describe(error: Exception) -> str:
+def reader_module() -> ModuleType:
+    """``lgd_mmaction.video.reader``, without the rest of the package.
+
+    Which loads torch: seconds and memory in every worker. So the package's
+    own ``__init__`` runs only where the whole package is wanted, perhaps
+    later.
+    """
+    name = 'lgd_mmaction'
+    if name in sys.modules:
+        return import_module(f'{name}.video.reader')
+    package = ModuleType(name)
+    package.__path__ = find_spec(name).submodule_search_locations
+    sys.modules[name] = package
+    try:
+        return import_module(f'{name}.video.reader')
+    finally:
+        del sys.modules[name]
+
+
+def one_line(error: Exception) -> str:
     text = getattr(error, 'strerror', None) or str(error)
     return ' '.join(str(text).split())[:200]
 
 
 class VideoFile:
-    """The first video stream of a file.
+    """The default video stream of a file, as training reads it.
 
     Args:
         path: The file.
@@ -78,17 +101,19 @@ class VideoFile:
     def __init__(
         self, path: str | os.PathLike, allow_damaged: bool = False
     ) -> None:
+        reader = reader_module()
         self.allow_damaged = allow_damaged
-        if os.path.getsize(path) == 0:
-            raise JobError('the file is empty (zero bytes)')
         try:
-            self.container = av.open(os.fspath(path))
+            self.container, self.stream = reader.open_stream(
+                reader.find_file(os.fspath(path)), os.fspath(path)
+            )
+        except reader.BrokenVideoError as error:
+            raise JobError(error.reason) from None
         except (av.FFmpegError, ValueError) as error:
-            raise JobError(f'not a video: {_describe(error)}') from error
-        if not self.container.streams.video:
-            self.container.close()
-            raise JobError('the file holds no video stream')
-        self.stream = self.container.streams.video[0]
+            raise JobError(f'not a video: {one_line(error)}') from error
+        if self.stream.codec_context is None:
+            raise JobError('its codec is unknown to FFmpeg, or damaged')
+        self._packets = reader.all_packets(self.container, self.stream)
         self.stream.codec_context.thread_count = 1
         self.decoded = self.corrupt = self.discarded = 0
         self.end = 0.0  # presentation time of the last frame, seconds
@@ -105,9 +130,10 @@ class VideoFile:
         """Mean frames per second; 25 where the container does not say."""
         return self.stream.average_rate or Fraction(25)
 
-    def _raw(self) -> Iterator[av.VideoFrame]:
+    def decode(self) -> Iterator[av.VideoFrame]:
+        """Every frame as it is coded; JobError after the last good one."""
         try:
-            for packet in self.container.demux(self.stream):
+            for packet in self._packets:
                 # cut by an edit list: never shown, so not missing
                 self.discarded += bool(packet.size and packet.is_discard)
                 for frame in packet.decode():
@@ -117,7 +143,7 @@ class VideoFile:
                         self.end = max(self.end, float(frame.time))
                     yield frame
         except (av.FFmpegError, ValueError) as error:
-            self.error = _describe(error)
+            self.error = one_line(error)
         problem = self.damage()
         if problem and not (self.allow_damaged and self.decoded):
             raise JobError(problem)
@@ -165,7 +191,7 @@ class VideoFile:
             JobError: The video is damaged (after the last good frame).
         """
         shape, size, graph = None, None, None
-        for frame in self._raw():
+        for frame in self.decode():
             now = (frame.width, frame.height, frame.format.name)
             if now != shape:
                 shape = now
@@ -182,21 +208,12 @@ class VideoFile:
             yield graph.vpull()
 
     def _graph(
-        self,
-        frame: av.VideoFrame,
-        turns: int,
-        size: tuple[int, int],
-        pixels: str,
+        self, frame: av.VideoFrame, turns: int, size: tuple, pixels: str
     ) -> av.filter.Graph:
         graph = av.filter.Graph()
-        nodes = [
-            graph.add_buffer(
-                width=frame.width,
-                height=frame.height,
-                format=frame.format,
-                time_base=frame.time_base or self.stream.time_base,
-            )
-        ]
+        base = frame.time_base or self.stream.time_base
+        sides = frame.width, frame.height
+        nodes = [graph.add_buffer(None, *sides, frame.format, None, base)]
         nodes += [graph.add(*step) for step in _TURNS[turns]]
         # full-range sources (many phones, motion jpeg) are converted
         full = 'j' in frame.format.name or frame.color_range == 2
@@ -210,7 +227,6 @@ class VideoFile:
         return graph
 
 
-# ------------------------------------------------------------------ encoding
 def check_video_size(size: tuple[int, int]) -> None:
     """Raise ToolError unless H.264 with yuv420p can hold this (h, w).
 

@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 
 from lgd_tools.cli import ToolError
-from lgd_tools.synthetic import generate_clips
 from lgd_tools.synthetic.generate_clips import (
     clip_seed,
     generate_dataset,

@@ -67,7 +67,7 @@ def even_size(text: str) -> tuple[int, int]:
 def count_frames(path: str | os.PathLike) -> int:
     """Frames that really decode."""
     with VideoFile(path) as video:
-        return sum(1 for _ in video._raw())
+        return sum(1 for _ in video.decode())
 
 
 def resize_one(source: str, target: str, options: dict) -> dict:

@@ -35,11 +35,10 @@ import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from lgd_mmaction.detection.annotations import TubeAnnotations, save_tubes
 from lgd_tools.cli import (
     ToolError,
     add_workers,
@@ -54,7 +53,6 @@ from lgd_tools.synthetic import tube_formats
 from lgd_tools.synthetic.generator_run import claim_folder, make_all
 from lgd_tools.synthetic.preview import write_contact_sheet
 from lgd_tools.synthetic.tube_plan import plan_videos, true_tubes
-from lgd_tools.synthetic.tube_proposals import make_proposals
 from lgd_tools.synthetic.tube_scenes import ACTIONS, Scene
 from lgd_tools.synthetic.tube_video import (
     actor_masks,
@@ -62,6 +60,9 @@ from lgd_tools.synthetic.tube_video import (
     write_frames,
 )
 from lgd_tools.video import check_video_size, write_video
+
+if TYPE_CHECKING:
+    from lgd_mmaction.detection.annotations import TubeAnnotations
 
 STYLES = ('jhmdb', 'ucf101_24')
 MANIFEST = 'generate_tubes.json'
@@ -81,7 +82,7 @@ class Summary(NamedTuple):
 
     written: int  # videos
     kept: int  # videos that were there
-    truth: TubeAnnotations
+    truth: 'TubeAnnotations'
 
 
 def generate_tubes(
@@ -175,8 +176,12 @@ def _check(look: dict) -> None:
 
 
 def _write_annotations(
-    out: Path, truth: TubeAnnotations, scenes: dict[str, Scene], seed: int
+    out: Path, truth: 'TubeAnnotations', scenes: dict[str, Scene], seed: int
 ) -> None:
+    # late, as they import torch
+    from lgd_mmaction.detection.annotations import save_tubes
+    from lgd_tools.synthetic.tube_proposals import make_proposals
+
     if truth.dataset == 'jhmdb':
         tube_formats.write_jhmdb_splits(truth, out / 'splits')
         tube_formats.write_jhmdb_boxes(truth, out / 'groundtruths_jhmdb')
@@ -229,7 +234,7 @@ def _make_video(job: tuple[Path, str, Scene, bool, bool]) -> None:
     write_video(out / 'videos' / f'{name}.avi', frames, gop=12)
 
 
-def _preview(out: Path, truth: TubeAnnotations) -> Path:
+def _preview(out: Path, truth: 'TubeAnnotations') -> Path:
     """A row of frames for one video of each class."""
     scenes, _ = plan_videos(**json.loads(read_text(out / MANIFEST)))
     first = {}

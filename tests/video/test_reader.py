@@ -98,7 +98,9 @@ def test_hostile_files_give_right_frames_or_one_sentence(
         if case.expect == BAD:
             wrong.append(f'{case.name}: read')
         elif case.expect == EITHER:
-            whole = sequential(case.whole)[: len(frames)]
-            if not np.array_equal(frames, np.stack(whole)):
+            # B-frames that the cut took are no frames of what is left
+            part = case.path if case.path.suffix == '.mkv' else case.whole
+            truth = sequential(part)[: len(frames)]
+            if not np.array_equal(frames, np.stack(truth)):
                 wrong.append(f'{case.name}: other frames')
     assert wrong == []

@@ -11,6 +11,7 @@ import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 PART = '.part'
 
@@ -36,6 +37,21 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
         os.replace(part, path)
     finally:
         remove(part)
+
+
+def write_bytes(path: str | os.PathLike, data: bytes) -> None:
+    """Write a file whole or not at all."""
+    with atomic_path(path) as part:
+        part.write_bytes(data)
+
+
+def write_png(path: str | os.PathLike, picture: Any) -> None:
+    """Write an RGB picture, uint8 (H, W, 3), as png, whole or not at all."""
+    import cv2
+
+    done, data = cv2.imencode('.png', picture[..., ::-1])
+    assert done
+    write_bytes(path, data.tobytes())
 
 
 def remove(path: Path) -> None:

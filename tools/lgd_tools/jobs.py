@@ -145,12 +145,11 @@ def _serve(
                 while queue or pending:
                     # few at a time: half a million would fill the memory
                     while queue and len(pending) < 2 * workers:
-                        job = queue.pop()
-                        pending[
-                            pool.schedule(
-                                _call, (job.args,), timeout=time_limit
-                            )
-                        ] = job
+                        job = queue[-1]
+                        future = pool.schedule(
+                            _call, (job.args,), timeout=time_limit
+                        )
+                        pending[future] = queue.pop()
                     ended, _ = wait(pending, return_when=FIRST_COMPLETED)
                     for future in ended:
                         answer = _result(future, time_limit, logs)
@@ -165,7 +164,8 @@ def _serve(
                             queue.append(job)
                         else:
                             yield Outcome(job.key, *answer)
-            except BrokenProcessPool as error:
+            # scheduling says RuntimeError
+            except (BrokenProcessPool, RuntimeError) as error:
                 # a process died that had nothing to do: begin again
                 queue += pending.values()
                 if len(queue) == before:  # our own defect, not an input's

@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
+from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -63,12 +64,12 @@ def fit_size(
     return even(width), even(height)
 
 
+@cache
 def reader_module() -> ModuleType:
     """``lgd_mmaction.video.reader``, without the rest of the package.
 
-    Which loads torch: seconds and memory in every worker. So the package's
-    own ``__init__`` runs only where the whole package is wanted, perhaps
-    later.
+    Which loads torch: seconds and memory in every worker. The package's own
+    ``__init__`` runs when somebody wants the whole of it, perhaps later.
     """
     name = 'lgd_mmaction'
     if name in sys.modules:
@@ -83,8 +84,8 @@ def reader_module() -> ModuleType:
 
 
 def one_line(error: Exception) -> str:
-    text = getattr(error, 'strerror', None) or str(error)
-    return ' '.join(str(text).split())[:200]
+    text = getattr(error, 'strerror', '') or str(error)
+    return ' '.join(text.split())[:200]
 
 
 class VideoFile:
@@ -116,8 +117,7 @@ class VideoFile:
         self._packets = reader.all_packets(self.container, self.stream)
         self.stream.codec_context.thread_count = 1
         self.decoded = self.corrupt = self.discarded = 0
-        self.end = 0.0  # presentation time of the last frame, seconds
-        self.error = ''
+        self.end, self.error = 0.0, ''  # seconds, of the last frame
 
     def __enter__(self) -> 'VideoFile':
         return self
@@ -337,11 +337,9 @@ class Encoder:
         return self
 
     def __exit__(self, kind: type | None, *_: object) -> None:
-        try:
+        with self.out:  # closes it
             if kind is None and self.count:
                 self.out.mux(self.stream.encode(None))
-        finally:
-            self.out.close()
 
 
 def write_video(

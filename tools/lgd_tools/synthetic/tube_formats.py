@@ -6,7 +6,6 @@ of Python 2: protocol 2, strings of bytes, arrays of `numpy.core`.
 """
 
 import io
-import os
 import pickle
 import struct
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lgd_tools.cli import write_lines
+from lgd_tools.files import atomic_path, write_bytes
 
 if TYPE_CHECKING:
     from lgd_mmaction.detection.annotations import TubeAnnotations
@@ -62,10 +62,9 @@ def write_puppet_mask(path: Path, masks: np.ndarray) -> None:
     """`puppet_mask.mat` with `part_mask`, uint8 (H, W, T)."""
     from scipy.io import savemat
 
-    path.parent.mkdir(parents=True, exist_ok=True)
-    half = path.with_name(f'.{path.name}.part')
-    savemat(half, {'part_mask': masks}, appendmat=False, do_compression=True)
-    os.replace(half, path)
+    how = dict(appendmat=False, do_compression=True)
+    with atomic_path(path) as part:
+        savemat(part, {'part_mask': masks}, **how)
 
 
 # --------------------------------------------------------------- UCF101-24
@@ -94,7 +93,7 @@ def write_pyannot(truth: 'TubeAnnotations', path: Path) -> None:
             'numf': _smallest(video.num_frames)(video.num_frames),
             'label': truth.classes.index(video.name.partition('/')[0]),
         }
-    _write(path, python2_pickle(content))
+    write_bytes(path, python2_pickle(content))
 
 
 def write_ucf_lists(truth: 'TubeAnnotations', folder: Path) -> None:
@@ -136,7 +135,7 @@ def write_act_pickle(truth: 'TubeAnnotations', path: Path) -> None:
                 np.hstack([frames, tube.boxes + shift]).astype(np.float32)
             )
         content['gttubes'][video.name] = tubes
-    _write(path, python2_pickle(content))
+    write_bytes(path, python2_pickle(content))
 
 
 # ------------------------------------------------------------------ pickles
@@ -172,10 +171,3 @@ def python2_pickle(content: object) -> bytes:
     buffer = io.BytesIO()
     _Python2Pickler(buffer, protocol=2).dump(content)
     return buffer.getvalue()
-
-
-def _write(path: Path, data: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    half = path.with_name(f'.{path.name}.part')
-    half.write_bytes(data)
-    os.replace(half, path)

@@ -31,7 +31,7 @@ from lgd_tools.cli import (
     warn,
     write_text,
 )
-from lgd_tools.files import atomic_path
+from lgd_tools.files import write_png
 from lgd_tools.jobs import JobError
 from lgd_tools.tubes.pictures import (
     DrawnTube,
@@ -167,7 +167,7 @@ def draw_video(
         raise ToolError(f'{path} holds no frame to draw on: get it again')
     width = min(columns, len(sheet)) * (sheet[0].shape[1] + 6) - 6
     legend = draw_legend(min(width, 1300), tubes, total, None)
-    _write_png(
+    write_png(
         out.with_name(f'{out.name}.png'),
         contact_sheet(title, sheet, legend, columns),
     )
@@ -181,12 +181,6 @@ def _spread(tubes: Sequence[DrawnTube], total: int, cells: int) -> set[int]:
         first = min(int(tube.frames[0]) for tube in tubes)
         last = min(max(int(tube.frames[-1]) for tube in tubes), last)
     return set(np.linspace(first, last, cells).round().astype(int).tolist())
-
-
-def _write_png(path: Path, picture: np.ndarray) -> None:
-    data = cv2.imencode('.png', picture[..., ::-1])[1]
-    with atomic_path(path) as part:
-        part.write_bytes(data.tobytes())
 
 
 # ------------------------------------------------------------------------ run

@@ -31,7 +31,7 @@ from lgd_tools.cli import (
     require_file,
     write_lines,
 )
-from lgd_tools.files import atomic_path, remove, remove_parts
+from lgd_tools.files import atomic_path, remove, remove_parts, write_png
 from lgd_tools.jobs import Job, JobError, run_jobs
 from lgd_tools.journal import Outcome, Report
 from lgd_tools.lists.clips import safe_name
@@ -128,7 +128,7 @@ def extract_one(
     if picture:
         try:
             colours = _frame(source, best[1], options)
-            _write_picture(Path(picture), preview(colours, best[2]))
+            write_png(picture, preview(colours, best[2]))
         except Exception as problem:  # an extra: the flow is finished
             error = f'no preview picture: {problem}'
     return dict(
@@ -153,14 +153,6 @@ def _frame(source: str, number: int, options: dict):
             if i == number:
                 return frame.to_ndarray()
     raise JobError(f'frame {number} cannot be decoded a second time')
-
-
-def _write_picture(path: Path, picture) -> None:
-    import cv2
-
-    data = cv2.imencode('.png', picture[..., ::-1])[1].tobytes()
-    with atomic_path(path) as part:
-        part.write_bytes(data)
 
 
 def is_there(job: Job, outcome: Outcome) -> bool:

@@ -1,7 +1,7 @@
 """The frames of a video file, by number."""
 
 import os
-from bisect import bisect_left, insort
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 
@@ -295,9 +295,15 @@ class Video:
         # a seek to the start of a stream without index may miss it
         if not start and index.ranked:
             self._open()
-        else:
-            stamp = index.stamps[index.keys[start]]
-            self._container.seek(stamp, stream=self._stream)
+            return
+        at = index.keys[start]
+        if not index.ranked:
+            # FFmpeg compares with when the key frame is shown, and the index
+            # of an MP4 has only when it is decoded, which may be earlier:
+            # ask for the last packet that needs this key frame
+            ends = [*index.keys, len(index.stamps)]
+            at = ends[start + 1] - 1
+        self._container.seek(index.stamps[at], stream=self._stream)
 
     def _group(self, rest: deque) -> list[int]:
         """What is read by decoding on."""
@@ -322,6 +328,8 @@ class Video:
         for packet in self._container.demux(stream):
             if not packet.size:
                 continue
+            if packet.pts is None:
+                return  # its frame could not be told
             if base is None:
                 at = packet.pts if index.ranked else packet.dts
                 at = index.key_at.get(at) if packet.is_keyframe else None
@@ -335,7 +343,10 @@ class Video:
                 yield packet, self._rank(packet, index.ranked, 0)
                 continue
             if not packet.is_discard:
-                insort(times, packet.pts)
+                place = bisect_left(times, packet.pts)
+                if times[place : place + 1] == [packet.pts]:
+                    return  # two frames of one time
+                times.insert(place, packet.pts)
             while waiting and waiting[0].pts <= packet.dts:
                 head = waiting.popleft()
                 yield head, self._rank(head, times, base)
@@ -346,11 +357,10 @@ class Video:
     def _rank(
         self, packet: av.Packet, times: list[int], base: int
     ) -> int | None:
-        return (
-            None
-            if packet.is_discard
-            else base + bisect_left(times, packet.pts)
-        )
+        place = bisect_left(times, packet.pts)
+        if packet.is_discard or times[place : place + 1] != [packet.pts]:
+            return None
+        return base + place
 
     def _explain(self, error: BaseException) -> None:
         """Raise what FFmpeg says as a broken video."""

@@ -194,7 +194,7 @@ def test_results_of_other_parameters_are_refused(work, tmp_path, capsys):
 
     assert go(1, ['a', 'b', 'bad'], overwrite=False) == ['a', 'b', 'bad']
     with pytest.raises(ToolError, match='2 result.*--overwrite') as error:
-        go(2, ['c'], overwrite=False, before=lambda: pytest.fail('too late'))
+        go(2, ['c'], overwrite=False, before=lambda _: pytest.fail('too late'))
     assert str(journal.parent) in str(error.value)
     assert go(2, ['bad'], overwrite=True) == ['bad']  # failed: no mixture
     assert go(1, ['a'], overwrite=False) == []

@@ -165,4 +165,6 @@ def test_a_rank_is_killed_and_the_run_resumed(
     report = json.loads((tmp_path / 'soak.json').read_text())
     part = report['parts']['distributed']
     assert [part[k] for k in ('tried', 'survived', 'lost')] == [1, 1, 0]
-    assert sys.modules['tests.engine.dist_run'].__file__.endswith('dist_run.py')
+    assert sys.modules['tests.engine.dist_run'].__file__.endswith(
+        'dist_run.py'
+    )

@@ -189,7 +189,7 @@ def run_jobs(
     desc: str = '',
     redo_failed: bool = True,
     still_done: Callable[[Job, Outcome], bool] | None = None,
-    before: Callable[[], None] | None = None,
+    before: Callable[[Sequence[Job]], None] | None = None,
     jobs_per_worker: int = 500,
     overwrite: bool | None = None,
     drop: Callable[[str], None] | None = None,
@@ -209,7 +209,7 @@ def run_jobs(
         redo_failed: Try items again that the journal lists as bad. If not,
             only crashed ones and those over the time limit are tried again.
         still_done: Whether the output of a finished item is still there.
-        before: Called once the journal is locked, before the first job.
+        before: Called with this part's jobs once the journal is locked.
         jobs_per_worker: A process is renewed after this many items.
         overwrite: Where the journal lists items done with other ``params``:
             False refuses to run, True and None do them again.
@@ -243,7 +243,7 @@ def run_jobs(
         if overwrite is not None and book:
             require_unmixed(book.path.parent, known, mark, stamps, overwrite)
         if before:
-            before()
+            before(jobs)
         for job in jobs:
             old = known.get(job.key)
             if old and old.stamp == stamps[job.key] and old.status in keep:

@@ -89,11 +89,21 @@ def test_check_of_shards_is_that_of_the_whole(tmp_path, capsys):
 
 def test_flow_of_shards(tmp_path):
     root, out = tmp_path / 'in', tmp_path / 'out'
-    clips(root, 4)
+    names = clips(root, 4)
+    stems = [name.replace(' ', '_').removesuffix('.mp4') for name in names]
+    # what others are writing now, and what a killed run left
+    parts = {
+        name: (out / stem).with_name(f'.{Path(stem).name}.9.part')
+        for name, stem in zip(names, stems, strict=True)
+    }
+    for part in parts.values():
+        part.mkdir(parents=True)
     argv = [str(root), str(out), '--method', 'dis_ultrafast']
     argv += ['--short-side', '48', '--workers', '1']
     for i in (1, 2):
         assert extract_flow.main([*argv, '--shard', f'{i}/2']) == 0
+        for name, part in parts.items():
+            assert part.exists() == (i == 1 and in_shard(name, (2, 2)))
     assert main([str(out), '--videos', str(root)]) == 0
     lines = tmp_path / 'list.txt'
     assert extract_flow.main([*argv, '--list-out', str(lines)]) == 0

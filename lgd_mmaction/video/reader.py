@@ -376,19 +376,9 @@ class Video:
 
 
 def open_stream(file: str, name: str) -> tuple:
-    """A file's container and its default video stream, nothing decoded.
-
-    Args:
-        file: What to open, of :func:`find_file`.
-        name: The path as the user gave it.
-
-    Raises:
-        BrokenVideoError: There is no video stream.
-        av.FFmpegError: It is no container that is opened.
-    """
-    container = av.open(
-        f'file:{file}', options={'format_whitelist': CONTAINERS}
-    )
+    """Container and default video stream of a file; ``name`` is for errors."""
+    options = {'format_whitelist': CONTAINERS}
+    container = av.open(f'file:{file}', options=options)
     stream = container.streams.best('video')
     if stream is None:
         container.close()

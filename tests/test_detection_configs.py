@@ -181,7 +181,7 @@ def test_weights_of_the_recognition_config_fit(name: str) -> None:
 
 def shrink(cfg: Config, root: Path) -> Config:
     """A narrow ResNet-18 on the hand-made data set."""
-    video = cfg.test_pipeline[0].type == 'WatchedVideoInit'
+    video = cfg.test_pipeline[0].type == 'VideoOpen'
     flow = cfg.model.backbone.get('in_channels') == 2
     folder = 'videos' if video else 'flow' if flow else 'rawframes'
     background = cfg.train_dataloader.dataset.get('background', False)

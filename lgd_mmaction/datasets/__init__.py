@@ -7,12 +7,8 @@ from lgd_mmaction.datasets.robust_video_dataset import (
 from lgd_mmaction.datasets.sample_key_frames import SampleKeyFrames
 from lgd_mmaction.datasets.tube_dataset import ActionTubeDataset
 from lgd_mmaction.video.checked_frames import CheckedFrameDecode
-from lgd_mmaction.video.unpack_flow import UnpackFlow
-from lgd_mmaction.video.watched_video import (
-    WatchedVideoDecode,
-    WatchedVideoInit,
-)
 from lgd_mmaction.video.transforms import VideoDecode, VideoOpen
+from lgd_mmaction.video.unpack_flow import UnpackFlow
 
 __all__ = [
     'ActionTubeDataset',
@@ -23,6 +19,4 @@ __all__ = [
     'UnpackFlow',
     'VideoDecode',
     'VideoOpen',
-    'WatchedVideoDecode',
-    'WatchedVideoInit',
 ]

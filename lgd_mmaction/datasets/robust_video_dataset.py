@@ -26,8 +26,8 @@ class SurvivesBadVideos:
     """What a data set of mmaction2 needs to go on when a video is broken.
 
     A mixin, before the stock class. A video is broken when the pipeline
-    raises :class:`BrokenVideoError`, as ``WatchedVideoInit``,
-    ``WatchedVideoDecode`` and ``CheckedFrameDecode`` do; any other error
+    raises :class:`BrokenVideoError`, as ``VideoOpen``,
+    ``VideoDecode`` and ``CheckedFrameDecode`` do; any other error
     stops the run as it always did.
 
     Training: the video is replaced by another of the same data set. Which

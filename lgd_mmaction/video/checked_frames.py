@@ -10,9 +10,10 @@ from mmaction.registry import TRANSFORMS
 from mmengine.fileio import FileClient
 
 from lgd_mmaction.video.errors import BrokenVideoError
-from lgd_mmaction.video.watched_video import PLACEHOLDER_SIZE
+from lgd_mmaction.video.transforms import BlackVideo
 
 # a cut JPEG decodes to a picture that is grey from somewhere on
+_BLACK_SIZE = BlackVideo.size[::-1]  # height, width
 _JPEG_START, _JPEG_END = b'\xff\xd8', b'\xff\xd9'
 _NO_MOTION = 128
 
@@ -61,12 +62,12 @@ class CheckedFrameDecode(RawFrameDecode):
         count = results['frame_inds'].size
         results['frame_inds'] = results['frame_inds'].reshape(-1)
         flow = results['modality'] == 'Flow'
-        shape = (*PLACEHOLDER_SIZE, 2 if flow else 3)
+        shape = (*_BLACK_SIZE, 2 if flow else 3)
         value = _NO_MOTION if flow else 0
         results['imgs'] = [
             np.full(shape, value, np.uint8) for _ in range(count)
         ]
-        results['original_shape'] = results['img_shape'] = PLACEHOLDER_SIZE
+        results['original_shape'] = results['img_shape'] = _BLACK_SIZE
         return results
 
 

@@ -179,15 +179,7 @@ class Video:
 
     def _open(self) -> None:
         self.close()
-        self._container = av.open(
-            f'file:{self._file}', options={'format_whitelist': CONTAINERS}
-        )
-        self._stream = self._container.streams.best('video')
-        if self._stream is None:
-            raise BrokenVideoError(self.path, 'it has no video stream')
-        for other in self._container.streams:
-            if other is not self._stream:
-                other.discard = Discard.all
+        self._container, self._stream = open_stream(self._file, self.path)
         self._codec = self._stream.codec_context
         if self._codec is None:
             raise BrokenVideoError(
@@ -222,11 +214,8 @@ class Video:
     def _decode_all(self) -> Iterator[av.VideoFrame]:
         """The frames of a sequential decode."""
         self._open()
-        for packet in self._container.demux(self._stream):
-            # in AVI a packet without bytes says 'as before'; to the decoder
-            # it would be the end
-            if packet.size or packet.pts is None and packet.dts is None:
-                yield from packet.decode()
+        for packet in all_packets(self._container, self._stream):
+            yield from packet.decode()
 
     def _pick(self, numbers: list[int]) -> Iterator[tuple[int, av.VideoFrame]]:
         """Numbers and pictures of frames, in order."""
@@ -384,3 +373,26 @@ class Video:
                 f'FFmpeg cannot read it: damaged, cut short, or no video '
                 f'({reason})',
             ) from None
+
+
+def open_stream(file: str, name: str) -> tuple:
+    """Container and default video stream of a file; ``name`` is for errors."""
+    options = {'format_whitelist': CONTAINERS}
+    container = av.open(f'file:{file}', options=options)
+    stream = container.streams.best('video')
+    if stream is None:
+        container.close()
+        raise BrokenVideoError(name, 'it has no video stream')
+    for other in container.streams:
+        if other is not stream:
+            other.discard = Discard.all
+    return container, stream
+
+
+def all_packets(container, stream) -> Iterator[av.Packet]:
+    """The packets of a sequential decode; the last one ends it."""
+    for packet in container.demux(stream):
+        # in AVI a packet without bytes says 'as before'; to the decoder it
+        # would be the end
+        if packet.size or packet.pts is None and packet.dts is None:
+            yield packet

@@ -20,7 +20,7 @@ VIDEOS = 40
 META = ('filename', 'frame_dir')
 
 
-def pipeline(init: str = 'WatchedVideoInit', decode='WatchedVideoDecode'):
+def pipeline(init: str = 'VideoOpen', decode='VideoDecode'):
     return [
         *([dict(type=init)] if init else []),
         dict(type='SampleFrames', clip_len=2, num_clips=1),

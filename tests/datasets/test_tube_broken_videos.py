@@ -8,15 +8,15 @@ from mmengine.dataset import Compose
 
 from lgd_mmaction.detection import TubeMetric
 from lgd_mmaction.errors import DataError
-from lgd_mmaction.video import watched_video
+from lgd_mmaction.video import transforms
 from lgd_mmaction.video.bad_videos import BadVideoList
 from lgd_mmaction.video.errors import BrokenVideoError, TooManyBadVideosError
 from tests.datasets import tiny_tubes as tiny
 
 PIPELINE = [
-    dict(type='WatchedVideoInit'),
+    dict(type='VideoOpen'),
     dict(type='SampleKeyFrames', clip_len=4),
-    dict(type='WatchedVideoDecode'),
+    dict(type='VideoDecode'),
     dict(type='Resize', scale=(-1, 48)),
     dict(type='FormatShape', input_format='NCTHW', collapse=True),
     dict(
@@ -102,13 +102,13 @@ def test_a_test_ends_with_an_error_or_a_count(
     with pytest.raises(DataError, match=r'1 videos cannot be read.*1\.avi'):
         evaluate('error')
     opened = []
-    stock = watched_video.Video
+    stock = transforms.ENGINES['pyav']
 
-    def video(path: str, *args: object) -> stock:
+    def video(path: str, **kwargs: object) -> stock:
         opened.append(path)
-        return stock(path, *args)
+        return stock(path, **kwargs)
 
-    monkeypatch.setattr(watched_video, 'Video', video)
+    monkeypatch.setitem(transforms.ENGINES, 'pyav', video)
     metrics = evaluate('wrong')
     # once, not for each of its 24 frames
     path = str(tmp_path / 'videos' / 'a' / '1.avi')

@@ -48,9 +48,9 @@ def config(tiny, videos: Path, work_dir: Path, **more) -> Config:
     """Training and validation of the tiny network on the videos."""
     cfg = tiny.tiny_config(work_dir, **more)
     pipeline = [
-        dict(type='WatchedVideoInit'),
+        dict(type='VideoOpen'),
         dict(type='SampleFrames', clip_len=2, num_clips=1),
-        dict(type='WatchedVideoDecode'),
+        dict(type='VideoDecode'),
         dict(type='Flip', flip_ratio=0.5),
         dict(type='FormatShape', input_format='NCTHW'),
         dict(type='PackActionInputs'),
@@ -125,7 +125,7 @@ def test_joined_data_sets_count_together(videos, tmp_path) -> None:
             RobustVideoDataset(
                 ann_file=str(ann),
                 data_prefix=dict(video=str(videos)),
-                pipeline=[dict(type='WatchedVideoInit')],
+                pipeline=[dict(type='VideoOpen')],
                 max_bad_fraction=0.1,
             )
         )

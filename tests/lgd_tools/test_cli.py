@@ -169,6 +169,11 @@ def test_iter_videos(tmp_path):
     [
         (common.positive_int, {'1': 1}, ['0', '-1', 'x', '1.5']),
         (common.non_negative_int, {'0': 0}, ['-1', '']),
+        (
+            common.parse_size,
+            {'320x240': (320, 240), '64': (64, 64)},
+            ['', 'x', '0x5', '5x', '1x2x3', '-1x2', '3.5'],
+        ),
         (common.open_fraction, {'0.2': 0.2}, ['0', '1', 'nan', 'x']),
     ],
 )

@@ -1,4 +1,4 @@
-"""tools/data/parallel.py: isolation, time limit, journal, interruption."""
+"""lgd_tools.jobs: isolation, time limit, journal, interruption."""
 
 import json
 import os
@@ -18,6 +18,11 @@ WORK = """
 import os, time
 from lgd_tools.jobs import JobError
 
+STUMBLE = os.path.join(os.path.dirname(__file__), 'stumble')
+if os.path.exists(STUMBLE):  # this process dies before its first item
+    os.remove(STUMBLE)
+    os._exit(3)
+
 def work(kind, folder):
     with open(os.path.join(folder, 'calls'), 'a') as file:
         file.write(kind + '\\n')
@@ -28,6 +33,8 @@ def work(kind, folder):
     if kind.startswith('segv'):
         os.write(2, b'decoder says goodbye')
         os.kill(os.getpid(), 11)
+    if kind.startswith('trip'):
+        open(STUMBLE, 'w').close()
     if kind.startswith('hang'):
         time.sleep(60)
     if kind.startswith('slow'):
@@ -160,6 +167,16 @@ def test_workers_are_renewed(work, tmp_path):
     assert [pids.count(pid) for pid in dict.fromkeys(pids)] == [2, 2, 1]
 
 
+def test_process_that_dies_before_its_first_item_costs_nothing(work, tmp_path):
+    kinds = ['trip', 'a', 'b']
+    report = run_jobs(
+        work, jobs_of(tmp_path, *kinds), workers=1, jobs_per_worker=1
+    )
+    assert not (tmp_path / 'stumble').exists()
+    assert [o.status for o in report.outcomes] == ['done'] * 3
+    assert calls(tmp_path) == sorted(kinds)
+
+
 def test_results_of_other_parameters_are_refused(work, tmp_path, capsys):
     journal = tmp_path / 'j' / 'journal.jsonl'
 
@@ -177,7 +194,7 @@ def test_results_of_other_parameters_are_refused(work, tmp_path, capsys):
 
     assert go(1, ['a', 'b', 'bad'], overwrite=False) == ['a', 'b', 'bad']
     with pytest.raises(ToolError, match='2 result.*--overwrite') as error:
-        go(2, ['c'], overwrite=False, before=lambda: pytest.fail('too late'))
+        go(2, ['c'], overwrite=False, before=lambda _: pytest.fail('too late'))
     assert str(journal.parent) in str(error.value)
     assert go(2, ['bad'], overwrite=True) == ['bad']  # failed: no mixture
     assert go(1, ['a'], overwrite=False) == []

@@ -21,13 +21,18 @@ import cv2
 import numpy as np
 
 from lgd_tools.cli import positive_int, require_file, run_main
-from lgd_tools.video_frames import VideoFile
+from lgd_tools.video import VideoFile
 from lgd_tools.videos.flow_coding import BOUND, dequantise, quantise
 from lgd_tools.videos.flow_methods import (
     METHODS,
     make_method,
 )
-from lgd_tools.videos.flow_store import JPG_NAME, JpgWriter, VideoWriter
+from lgd_tools.videos.flow_store import (
+    JPG_NAME,
+    JpgWriter,
+    PackedWriter,
+    stored_bytes,
+)
 
 MOTIONS = ((1.5, -0.5), (5, 3), (12, -7), (-18, 4))
 
@@ -124,7 +129,6 @@ def _jpg(folder: Path, stored: np.ndarray, quality: int):
     with JpgWriter(target, quality) as writer:
         for q in stored:
             writer.add(q)
-        writer.commit()
 
     def back():
         for i in range(1, len(stored) + 1):
@@ -138,15 +142,14 @@ def _jpg(folder: Path, stored: np.ndarray, quality: int):
             yield np.stack(pair, axis=-1)
 
     blocks = sum(p.stat().st_blocks * 512 for p in target.iterdir())
-    return writer.bytes, blocks, back
+    return stored_bytes(target), blocks, back
 
 
 def _video(folder: Path, stored: np.ndarray, crf: int):
     target = folder / f'{crf}.mp4'
-    with VideoWriter(target, crf, Fraction(25)) as writer:
+    with PackedWriter(target, crf, Fraction(25)) as writer:
         for q in stored:
             writer.add(q)
-        writer.commit()
 
     def back():
         height = stored.shape[1]
@@ -155,7 +158,7 @@ def _video(folder: Path, stored: np.ndarray, crf: int):
                 luma = frame.to_ndarray()[: 2 * height]
                 yield np.stack([luma[:height], luma[height:]], axis=-1)
 
-    return writer.bytes, target.stat().st_blocks * 512, back
+    return stored_bytes(target), target.stat().st_blocks * 512, back
 
 
 def table_storage(path: Path, sides: list[int], flows: int) -> list[str]:

@@ -19,12 +19,12 @@ import hashlib
 import json
 import os
 import sys
-import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
 from lgd_mmaction.errors import LGDError
+from lgd_tools.files import atomic_path
 
 # In order of preference where one clip is there in several containers.
 VIDEO_EXTENSIONS = (
@@ -131,6 +131,21 @@ def non_negative_int(text: str) -> int:
             f'{text!r} is not a whole number of at least 0'
         )
     return value
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    """argparse type: ``320x240`` -> (width, height) in pixels; ``64``: square.
+
+    Every ``--size`` is in this order.
+    """
+    words = text.lower().split('x')
+    if not all(word.isdecimal() and int(word) for word in words):
+        words = []
+    if len(words) not in (1, 2):
+        raise argparse.ArgumentTypeError(
+            f'{text!r} is not a size WIDTHxHEIGHT in pixels, like 320x240'
+        )
+    return int(words[0]), int(words[-1])
 
 
 def open_fraction(text: str) -> float:
@@ -291,23 +306,8 @@ def write_text(path: str | os.PathLike, text: str) -> Path:
             'them'
         )
         text = printable(text)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(
-        prefix=f'.{path.name}.', suffix='.tmp', dir=path.parent
-    )
-    try:
-        with os.fdopen(handle, 'w', encoding='utf-8', newline='\n') as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        # mkstemp makes private files; give what open() would have given.
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(temporary, 0o666 & ~umask)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    with atomic_path(path) as part:
+        part.write_text(text, encoding='utf-8', newline='\n')
     return path
 
 

@@ -99,7 +99,7 @@ def clips(run: Callable[..., str], tmp_path: Path) -> dict[str, list[Path]]:
         'data/generate_clips.py',
         *('--task', 'motion', '--out', 'generated', '--classes', 'left'),
         *('right', '--train-per-class', 6, '--val-per-class', 1),
-        *('--size', '48x64', '--frames', 18, '--workers', 1),
+        *('--size', '64x48', '--frames', 18, '--workers', 1),
     )
     root = tmp_path / 'generated' / 'videos_train'
     return {

@@ -18,7 +18,7 @@ from lgd_tools.synthetic.generate_clips import (
     main,
     render_clip,
 )
-from lgd_tools.video_writer import write_video
+from lgd_tools.video import write_video
 
 TASKS = [('motion', 'up'), ('relation', 'same_motion_different_look')]
 SMALL = {'size': (32, 64), 'frames': 4}
@@ -125,7 +125,7 @@ def test_nothing_half_written_is_left(tmp_path, monkeypatch):
     def fail(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr('lgd_tools.video_writer.np.ascontiguousarray', fail)
+    monkeypatch.setattr('lgd_tools.video.np.ascontiguousarray', fail)
     with pytest.raises(KeyboardInterrupt):
         write_video(path, clip)
     assert path.read_bytes() == before
@@ -233,7 +233,7 @@ def test_command_line(tmp_path, capsys):
         '--classes',
         '3',
         '--size',
-        '32x48',
+        '48x32',
     ]  # width 48: see below
     args += ['--frames', '5', '--train-per-class', '2', '--workers', '1']
     args += ['--val-per-class', '1', '--name', 'toy', '--preview']
@@ -256,17 +256,17 @@ def test_command_line(tmp_path, capsys):
 
 @pytest.mark.slow
 def test_script_prints_one_sentence_and_exits_2(tmp_path, repo_root):
+    script = repo_root / 'tools' / 'data' / 'generate_clips.py'
     done = subprocess.run(
-        [sys.executable, repo_root / 'tools/data/generate_clips.py']
-        + ['--out', str(tmp_path)]
-        + ['--size', '33x48'],
+        [sys.executable, str(script), '--out', str(tmp_path)]
+        + ['--size', '48x33'],
         capture_output=True,
         text=True,
     )
     assert done.returncode == 2
     assert done.stderr == (
-        'error: H.264 video needs an even height and width, not 33x48: use '
-        '34x48\n'
+        'error: H.264 video needs an even width and height, not 48x33: use '
+        '48x34\n'
     )
     assert not list(tmp_path.iterdir())
 
@@ -314,7 +314,7 @@ def test_bad_arguments(tmp_path, kwargs, message):
         (np.zeros((2, 8, 8, 3)), 'uint8'),
         (np.zeros((8, 8, 3), np.uint8), 'shape'),
         (np.zeros((0, 8, 8, 3), np.uint8), 'no frame'),
-        (np.zeros((2, 9, 8, 3), np.uint8), '10x8'),
+        (np.zeros((2, 9, 8, 3), np.uint8), '8x10'),
     ],
 )
 def test_frames_that_cannot_be_written(tmp_path, frames, message):

@@ -23,9 +23,9 @@ from lgd_tools.synthetic.tube_scenes import ACTIONS, plan_scene
 from lgd_tools.synthetic.tube_video import (
     actor_masks,
     render_scene,
-    write_stream,
 )
 from lgd_tools.tubes import jhmdb, ucf101_24
+from lgd_tools.video import write_video
 
 SIZE = (96, 320)  # wide: x + w leaves uint8
 COUNTS = {'train_per_class': 1, 'test_per_class': 1}
@@ -200,7 +200,7 @@ def test_equal_seed_equal_pictures(tmp_path):
     )
     assert np.array_equal(one, two)
     assert np.abs(one.astype(int) - other).mean() > 5
-    path = write_stream(tmp_path / 'a.avi', one)
+    path = write_video(tmp_path / 'a.avi', one)
     shown = decord.VideoReader(str(path))[:].asnumpy().astype(int)
     assert np.abs(shown - one).mean() < 6
 
@@ -327,7 +327,7 @@ def test_goes_on_where_it_stopped(tmp_path):
 @pytest.mark.parametrize(
     ('options', 'message'),
     [
-        (['--size', '97x129'], 'even height and width'),
+        (['--size', '129x97'], 'even width and height.*129x97'),
         (['--size', '64x64'], 'too small'),
         (['--classes', 'spin', 'jump'], 'alphabetical'),
         (['--classes', 'jump', 'spin'], "unknown action 'jump'"),
@@ -349,7 +349,7 @@ def test_never_writes_into_anothers_folder(tmp_path):
 
 def test_command_line(tmp_path, capsys):
     code = main(
-        ['--style', 'ucf101_24', '--out', str(tmp_path), '--size', '96x128']
+        ['--style', 'ucf101_24', '--out', str(tmp_path), '--size', '128x96']
         + ['--frames', '8', '8', '--classes', 'spin', 'sway', '--preview']
         + ['--train-per-class', '1', '--test-per-class', '1']
         + ['--workers', '1']

@@ -13,7 +13,6 @@ from lgd_mmaction.detection.annotations import (
 )
 from lgd_mmaction.detection.box_table import BoxTable
 from lgd_mmaction.errors import LGDError
-from lgd_tools.synthetic.tube_video import write_stream
 from lgd_tools.tubes import pictures as tube_pictures
 from lgd_tools.tubes.draw_tubes import find_pictures, main, read_pictures
 from lgd_tools.tubes.pictures import (
@@ -26,6 +25,7 @@ from lgd_tools.tubes.pictures import (
     draw_legend,
 )
 from lgd_tools.tubes.selection import Predictions
+from lgd_tools.video import write_video
 
 NAME, SIZE, FRAMES = 'wave/clip_1', (120, 160), 24
 BOX = np.float32([0.25, 0.25, 0.5, 0.75])
@@ -163,7 +163,7 @@ def folder(tmp_path):
     for t in range(FRAMES):
         boxes[t] = 10 + 3 * t, 30, 50 + 3 * t, 90
         pictures[t, 30:90, 10 + 3 * t : 50 + 3 * t] = 200
-    write_stream(tmp_path / 'videos' / f'{NAME}.avi', pictures)
+    write_video(tmp_path / 'videos' / f'{NAME}.avi', pictures)
     frames = tmp_path / 'frames' / NAME
     frames.mkdir(parents=True)
     for t, picture in enumerate(pictures):

@@ -10,7 +10,7 @@ import pytest
 
 from lgd_tools.cli import ToolError
 from lgd_tools.jobs import Job, JobError, Outcome
-from lgd_tools.video_writer import write_video
+from lgd_tools.video import write_video
 from lgd_tools.videos import extract_flow, flow_methods
 from lgd_tools.videos.extract_flow import extract_one, main
 from lgd_tools.videos.flow_coding import dequantise
@@ -333,7 +333,7 @@ def test_resumes_after_a_kill(tmp_path, repo_root):
     clip(source / 'b.mp4', frames=3)
     (source / 'zero.mp4').write_bytes(b'')
     # what a killed run leaves
-    left = out / 'a#(1)!' / '.x_&y.part'
+    left = out / 'a#(1)!' / '.x_&y.123.part'
     left.mkdir(parents=True)
     (left / TEMPLATE.format('x', 1)).write_bytes(b'half')
     script = repo_root / 'tools' / 'data' / 'extract_flow.py'

@@ -9,12 +9,18 @@ import av
 import numpy as np
 import pytest
 
+from lgd_mmaction.video import Video
 from lgd_tools.cli import ToolError
 from lgd_tools.jobs import JobError
-from lgd_tools.video_frames import VideoFile, fit_size
-from lgd_tools.video_writer import write_video
+from lgd_tools.video import VideoFile, fit_size, write_video
 from lgd_tools.videos import resize_videos
-from lgd_tools.videos.resize_videos import main, parse_size, plan, resize_one
+from lgd_tools.videos.resize_videos import even_size, main, plan, resize_one
+from tests.lgd_tools.videos.numbered import (
+    FRAMES,
+    KINDS,
+    number_of,
+    write,
+)
 
 OPTIONS = dict(
     short_side=24,
@@ -64,11 +70,12 @@ def test_fit_size(source, options, expected):
     assert fit_size(*source, **options) == expected
 
 
-def test_parse_size():
-    assert parse_size('320x240') == (320, 240)
-    for text in ('320', '321x240', 'ax b', '0x2', '-2x4'):
+def test_even_size():
+    assert even_size('320x240') == (320, 240)
+    assert even_size('64') == (64, 64)
+    for text in ('321', '321x240', '1x2x3', 'ax b', '0x2', '-2x4'):
         with pytest.raises(Exception, match='WIDTHxHEIGHT'):
-            parse_size(text)
+            even_size(text)
 
 
 def test_pictures_times_and_key_frames(tmp_path):
@@ -258,7 +265,7 @@ def test_command_resumes_after_a_kill(tmp_path, repo_root):
     (source / 'zero.mp4').write_bytes(b'')
     (target / 'a b').mkdir(parents=True)
     # what a killed run leaves: an unfinished file under a hidden name
-    left = target / 'a b' / '.x #1.mp4.part'
+    left = target / 'a b' / '.x #1.mp4.123.part'
     left.write_bytes(b'half')
     script = repo_root / 'tools' / 'data' / 'resize_videos.py'
     command = [sys.executable, str(script), str(source), str(target)]
@@ -356,3 +363,50 @@ def test_no_frame_is_read_as_upright_by_accident(tmp_path):
     with VideoFile(source) as video:
         frame = next(iter(video.frames('rgb24')))
     assert np.abs(frame.to_ndarray().astype(int) - smooth()[0]).mean() < 4
+
+
+def numbers(path, quarters=0):
+    """The numbers in the frames, as a sequential decode shows them."""
+    with VideoFile(path) as video:
+        shown = [f.to_ndarray() for f in video.frames('rgb24')]
+    return [number_of(np.rot90(frame, -quarters)) for frame in shown]
+
+
+@pytest.mark.parametrize('kind', KINDS)
+def test_every_kind_becomes_a_plain_file_with_the_same_frames(tmp_path, kind):
+    source, target = write(tmp_path / kind, kind), tmp_path / 'out.mp4'
+    options = dict(OPTIONS, short_side=None, key_frames=16)
+    result = resize_one(str(source), str(target), options)
+    assert result['frames'] == FRAMES
+    assert numbers(target) == list(range(FRAMES))
+    with av.open(str(target)) as container:
+        assert container.streams.video[0].codec_context.name == 'h264'
+    # training, by number and by seeks, sees them too
+    with Video(target) as video:
+        seen = video.frames([29, 0, 17])
+    assert [number_of(frame) for frame in seen] == [29, 0, 17]
+
+
+ODD = dict.fromkeys(
+    ('av1.mp4', 'h264.mp4', 'h264.ts', 'hevc.mp4', 'mpeg4b.avi')
+    + ('nodur.mkv', 'rot90.mp4'),
+    list(range(60)),
+) | {
+    'cut_src300.mp4': [*range(83, 159), 160],
+    'vfr.mp4': None,  # 28 of 60
+}
+
+
+@pytest.mark.parametrize('name', ODD)
+def test_odd_videos_become_plain_ones(shared_data, tmp_path, name):
+    source, target = shared_data / 'odd_videos' / name, tmp_path / 'out.mp4'
+    options = dict(OPTIONS, short_side=None, key_frames=16)
+    result = resize_one(str(source), str(target), options)
+    turned = int(name == 'rot90.mp4')
+    assert (result['width'], result['height']) == (
+        (112, 160) if turned else (160, 112)
+    )
+    found = numbers(target, turned)
+    assert len(found) == result['frames']
+    assert found == (ODD[name] or numbers(source))
+    assert ODD[name] or len(found) == 28

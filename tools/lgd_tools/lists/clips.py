@@ -103,24 +103,17 @@ def probe_video(path: Path) -> tuple[int, str]:
     Counting packets reads the whole file but decodes nothing, so a file cut
     off in the middle shows fewer frames than its header says.
     """
-    try:
-        import av
-    except ImportError:
-        raise ToolError('opening videos needs PyAV: pip install av') from None
+    from lgd_tools.jobs import JobError
+    from lgd_tools.video import VideoFile
 
     try:
-        with av.open(os.fspath(path)) as container:
-            if not container.streams.video:
-                return 0, 'no video stream'
-            next(container.decode(video=0))
-        with av.open(os.fspath(path)) as container:
-            packets = container.demux(video=0)
+        with VideoFile(path, allow_damaged=True) as video:
+            next(video.decode())
+        with VideoFile(path) as video:
+            packets = video.container.demux(video.stream)
             return sum(packet.size > 0 for packet in packets), ''
-    except StopIteration:
-        return 0, 'no frame could be decoded'
-    # PyAV maps libav's errors to many built-in classes.
-    except (av.FFmpegError, ValueError, OSError, EOFError) as error:
-        return 0, str(getattr(error, 'strerror', '') or error)
+    except JobError as error:
+        return 0, str(error)
 
 
 def run_threads(
@@ -176,6 +169,10 @@ def check_files(
             return 'too short', f'{clip.path}: {frames} frames'
         return '', ''
 
+    if verify or min_frames:
+        from lgd_tools.video import reader_module
+
+        reader_module()  # imported before the threads would do it at once
     return run_threads(check, clips, workers, 'checking videos')
 
 

@@ -21,7 +21,6 @@ given again; with larger counts, it adds clips. Train without a horizontal
 flip on the motion task: it turns left into right.
 """
 
-import argparse
 import os
 import re
 from collections.abc import Sequence
@@ -33,6 +32,7 @@ from lgd_tools.cli import (
     add_workers,
     make_parser,
     non_negative_int,
+    parse_size,
     positive_int,
     progress,
     warn,
@@ -48,7 +48,7 @@ from lgd_tools.synthetic.tasks import (
     default_classes,
     render_clip,
 )
-from lgd_tools.video_writer import (
+from lgd_tools.video import (
     check_crf,
     check_fps,
     check_video_size,
@@ -196,16 +196,6 @@ def _make_clip(job: tuple[str, dict[str, Any], float, int]) -> None:
     write_video(path, render_clip(**render), fps=fps, crf=crf)
 
 
-def parse_size(text: str) -> tuple[int, int]:
-    """argparse type: '112x160' or '112' -> height, width in pixels."""
-    match = re.fullmatch(r'(\d+)(?:x(\d+))?', text)
-    if not match:
-        raise argparse.ArgumentTypeError(
-            f'{text!r} is not HEIGHTxWIDTH in pixels, such as 112x112'
-        )
-    return int(match[1]), int(match[2] or match[1])
-
-
 def parse_classes(task: str, words: Sequence[str]) -> tuple[str, ...]:
     """Names, or one number N for the first N classes of the task."""
     names = default_classes(task)
@@ -240,7 +230,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     add('--train-per-class', type=non_negative_int, default=40, metavar='N')
     add('--val-per-class', type=non_negative_int, default=10, metavar='N')
-    add('--size', type=parse_size, default=(112, 112), metavar='HxW')
+    add('--size', type=parse_size, default=(112, 112), metavar='WxH')
     add('--frames', type=positive_int, default=16, metavar='T')
     add('--fps', type=float, default=25, help='frames per second')
     add('--seed', type=non_negative_int, default=0)
@@ -278,7 +268,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         classes=classes,
         train_per_class=args.train_per_class,
         val_per_class=args.val_per_class,
-        size=args.size,
+        size=args.size[::-1],
         frames=args.frames,
         fps=args.fps,
         seed=args.seed,
@@ -299,7 +289,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             label: render_clip(
                 args.task,
                 label,
-                args.size,
+                args.size[::-1],
                 args.frames,
                 # A clip of its own for every row: rows of equal seed would
                 # all show the same middle picture.

@@ -35,34 +35,34 @@ import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from lgd_mmaction.detection.annotations import TubeAnnotations, save_tubes
 from lgd_tools.cli import (
     ToolError,
     add_workers,
     make_parser,
     non_negative_int,
+    parse_size,
     positive_int,
     progress,
     read_text,
 )
 from lgd_tools.synthetic import tube_formats
-from lgd_tools.synthetic.generate_clips import parse_size
 from lgd_tools.synthetic.generator_run import claim_folder, make_all
 from lgd_tools.synthetic.preview import write_contact_sheet
 from lgd_tools.synthetic.tube_plan import plan_videos, true_tubes
-from lgd_tools.synthetic.tube_proposals import make_proposals
 from lgd_tools.synthetic.tube_scenes import ACTIONS, Scene
 from lgd_tools.synthetic.tube_video import (
     actor_masks,
     render_scene,
     write_frames,
-    write_stream,
 )
-from lgd_tools.video_writer import check_video_size
+from lgd_tools.video import check_video_size, write_video
+
+if TYPE_CHECKING:
+    from lgd_mmaction.detection.annotations import TubeAnnotations
 
 STYLES = ('jhmdb', 'ucf101_24')
 MANIFEST = 'generate_tubes.json'
@@ -82,7 +82,7 @@ class Summary(NamedTuple):
 
     written: int  # videos
     kept: int  # videos that were there
-    truth: TubeAnnotations
+    truth: 'TubeAnnotations'
 
 
 def generate_tubes(
@@ -176,8 +176,12 @@ def _check(look: dict) -> None:
 
 
 def _write_annotations(
-    out: Path, truth: TubeAnnotations, scenes: dict[str, Scene], seed: int
+    out: Path, truth: 'TubeAnnotations', scenes: dict[str, Scene], seed: int
 ) -> None:
+    # late, as they import torch
+    from lgd_mmaction.detection.annotations import save_tubes
+    from lgd_tools.synthetic.tube_proposals import make_proposals
+
     if truth.dataset == 'jhmdb':
         tube_formats.write_jhmdb_splits(truth, out / 'splits')
         tube_formats.write_jhmdb_boxes(truth, out / 'groundtruths_jhmdb')
@@ -227,10 +231,10 @@ def _make_video(job: tuple[Path, str, Scene, bool, bool]) -> None:
         write_frames(
             out / 'rawframes' / name, frames, '.png' if masks else '.jpg'
         )
-    write_stream(out / 'videos' / f'{name}.avi', frames)
+    write_video(out / 'videos' / f'{name}.avi', frames, gop=12)
 
 
-def _preview(out: Path, truth: TubeAnnotations) -> Path:
+def _preview(out: Path, truth: 'TubeAnnotations') -> Path:
     """A row of frames for one video of each class."""
     scenes, _ = plan_videos(**json.loads(read_text(out / MANIFEST)))
     first = {}
@@ -264,7 +268,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     add('--train-per-class', type=positive_int, default=12, metavar='N')
     add('--test-per-class', type=positive_int, default=4, metavar='N')
-    add('--size', type=parse_size, default=(240, 320), metavar='HxW')
+    add('--size', type=parse_size, default=(320, 240), metavar='WxH')
     add(
         '--frames',
         type=positive_int,
@@ -290,6 +294,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     add_workers(parser)
     args = parser.parse_args(argv)
     given = {k: v for k, v in vars(args).items() if k != 'preview'}
+    given['size'] = args.size[::-1]
     done = generate_tubes(**given)
     tubes = sum(len(v.tubes) for v in done.truth.videos.values())
     frames = sum(v.num_frames for v in done.truth.videos.values())

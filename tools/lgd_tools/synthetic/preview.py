@@ -7,6 +7,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from lgd_tools.files import write_png
+
 _GAP = 4  # pixels between pictures
 _LINE = 22  # height of a row's caption
 _INK, _PAPER = (30, 30, 30), 250
@@ -44,14 +46,8 @@ def write_contact_sheet(
             for row in rows
         ]
     )
-    done, data = cv2.imencode('.png', sheet[..., ::-1])
-    assert done
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f'.{path.name}.{os.getpid()}.part')
-    part.write_bytes(data.tobytes())
-    os.replace(part, path)
-    return path
+    write_png(path, sheet)
+    return Path(path)
 
 
 def _row(

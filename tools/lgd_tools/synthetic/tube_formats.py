@@ -6,16 +6,18 @@ of Python 2: protocol 2, strings of bytes, arrays of `numpy.core`.
 """
 
 import io
-import os
 import pickle
 import struct
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lgd_mmaction.detection.annotations import TubeAnnotations
 from lgd_tools.cli import write_lines
+from lgd_tools.files import atomic_path, write_bytes
+
+if TYPE_CHECKING:
+    from lgd_mmaction.detection.annotations import TubeAnnotations
 
 # What is added to the edges x1 y1 x2 y2 of a box. J-HMDB's texts hold the
 # first and the last pixel, counted from 1, its pickle counted from 0; the
@@ -25,7 +27,7 @@ _PICKLE = {'jhmdb': (0, 0, -1, -1), 'ucf101_24': (0, 0, 0, 0)}
 
 
 # ------------------------------------------------------------------ J-HMDB
-def write_jhmdb_splits(truth: TubeAnnotations, folder: Path) -> None:
+def write_jhmdb_splits(truth: 'TubeAnnotations', folder: Path) -> None:
     """`<class>_test_split<N>.txt`: lines `<video>.avi 1` (train) or 2."""
     for split, subsets in truth.splits.items():
         code = dict.fromkeys(subsets['train'], 1)
@@ -39,7 +41,7 @@ def write_jhmdb_splits(truth: TubeAnnotations, folder: Path) -> None:
             write_lines(folder / f'{label}_test_split{split}.txt', lines)
 
 
-def write_jhmdb_boxes(truth: TubeAnnotations, folder: Path) -> None:
+def write_jhmdb_boxes(truth: 'TubeAnnotations', folder: Path) -> None:
     """A file a frame, `<class>_<video>_<frame>.txt`: `class x1 y1 x2 y2`.
 
     Frames and classes count from 1, the classes in alphabetical order.
@@ -60,14 +62,13 @@ def write_puppet_mask(path: Path, masks: np.ndarray) -> None:
     """`puppet_mask.mat` with `part_mask`, uint8 (H, W, T)."""
     from scipy.io import savemat
 
-    path.parent.mkdir(parents=True, exist_ok=True)
-    half = path.with_name(f'.{path.name}.part')
-    savemat(half, {'part_mask': masks}, appendmat=False, do_compression=True)
-    os.replace(half, path)
+    how = dict(appendmat=False, do_compression=True)
+    with atomic_path(path) as part:
+        savemat(part, {'part_mask': masks}, **how)
 
 
 # --------------------------------------------------------------- UCF101-24
-def write_pyannot(truth: TubeAnnotations, path: Path) -> None:
+def write_pyannot(truth: 'TubeAnnotations', path: Path) -> None:
     """`pyannot.pkl`, the corrected annotations: x y w h, `ef` exclusive.
 
     As in the real file, boxes are uint8 wherever they fit, so that x + w
@@ -92,10 +93,10 @@ def write_pyannot(truth: TubeAnnotations, path: Path) -> None:
             'numf': _smallest(video.num_frames)(video.num_frames),
             'label': truth.classes.index(video.name.partition('/')[0]),
         }
-    _write(path, python2_pickle(content))
+    write_bytes(path, python2_pickle(content))
 
 
-def write_ucf_lists(truth: TubeAnnotations, folder: Path) -> None:
+def write_ucf_lists(truth: 'TubeAnnotations', folder: Path) -> None:
     """`testlist01.txt` and `trainlist01.txt`: lines `<class>/<video>`."""
     for subset in ('train', 'test'):
         write_lines(
@@ -108,7 +109,7 @@ def _smallest(value: int) -> type:
 
 
 # ------------------------------------------------------------- ACT detector
-def write_act_pickle(truth: TubeAnnotations, path: Path) -> None:
+def write_act_pickle(truth: 'TubeAnnotations', path: Path) -> None:
     """`JHMDB-GT.pkl` or `UCF101v2-GT.pkl`, as the ACT detector reads them.
 
     `gttubes[video][label]` is a list of float32 (F, 5): the frame from 1,
@@ -134,7 +135,7 @@ def write_act_pickle(truth: TubeAnnotations, path: Path) -> None:
                 np.hstack([frames, tube.boxes + shift]).astype(np.float32)
             )
         content['gttubes'][video.name] = tubes
-    _write(path, python2_pickle(content))
+    write_bytes(path, python2_pickle(content))
 
 
 # ------------------------------------------------------------------ pickles
@@ -170,10 +171,3 @@ def python2_pickle(content: object) -> bytes:
     buffer = io.BytesIO()
     _Python2Pickler(buffer, protocol=2).dump(content)
     return buffer.getvalue()
-
-
-def _write(path: Path, data: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    half = path.with_name(f'.{path.name}.part')
-    half.write_bytes(data)
-    os.replace(half, path)

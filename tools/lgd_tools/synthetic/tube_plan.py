@@ -1,11 +1,14 @@
 """Which videos a generated detection data set has, and its true tubes."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lgd_mmaction.detection.annotations import Tube, TubeAnnotations, TubeVideo
 from lgd_tools.synthetic.tube_scenes import Scene, plan_scene
+
+if TYPE_CHECKING:
+    from lgd_mmaction.detection.annotations import TubeAnnotations
 
 _TEST_GROUPS, _GROUPS = 7, 25  # UCF101's split 1 tests groups 1 to 7
 
@@ -76,8 +79,15 @@ def true_tubes(
     classes: Sequence[str],
     scenes: dict[str, Scene],
     splits: dict,
-) -> TubeAnnotations:
+) -> 'TubeAnnotations':
     """The annotation that a scene's boxes and actions amount to."""
+    # late, as it imports torch
+    from lgd_mmaction.detection.annotations import (
+        Tube,
+        TubeAnnotations,
+        TubeVideo,
+    )
+
     videos = {}
     for name, scene in scenes.items():
         tubes = []

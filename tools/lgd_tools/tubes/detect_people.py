@@ -60,7 +60,7 @@ def frames_of(path: Path, template: str | None, video: Any) -> Iterator:
             yield image
         return
     from lgd_tools.jobs import JobError
-    from lgd_tools.video_frames import VideoFile
+    from lgd_tools.video import VideoFile
 
     if not path.is_file():
         raise ToolError(f'{path} does not exist')

@@ -11,7 +11,6 @@ enlarged so that the text can be read.
 """
 
 import argparse
-import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -31,8 +30,8 @@ from lgd_tools.cli import (
     warn,
     write_text,
 )
+from lgd_tools.files import write_png
 from lgd_tools.jobs import JobError
-from lgd_tools.synthetic.tube_video import write_stream
 from lgd_tools.tubes.pictures import (
     DrawnTube,
     contact_sheet,
@@ -41,7 +40,7 @@ from lgd_tools.tubes.pictures import (
     draw_legend,
 )
 from lgd_tools.tubes.selection import Predictions
-from lgd_tools.video_frames import VideoFile
+from lgd_tools.video import VideoFile, write_video
 
 _FRAME_SUFFIXES = ('.png', '.jpg', '.jpeg')
 
@@ -158,9 +157,8 @@ def draw_video(
                 yield draw_frame(picture, frame, tubes, total)
 
     if video:
-        write_stream(
-            out.with_name(f'{out.name}.mp4'), frames(), fps or rate_of(path)
-        )
+        target = out.with_name(f'{out.name}.mp4')
+        write_video(target, frames(), fps or rate_of(path), crf=18)
     else:
         for _ in frames():
             pass
@@ -168,7 +166,7 @@ def draw_video(
         raise ToolError(f'{path} holds no frame to draw on: get it again')
     width = min(columns, len(sheet)) * (sheet[0].shape[1] + 6) - 6
     legend = draw_legend(min(width, 1300), tubes, total, None)
-    _write_png(
+    write_png(
         out.with_name(f'{out.name}.png'),
         contact_sheet(title, sheet, legend, columns),
     )
@@ -182,15 +180,6 @@ def _spread(tubes: Sequence[DrawnTube], total: int, cells: int) -> set[int]:
         first = min(int(tube.frames[0]) for tube in tubes)
         last = min(max(int(tube.frames[-1]) for tube in tubes), last)
     return set(np.linspace(first, last, cells).round().astype(int).tolist())
-
-
-def _write_png(path: Path, picture: np.ndarray) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f'.{path.name}.{os.getpid()}.part')
-    done, data = cv2.imencode('.png', picture[..., ::-1])
-    assert done
-    part.write_bytes(data.tobytes())
-    os.replace(part, path)
 
 
 # ------------------------------------------------------------------------ run

@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from lgd_tools.cli import ToolError, add_workers, positive_int
+from lgd_tools.cli import ToolError, add_workers, parse_size, positive_int
 from lgd_tools.tubes.sources import COORDINATES
 
 
@@ -78,20 +78,6 @@ def add_tube_arguments(
         help='number of classes, for a subset (default: %(default)s)',
     )
     add_workers(parser)
-
-
-def parse_size(text: str) -> tuple[int, int]:
-    """argparse type: ``320x240`` as (width, height)."""
-    width, _, height = text.lower().partition('x')
-    try:
-        size = int(width), int(height)
-    except ValueError:
-        size = 0, 0
-    if min(size) < 1:
-        raise argparse.ArgumentTypeError(
-            f'{text!r} is not a width and a height such as 320x240'
-        )
-    return size
 
 
 def out_file(dataset: str, args: argparse.Namespace) -> Path:

@@ -1,13 +1,12 @@
 """Open and decode every video, and list those that training cannot read.
 
-Reads with decord exactly as training does (whole file in memory, one call
-for all frames), because what another reader makes of a broken file does not
-help: decord returns wrong frames for some truncated files, raises on others,
-and a truncated AVI can crash the process. So every video is read in a watched
-process with a time limit; a crash or a hang is one more bad video. PyAV, if
-installed, adds what decord does not tell: how many frames the container
-promises. With ``--all`` every frame is decoded, by PyAV too, which reports
-damage that decord hides by repeating or patching frames.
+Reads with the reader that training uses (or with decord, as the stock
+pipelines do: --reader decord), because what another reader makes of a broken
+file does not help. Every video is read in a watched process with a time
+limit; a crash or a hang is one more bad video. A video that holds fewer
+frames than its header promises is bad too. With ``--all`` every frame is
+decoded, once by its number and once in order, which tells damage that
+decoders hide by repeating or patching frames.
 
 Writes into ``--out``:
   bad.txt       names of the bad videos, one a line
@@ -33,7 +32,10 @@ from lgd_tools.cli import (
     write_lines,
     write_text,
 )
-from lgd_tools.jobs import DONE, Job, JobError, Report, run_jobs
+from lgd_tools.jobs import Job, JobError, run_jobs
+from lgd_tools.journal import DONE, Report
+from lgd_tools.video import VideoFile, reader_module
+from lgd_tools.videos.job_options import add_shard
 
 FIELDS = ('name', 'status', 'reason', 'frames', 'width', 'height', 'fps')
 
@@ -56,7 +58,25 @@ def spread(total: int, count: int) -> list[int]:
     return [round(i * (total - 1) / (count - 1)) for i in range(count)]
 
 
-def _open_decord(path: Path):
+def _read(path: Path, options: dict) -> dict:
+    """As training reads, over spread or all frames."""
+    reader = reader_module()
+    try:
+        with reader.Video(path) as video:
+            total = video.num_frames
+            wanted = spread(
+                total, total if options['all'] else options['frames']
+            )
+            for start in range(0, len(wanted), 32):  # bounded memory
+                video.frames(wanted[start : start + 32])
+            (width, height), fps = video.size, video.fps
+    except reader.BrokenVideoError as error:
+        raise JobError(error.reason) from None
+    return dict(frames=total, width=width, height=height, fps=fps)
+
+
+def _read_decord(path: Path, options: dict) -> dict:
+    """As decord reads a file that it opens itself."""
     try:
         import decord
     except ImportError as error:
@@ -64,21 +84,14 @@ def _open_decord(path: Path):
             'decord is not installed: pip install decord, or use --reader pyav'
         ) from error
     decord.logging.set_level(decord.logging.QUIET)
-    return decord.VideoReader(io.BytesIO(path.read_bytes()), num_threads=1)
-
-
-def _read_decord(path: Path, options: dict) -> dict:
-    """What DecordInit and DecordDecode do, over spread or all frames."""
     try:
-        reader = _open_decord(path)
+        reader = decord.VideoReader(str(path), num_threads=1)
         total = len(reader)
         if total == 0:
             raise JobError('the file holds no frame')
-        step = total if options['all'] else options['frames']
-        wanted, shape = spread(total, step), None
+        wanted = spread(total, total if options['all'] else options['frames'])
         for start in range(0, len(wanted), 32):  # bounded memory
-            batch = reader.get_batch(wanted[start : start + 32]).asnumpy()
-            shape = batch.shape
+            shape = reader.get_batch(wanted[start : start + 32]).shape
         fps = float(reader.get_avg_fps())
     except JobError:
         raise
@@ -98,42 +111,6 @@ def _read_decord(path: Path, options: dict) -> dict:
     return dict(frames=total, width=shape[2], height=shape[1], fps=fps)
 
 
-def _read_pyav(path: Path) -> dict:
-    """Decode everything; VideoFile raises on any damage."""
-    from lgd_tools.video_frames import VideoFile
-
-    width = height = 0
-    with VideoFile(path) as video:
-        for frame in video.frames('gray', exact=(16, 16)):
-            del frame
-        context = video.stream.codec_context
-        width, height = context.width, context.height
-        return dict(
-            frames=video.decoded,
-            width=width,
-            height=height,
-            fps=float(video.rate),
-        )
-
-
-def _promised(path: Path) -> int:
-    """Frames that the container's header promises; 0: not said."""
-    try:
-        import av
-    except ImportError:
-        return 0
-    try:
-        with av.open(str(path)) as container:
-            # edit lists hide frames on purpose; the demuxer knows which
-            stream = container.streams.video[0]
-            hidden = 0
-            if stream.frames:
-                hidden = sum(p.is_discard for p in container.demux(stream))
-            return stream.frames - hidden
-    except (av.FFmpegError, IndexError, ValueError):
-        return 0
-
-
 def check_one(name: str, options: dict) -> dict:
     """Read one video.
 
@@ -148,21 +125,22 @@ def check_one(name: str, options: dict) -> dict:
         JobError: Why training could not use it.
     """
     path = Path(name)
-    if not path.is_file():
-        raise JobError('the file does not exist')
-    if path.stat().st_size == 0:
-        raise JobError('the file is empty (zero bytes)')
-    if options['reader'] == 'pyav':
-        facts = _read_pyav(path)
-    else:
-        facts = _read_decord(path, options)
-        if options['all'] and options['has_pyav']:
-            _read_pyav(path)
-        promised = _promised(path)
-        if promised - facts['frames'] > max(1, 0.02 * promised):
-            raise JobError(
-                f'truncated: {facts["frames"]} of {promised} promised frames'
-            )
+    with VideoFile(path) as video:  # refuses what is no video file
+        # edit lists hide frames on purpose; the demuxer knows which
+        promised = video.stream.frames
+        if promised:
+            packets = video.container.demux(video.stream)
+            promised -= sum(p.is_discard for p in packets if p.size)
+    read = _read if options['reader'] == 'pyav' else _read_decord
+    facts = read(path, options)
+    if options['all']:
+        with VideoFile(path) as video:
+            for _ in video.decode():  # raises on any damage
+                pass
+    if promised - facts['frames'] > max(1, 0.02 * promised):
+        raise JobError(
+            f'truncated: {facts["frames"]} of {promised} promised frames'
+        )
     if facts['frames'] < options['min_frames']:
         raise JobError(
             f'too short: {facts["frames"]} frames, wanted '
@@ -172,9 +150,13 @@ def check_one(name: str, options: dict) -> dict:
     return facts
 
 
-def write_report(out: Path, report: Report) -> dict:
-    """bad.txt, report.csv and summary.json; returns the summary."""
-    write_lines(out / 'bad.txt', [o.key for o in report.bad])
+def write_report(out: Path, report: Report, mark: str = '') -> dict:
+    """bad.txt, report.csv and summary.json; returns the summary.
+
+    Args:
+        mark: Of a shard, '.2of8': put before the extensions.
+    """
+    write_lines(out / f'bad{mark}.txt', [o.key for o in report.bad])
     text = io.StringIO()
     writer = csv.DictWriter(text, FIELDS, lineterminator='\n')
     writer.writeheader()
@@ -182,21 +164,15 @@ def write_report(out: Path, report: Report) -> dict:
         status = 'ok' if outcome.status == DONE else outcome.status
         row = dict(name=outcome.key, status=status, reason=outcome.error)
         writer.writerow(row | (outcome.result or {}))
-    write_text(out / 'report.csv', text.getvalue())
+    write_text(out / f'report{mark}.csv', text.getvalue())
     summary = dict(
         videos=len(report.outcomes), ok=len(report.done), bad=len(report.bad)
     )
     for outcome in report.bad:
         status = outcome.status
         summary[status] = summary.get(status, 0) + 1
-    write_json(out / 'summary.json', summary)
+    write_json(out / f'summary{mark}.json', summary)
     return summary
-
-
-def has_pyav() -> bool:
-    from importlib.util import find_spec
-
-    return find_spec('av') is not None
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -236,10 +212,10 @@ def main(argv: list[str] | None = None) -> int:
     )
     parser.add_argument(
         '--reader',
-        choices=('decord', 'pyav'),
-        default='decord',
-        help='pyav decodes every frame, for machines without decord '
-        '(default: decord)',
+        choices=('pyav', 'decord'),
+        default='pyav',
+        help='pyav: the reader of our configs; decord: that of the stock '
+        'pipelines (default: pyav)',
     )
     parser.add_argument(
         '--time-limit',
@@ -253,6 +229,7 @@ def main(argv: list[str] | None = None) -> int:
         action='store_true',
         help='read again what an earlier run found bad',
     )
+    add_shard(parser)
     add_workers(parser)
     args = parser.parse_args(argv)
 
@@ -270,7 +247,6 @@ def main(argv: list[str] | None = None) -> int:
         all=args.all,
         min_frames=args.min_frames,
         reader=args.reader,
-        has_pyav=has_pyav(),
     )
     jobs = [
         Job(name, (str(args.root / name), options), args.root / name)
@@ -285,9 +261,13 @@ def main(argv: list[str] | None = None) -> int:
         time_limit=args.time_limit,
         desc='check',
         redo_failed=args.recheck_bad,
+        shard=args.shard,
     )
-    summary = write_report(args.out, report)
+    mark = '.{}of{}'.format(*args.shard) if args.shard else ''
+    summary = write_report(args.out, report, mark)
     print(json.dumps(summary))
-    print(f'report: {args.out}/report.csv, names: {args.out}/bad.txt')
+    print(
+        f'report: {args.out}/report{mark}.csv, names: {args.out}/bad{mark}.txt'
+    )
     report.print_bad()
     return report.exit_code

@@ -31,7 +31,9 @@ from lgd_tools.cli import (
     require_file,
     write_lines,
 )
-from lgd_tools.jobs import Job, JobError, Outcome, Report, run_jobs
+from lgd_tools.files import atomic_path, remove, remove_parts, write_png
+from lgd_tools.jobs import Job, JobError, run_jobs
+from lgd_tools.journal import Outcome, Report
 from lgd_tools.lists.clips import safe_name
 from lgd_tools.videos.flow_coding import BOUND, preview, quantise
 from lgd_tools.videos.flow_methods import (
@@ -40,14 +42,13 @@ from lgd_tools.videos.flow_methods import (
     make_method,
     require_method,
 )
-from lgd_tools.videos.flow_store import JPG_NAME, JpgWriter, VideoWriter
-from lgd_tools.videos.job_options import add_job_options
-from lgd_tools.videos.part_files import (
-    part_name,
-    remove,
-    remove_parts,
-    require_outside,
+from lgd_tools.videos.flow_store import (
+    JPG_NAME,
+    JpgWriter,
+    PackedWriter,
+    stored_bytes,
 )
+from lgd_tools.videos.job_options import add_job_options, require_outside
 
 EXAMPLE = """\
   # TV-L1 at 120 pixels (LGD-3D) for one list, and the list of the result
@@ -91,14 +92,17 @@ def extract_one(
     """
     import numpy as np
 
-    from lgd_tools.video_frames import VideoFile
+    from lgd_tools.video import VideoFile
 
     final, bound = Path(target), options['bound']
-    with VideoFile(source, options['allow_damaged']) as video:
+    with (
+        VideoFile(source, options['allow_damaged']) as video,
+        atomic_path(final) as part,
+    ):
         if options['store'] == 'video':
-            writer = VideoWriter(final, options['crf'], video.rate)
+            writer = PackedWriter(part, options['crf'], video.rate)
         else:
-            writer = JpgWriter(final, options['quality'])
+            writer = JpgWriter(part, options['quality'])
         last, method, clipped = None, None, 0.0
         best = (-1.0, 0, None)  # speed, number, flow: for the preview
         with writer:
@@ -120,19 +124,18 @@ def extract_one(
                 last = grey
             if writer.count == 0:
                 raise JobError('one frame only: there is no motion in it')
-            writer.commit()
         damage, error = video.damage(), ''
     if picture:
         try:
             colours = _frame(source, best[1], options)
-            _write_picture(Path(picture), preview(colours, best[2]))
+            write_png(picture, preview(colours, best[2]))
         except Exception as problem:  # an extra: the flow is finished
             error = f'no preview picture: {problem}'
     return dict(
         flows=writer.count,
         width=width,
         height=height,
-        bytes=writer.bytes,
+        bytes=stored_bytes(final),
         clipped=round(clipped / writer.count, 5),
         note='; '.join(filter(None, (damage, error))),
         damage=damage,
@@ -142,7 +145,7 @@ def extract_one(
 
 def _frame(source: str, number: int, options: dict):
     """Frame ``number`` (from 0) in RGB, at the size of the flow."""
-    from lgd_tools.video_frames import VideoFile
+    from lgd_tools.video import VideoFile
 
     with VideoFile(source, allow_damaged=True) as video:
         frames = video.frames('rgb24', options['short_side'])
@@ -150,16 +153,6 @@ def _frame(source: str, number: int, options: dict):
             if i == number:
                 return frame.to_ndarray()
     raise JobError(f'frame {number} cannot be decoded a second time')
-
-
-def _write_picture(path: Path, picture) -> None:
-    import cv2
-
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = part_name(path)
-    data = cv2.imencode('.png', picture[..., ::-1])[1].tobytes()
-    part.write_bytes(data)
-    os.replace(part, path)
 
 
 def is_there(job: Job, outcome: Outcome) -> bool:
@@ -341,9 +334,10 @@ def main(argv: list[str] | None = None) -> int:
         allow_damaged=args.allow_damaged,
     )
     names = list(dict.fromkeys(name for name, _ in rows))
+    jobs = make_jobs(args, names, options)
     report = run_jobs(
         extract_one,
-        make_jobs(args, names, options),
+        jobs,
         workers=args.workers,
         journal=args.target / '.extract_flow.jsonl',
         # --allow-damaged changes no result of a whole video; is_there looks
@@ -352,15 +346,16 @@ def main(argv: list[str] | None = None) -> int:
         time_limit=args.time_limit,
         desc='flow',
         still_done=is_there,
-        before=lambda: remove_parts(args.target),
+        before=lambda own: remove_parts(job.args[1] for job in own),
         overwrite=args.overwrite,
         drop=lambda name: remove(args.target / result_name(name, args.store)),
+        shard=args.shard,
     )
     flows = sum(o.result['flows'] for o in report.done)
     size = sum(o.result['bytes'] for o in report.done)
     each = f', {size / flows:.0f} bytes each' if flows else ''
     print(
-        f'{len(report.done)} of {len(names)} videos are ready in '
+        f'{len(report.done)} of {len(report.outcomes)} videos are ready in '
         f'{args.target} ({report.skipped} from before), '
         f'{len(report.bad)} failed: {flows} flows{each}'
     )

@@ -14,26 +14,21 @@ to the pixels.
 """
 
 import os
-from fractions import Fraction
+from argparse import ArgumentTypeError
 from pathlib import Path
-
-import av
 
 from lgd_tools.cli import (
     ToolError,
     list_videos,
     make_parser,
+    parse_size,
     positive_int,
 )
-from lgd_tools.jobs import Job, JobError, Outcome, run_jobs
-from lgd_tools.video_frames import VideoFile
-from lgd_tools.videos.job_options import add_job_options
-from lgd_tools.videos.part_files import (
-    part_name,
-    remove,
-    remove_parts,
-    require_outside,
-)
+from lgd_tools.files import atomic_path, remove, remove_parts
+from lgd_tools.jobs import Job, JobError, run_jobs
+from lgd_tools.journal import Outcome
+from lgd_tools.video import Encoder, VideoFile
+from lgd_tools.videos.job_options import add_job_options, require_outside
 
 # divisible by every usual frame rate, fine enough for any variable one
 CLOCK = 90000
@@ -59,25 +54,20 @@ EXAMPLE = """\
 Run the same command again to continue or to repeat what failed."""
 
 
-def parse_size(text: str) -> tuple[int, int]:
-    """argparse type: ``320x240`` -> (320, 240), both even."""
-    import argparse
-
-    try:
-        width, height = (int(part) for part in text.lower().split('x'))
-    except ValueError:
-        width = height = 0
-    if min(width, height) < 2 or width % 2 or height % 2:
-        raise argparse.ArgumentTypeError(
+def even_size(text: str) -> tuple[int, int]:
+    """argparse type: :func:`lgd_tools.cli.parse_size` with even sides."""
+    size = parse_size(text)
+    if size[0] % 2 or size[1] % 2:
+        raise ArgumentTypeError(
             f'{text!r} is not WIDTHxHEIGHT with even numbers, like 320x240'
         )
-    return width, height
+    return size
 
 
 def count_frames(path: str | os.PathLike) -> int:
     """Frames that really decode."""
     with VideoFile(path) as video:
-        return sum(1 for _ in video._raw())
+        return sum(1 for _ in video.decode())
 
 
 def resize_one(source: str, target: str, options: dict) -> dict:
@@ -93,9 +83,7 @@ def resize_one(source: str, target: str, options: dict) -> dict:
         JobError: The input is damaged, or the result lacks frames.
     """
     final = Path(target)
-    final.parent.mkdir(parents=True, exist_ok=True)
-    part = part_name(final)
-    try:
+    with atomic_path(final) as part:
         with VideoFile(source, options['allow_damaged']) as video:
             written, size = _encode(video, part, options)
             note = video.damage()
@@ -105,9 +93,6 @@ def resize_one(source: str, target: str, options: dict) -> dict:
                 f'the result holds {found} frames instead of {written}: '
                 'report this file'
             )
-        os.replace(part, final)
-    finally:
-        part.unlink(missing_ok=True)
     return dict(
         frames=written,
         width=size[0],
@@ -121,38 +106,22 @@ def resize_one(source: str, target: str, options: dict) -> dict:
 def _encode(
     video: VideoFile, part: Path, options: dict
 ) -> tuple[int, tuple[int, int]]:
-    every, written, last, stream = options['key_frames'], 0, -1, None
     frames = video.frames(
         'yuv420p', options['short_side'], options['size'], options['upscale']
     )
-    with av.open(str(part), 'w', format='mp4') as out:
+    with Encoder(
+        part,
+        video.rate,
+        options['crf'],
+        options['preset'],
+        options['key_frames'],
+        clock=CLOCK,
+    ) as out:
+        first = None
         for frame in frames:
-            if stream is None:
-                # an encoder's rate field is 16 bit in places: keep it small
-                rate = Fraction(video.rate).limit_denominator(1001)
-                stream = out.add_stream('libx264', rate=rate)
-                stream.width, stream.height = frame.width, frame.height
-                stream.pix_fmt = 'yuv420p'
-                stream.time_base = Fraction(1, CLOCK)
-                stream.codec_context.time_base = Fraction(1, CLOCK)
-                stream.codec_context.gop_size = every
-                stream.codec_context.thread_count = 1
-                stream.options = dict(
-                    crf=str(options['crf']),
-                    preset=options['preset'],
-                    # a cut may add key frames, none may be further apart
-                    **{'x264-params': f'keyint={every}:min-keyint=1'},
-                )
-                first = frame.time
-            # two frames may carry one time stamp; the encoder wants order
-            time = round((frame.time - first) * CLOCK)
-            last = frame.pts = max(time, last + 1)
-            frame.time_base = Fraction(1, CLOCK)
-            frame.pict_type = 0  # the encoder chooses
-            out.mux(stream.encode(frame))
-            written += 1
-        out.mux(stream.encode(None))
-        return written, (stream.width, stream.height)
+            first = frame.time if first is None else first
+            out.add(frame, frame.time - first)
+    return out.count, out.size
 
 
 def plan(source: Path, target: Path, keep_names: bool) -> dict[str, str]:
@@ -194,7 +163,7 @@ def main(argv: list[str] | None = None) -> int:
     )
     size.add_argument(
         '--size',
-        type=parse_size,
+        type=even_size,
         metavar='WxH',
         help='exact size in pixels, the ratio is not kept',
     )
@@ -271,15 +240,16 @@ def main(argv: list[str] | None = None) -> int:
         time_limit=args.time_limit,
         desc='resize',
         still_done=still_done,
-        before=lambda: remove_parts(args.target),
+        before=lambda own: remove_parts(job.args[1] for job in own),
         overwrite=args.overwrite,
         drop=lambda name: remove(args.target / pairs[name]),
+        shard=args.shard,
     )
     before = sum(o.result['bytes_in'] for o in report.done)
     after = sum(o.result['bytes_out'] for o in report.done)
     share = f' ({1 - after / before:.0%} saved)' if before else ''
     print(
-        f'{len(report.done)} of {len(jobs)} videos are ready in '
+        f'{len(report.done)} of {len(report.outcomes)} videos are ready in '
         f'{args.target} ({report.skipped} from before), '
         f'{len(report.bad)} failed: {megabytes(before)} -> '
         f'{megabytes(after)}{share}'

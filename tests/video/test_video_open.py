@@ -24,7 +24,7 @@ def read(path: Path, sample: dict, init: str, decode: str, **more) -> dict:
 
 
 def check_same(path: Path, sample: dict, **more: str) -> None:
-    ours = read(path, sample, 'WatchedVideoInit', 'WatchedVideoDecode', **more)
+    ours = read(path, sample, 'VideoOpen', 'VideoDecode', **more)
     stock = read(path, sample, 'DecordInit', 'DecordDecode', **more)
     assert ours.keys() == stock.keys()
     for key in ('total_frames', 'avg_fps', 'img_shape', 'original_shape'):
@@ -56,7 +56,7 @@ def test_narrow_frames(tmp_path: Path, corpus_module) -> None:
     path = corpus_module.write(tmp_path / 'narrow.mp4', size=(64, 48))
     with pytest.raises(Exception, match='must exactly match'):
         read(path, dict(CLIP), 'DecordInit', 'DecordDecode')
-    out = read(path, dict(CLIP), 'WatchedVideoInit', 'WatchedVideoDecode')
+    out = read(path, dict(CLIP), 'VideoOpen', 'VideoDecode')
     assert [i.shape for i in out['imgs']] == [(64, 48, 3)] * 16
 
 
@@ -64,16 +64,16 @@ def test_broken_video(tmp_path: Path) -> None:
     path = tmp_path / 'a.mp4'
     path.write_bytes(b'no video')
     with pytest.raises(BrokenVideoError, match='damaged, cut short') as error:
-        read(path, dict(CLIP), 'WatchedVideoInit', 'WatchedVideoDecode')
+        read(path, dict(CLIP), 'VideoOpen', 'VideoDecode')
     assert error.value.path == str(path)
 
 
 def test_placeholder_keeps_the_shape(clips) -> None:
     pipeline = Compose(
         [
-            dict(type='WatchedVideoInit'),
+            dict(type='VideoOpen'),
             dict(CLIP),
-            dict(type='WatchedVideoDecode'),
+            dict(type='VideoDecode'),
             dict(type='Resize', scale=(-1, 40)),
             dict(type='CenterCrop', crop_size=32),
             dict(type='FormatShape', input_format='NCTHW'),
@@ -87,5 +87,5 @@ def test_placeholder_keeps_the_shape(clips) -> None:
 
 
 def test_repr() -> None:
-    pipeline = Compose([dict(type='WatchedVideoInit', memory_limit=7)])
+    pipeline = Compose([dict(type='VideoOpen', memory_limit=7)])
     assert 'memory_limit=7' in repr(pipeline.transforms[0])

@@ -1,0 +1,400 @@
+"""Decode and encode whole videos with PyAV: the tools' one decoder, encoder.
+
+Frames come out as a player shows them: rotation metadata (phones) is
+applied, as in training. FFmpeg hides much damage, so the decoded frames are
+compared with what the container promised; see :meth:`VideoFile.damage`.
+"""
+
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from fractions import Fraction
+from functools import cache
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from types import ModuleType
+
+import av
+import av.filter
+import numpy as np
+
+from lgd_tools.cli import ToolError
+from lgd_tools.files import atomic_path
+from lgd_tools.jobs import JobError
+
+av.logging.set_level(av.logging.PANIC)
+
+# clockwise quarter turns -> the filters that turn the picture so
+_TURNS = {
+    0: [],
+    1: [('transpose', 'clock')],
+    2: [('hflip', None), ('vflip', None)],
+    3: [('transpose', 'cclock')],
+}
+
+
+def fit_size(
+    width: int,
+    height: int,
+    short_side: int | None = None,
+    exact: tuple[int, int] | None = None,
+    upscale: bool = False,
+) -> tuple[int, int]:
+    """Even (width, height) in pixels that a video is scaled to.
+
+    Args:
+        width: Upright width of the source.
+        height: Upright height of the source.
+        short_side: Wanted shorter side; the ratio is kept. None: the size
+            of the source.
+        exact: Wanted (width, height), ratio not kept; wins over the rest.
+        upscale: Also enlarge; otherwise a small source keeps its size.
+    """
+    if exact:
+        return exact
+    short = min(width, height)
+    scale = 1.0
+    if short_side and (short_side < short or upscale):
+        scale = short_side / short
+
+    def even(side: int) -> int:  # 4:2:0 chroma needs even sides
+        return max(2, 2 * round(side * scale / 2))
+
+    return even(width), even(height)
+
+
+@cache
+def reader_module() -> ModuleType:
+    """``lgd_mmaction.video.reader``, without the rest of the package.
+
+    Which loads torch: seconds and memory in every worker. The package's own
+    ``__init__`` runs when somebody wants the whole of it, perhaps later.
+    """
+    name = 'lgd_mmaction'
+    if name in sys.modules:
+        return import_module(f'{name}.video.reader')
+    package = ModuleType(name)
+    package.__path__ = find_spec(name).submodule_search_locations
+    sys.modules[name] = package
+    try:
+        return import_module(f'{name}.video.reader')
+    finally:
+        del sys.modules[name]
+
+
+def one_line(error: Exception) -> str:
+    text = getattr(error, 'strerror', '') or str(error)
+    return ' '.join(text.split())[:200]
+
+
+class VideoFile:
+    """The default video stream of a file, as training reads it.
+
+    Args:
+        path: The file.
+        allow_damaged: Keep what decodes instead of raising.
+
+    Raises:
+        JobError: The file cannot be opened or holds no picture.
+    """
+
+    def __init__(
+        self, path: str | os.PathLike, allow_damaged: bool = False
+    ) -> None:
+        reader = reader_module()
+        self.allow_damaged = allow_damaged
+        try:
+            self.container, self.stream = reader.open_stream(
+                reader.find_file(os.fspath(path)), os.fspath(path)
+            )
+        except reader.BrokenVideoError as error:
+            raise JobError(error.reason) from None
+        except (av.FFmpegError, ValueError) as error:
+            raise JobError(f'not a video: {one_line(error)}') from error
+        if self.stream.codec_context is None:
+            raise JobError('its codec is unknown to FFmpeg, or damaged')
+        self._packets = reader.all_packets(self.container, self.stream)
+        self.stream.codec_context.thread_count = 1
+        self.decoded = self.corrupt = self.discarded = 0
+        self.end, self.error = 0.0, ''  # seconds, of the last frame
+
+    def __enter__(self) -> 'VideoFile':
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.container.close()
+
+    @property
+    def rate(self) -> Fraction:
+        """Mean frames per second; 25 where the container does not say."""
+        return self.stream.average_rate or Fraction(25)
+
+    def decode(self) -> Iterator[av.VideoFrame]:
+        """Every frame as it is coded; JobError after the last good one."""
+        try:
+            for packet in self._packets:
+                # cut by an edit list: never shown, so not missing
+                self.discarded += bool(packet.size and packet.is_discard)
+                for frame in packet.decode():
+                    self.decoded += 1
+                    self.corrupt += bool(frame.is_corrupt)
+                    if frame.time is not None:
+                        self.end = max(self.end, float(frame.time))
+                    yield frame
+        except (av.FFmpegError, ValueError) as error:
+            self.error = one_line(error)
+        problem = self.damage()
+        if problem and not (self.allow_damaged and self.decoded):
+            raise JobError(problem)
+
+    def damage(self) -> str:
+        """What is wrong with the frames decoded so far, or ''."""
+        if self.error:
+            return f'decoding stops after {self.decoded} frames: {self.error}'
+        if not self.decoded:
+            return 'the video stream holds no frame'
+        if self.corrupt:
+            return f'{self.corrupt} of {self.decoded} frames are damaged'
+        promised = self.stream.frames - self.discarded
+        # one frame more or less is common in AVI headers
+        if promised - self.decoded > max(1, 0.02 * promised):
+            return f'truncated: {self.decoded} of {promised} promised frames'
+        # Matroska and WebM promise no frame count, only a duration
+        duration = (self.container.duration or 0) / av.time_base
+        start = (self.container.start_time or 0) / av.time_base
+        missing = duration - (self.end - start) - 1 / self.rate
+        if not self.stream.frames and missing > max(1, 0.2 * duration):
+            return (
+                f'truncated: the pictures end at {self.end - start:.1f} s '
+                f'of {duration:.1f} s'
+            )
+        return ''
+
+    def frames(
+        self,
+        pixels: str,
+        short_side: int | None = None,
+        exact: tuple[int, int] | None = None,
+        upscale: bool = False,
+    ) -> Iterator[av.VideoFrame]:
+        """Every frame, upright, scaled by :func:`fit_size`.
+
+        All frames have the size that follows from the first one, also where
+        the source changes its size in between.
+
+        Args:
+            pixels: FFmpeg pixel format of the result, e.g. ``'yuv420p'``.
+            short_side: See :func:`fit_size`; so are exact and upscale.
+
+        Raises:
+            JobError: The video is damaged (after the last good frame).
+        """
+        shape, size, graph = None, None, None
+        for frame in self.decode():
+            now = (frame.width, frame.height, frame.format.name)
+            if now != shape:
+                shape = now
+                # counter-clockwise degrees -> clockwise quarter turns
+                turns = round(-frame.rotation / 90) % 4
+                if size is None:
+                    sides = (frame.width, frame.height)
+                    sides = sides[::-1] if turns % 2 else sides
+                    size = fit_size(*sides, short_side, exact, upscale)
+                graph = self._graph(frame, turns, size, pixels)
+            if frame.pts is None:  # some AVI: the graph wants a number
+                frame.pts = self.decoded
+            graph.vpush(frame)
+            yield graph.vpull()
+
+    def _graph(
+        self, frame: av.VideoFrame, turns: int, size: tuple, pixels: str
+    ) -> av.filter.Graph:
+        graph = av.filter.Graph()
+        base = frame.time_base or self.stream.time_base
+        sides = frame.width, frame.height
+        nodes = [graph.add_buffer(None, *sides, frame.format, None, base)]
+        nodes += [graph.add(*step) for step in _TURNS[turns]]
+        # full-range sources (many phones, motion jpeg) are converted
+        full = 'j' in frame.format.name or frame.color_range == 2
+        scale = f'{size[0]}:{size[1]}:flags=bicubic'
+        scale += ':in_range=pc' if full else ''
+        scale += ':out_range=tv' if pixels == 'yuv420p' else ''
+        nodes.append(graph.add('scale', scale))
+        nodes.append(graph.add('format', f'pix_fmts={pixels}'))
+        nodes.append(graph.add('buffersink'))
+        graph.link_nodes(*nodes).configure()
+        return graph
+
+
+def check_video_size(size: tuple[int, int]) -> None:
+    """Raise ToolError unless H.264 with yuv420p can hold this (h, w).
+
+    Odd sizes are refused, not padded: padding would change the pictures, and
+    yuv444p, which could hold them, is not read by every decoder.
+    """
+    height, width = size
+    if height < 2 or width < 2 or height % 2 or width % 2:
+        raise ToolError(
+            f'H.264 video needs an even width and height, not '
+            f'{width}x{height}: use {max(2, width + width % 2)}x'
+            f'{max(2, height + height % 2)}'
+        )
+
+
+def check_fps(fps: float) -> Fraction:
+    """The frame rate as a fraction; ToolError unless within (0, 1000]."""
+    if not 0 < fps <= 1000:
+        raise ToolError(
+            f'frame rate {fps} is out of range: use a number of frames per '
+            'second above 0, up to 1000'
+        )
+    return Fraction(fps).limit_denominator(1001)
+
+
+def check_crf(crf: int) -> None:
+    """Raise ToolError unless H.264 knows this quality."""
+    if not 0 <= crf <= 51:
+        raise ToolError(
+            f'quality (crf) {crf} is out of range: use 0 (best) to 51'
+        )
+
+
+class Encoder:
+    """Encode frames one by one: H.264 in mp4, or MPEG-4 in avi.
+
+    Equal frames give equal files on the same machine (one encoder thread).
+
+    Args:
+        path: File to write; see :func:`lgd_tools.files.atomic_path`.
+        rate: Frames per second.
+        crf: Quality of H.264, 0 (lossless up to the conversion of colours)
+            to 51. MPEG-4 has a fixed, good one.
+        preset: Of x264; slower is smaller.
+        gop: Most frames between key frames.
+        pixels: FFmpeg's pixel format; yuvj420p is of full range.
+        clock: Time stamps a second, where frames come with their own times;
+            None: evenly spaced frames.
+        container: 'mp4' (H.264) or 'avi' (MPEG-4).
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike,
+        rate: Fraction,
+        crf: int,
+        preset: str = 'medium',
+        gop: int = 16,
+        pixels: str = 'yuv420p',
+        clock: int | None = None,
+        container: str = 'mp4',
+    ) -> None:
+        self.out = av.open(os.fspath(path), 'w', format=container)
+        codec = 'mpeg4' if container == 'avi' else 'libx264'
+        # an encoder's rate field is 16 bit in places: keep it small
+        rate = Fraction(rate).limit_denominator(1001)
+        self.stream = self.out.add_stream(codec, rate=rate)
+        self.stream.pix_fmt = pixels
+        context = self.stream.codec_context
+        context.thread_count, context.gop_size = 1, gop
+        if codec == 'mpeg4':
+            context.max_b_frames, context.bit_rate = 0, 16_000_000
+            context.qmin, context.qmax = 2, 4  # of 31: good pictures
+        else:
+            self.stream.options = dict(crf=str(crf), preset=preset)
+        self.clock, self.count, self.last, self.size = clock, 0, -1, None
+        if clock:
+            self.stream.time_base = context.time_base = Fraction(1, clock)
+
+    def add(
+        self, picture: np.ndarray | av.VideoFrame, time: float = 0.0
+    ) -> None:
+        """Encode one more frame.
+
+        Args:
+            picture: RGB (H, W, 3) uint8, or planes in the pixel format as
+                PyAV has them. All of one size.
+            time: Seconds from the first frame on; used with ``clock``.
+        """
+        if isinstance(picture, np.ndarray):
+            kind = 'rgb24' if picture.ndim == 3 else self.stream.pix_fmt
+            picture = np.ascontiguousarray(picture)
+            picture = av.VideoFrame.from_ndarray(picture, format=kind)
+        if self.size is None:
+            self.size = picture.width, picture.height
+            self.stream.width, self.stream.height = self.size
+        if self.clock:
+            # two frames may carry one time stamp; the encoder wants order
+            self.last = max(round(time * self.clock), self.last + 1)
+            picture.pts, picture.time_base = self.last, self.stream.time_base
+        else:
+            picture.pts = None
+        picture.pict_type = 0  # the encoder chooses
+        self.out.mux(self.stream.encode(picture))
+        self.count += 1
+
+    def __enter__(self) -> 'Encoder':
+        return self
+
+    def __exit__(self, kind: type | None, *_: object) -> None:
+        with self.out:  # closes it
+            if kind is None and self.count:
+                self.out.mux(self.stream.encode(None))
+
+
+def write_video(
+    path: str | os.PathLike,
+    frames: Iterable[np.ndarray],
+    fps: float | Fraction = 25,
+    crf: int = 12,
+    gop: int = 16,
+) -> Path:
+    """Encode frames into an mp4 (H.264) or avi (MPEG-4) file, atomically.
+
+    Args:
+        path: File to write, made or replaced; its folder is made. '.avi'
+            becomes MPEG-4, as J-HMDB and UCF101 are distributed.
+        frames: uint8 (H, W, 3) each, RGB; at least one, H and W even.
+        fps: Frames per second.
+        crf: Quality of H.264, 0 to 51.
+        gop: Longest distance between key frames, in frames; short, so that
+            training can seek cheaply.
+
+    Raises:
+        ToolError: The frames, the size, the rate or the quality cannot be
+            encoded, or the file cannot be written.
+    """
+    path = Path(path)
+    rate, container = check_fps(fps), 'avi' if path.suffix == '.avi' else 'mp4'
+    check_crf(crf)
+    options = dict(preset='veryfast', gop=gop, container=container)
+    try:
+        with (
+            atomic_path(path) as part,
+            Encoder(part, rate, crf, **options) as encoder,
+        ):
+            for frame in frames:
+                _check_frame(path, frame, encoder.size)
+                encoder.add(frame)
+            if not encoder.count:
+                raise ToolError(
+                    f'{path}: there is no frame to write; give at least 1'
+                )
+    except OSError as error:  # av's errors are OSErrors too
+        raise ToolError(
+            f'{path} could not be written ({error}): check that the folder '
+            'is writable, that the disk is not full, and that PyAV has libx264'
+        ) from error
+    return path
+
+
+def _check_frame(
+    path: Path, frame: np.ndarray, size: tuple[int, int] | None
+) -> None:
+    if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3:
+        raise ToolError(
+            f'{path}: frames must be uint8 of shape (H, W, 3), not '
+            f'{frame.dtype} of shape {frame.shape}'
+        )
+    if size is None:
+        check_video_size(frame.shape[:2])

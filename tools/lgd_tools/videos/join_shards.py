@@ -1,0 +1,127 @@
+"""Join the journals of a run that was shared out, and say what is missing.
+
+After ``--shard 1/N`` to ``--shard N/N`` of check_videos.py, resize_videos.py
+or extract_flow.py, on one machine or many, their journals become one. Then
+the same command without --shard continues as if it had done it all: it does
+what is missing, and writes the list or the report of everything.
+
+Prints how many videos are done, failed and missing, and the names of the
+last two (all of them go into --missing-out). Exit code 1: not all are done.
+"""
+
+import re
+from pathlib import Path
+
+from lgd_tools.cli import (
+    EXIT_INCOMPLETE,
+    EXIT_OK,
+    ToolError,
+    list_videos,
+    make_parser,
+    read_list,
+    require_dir,
+    require_file,
+    warn,
+    write_lines,
+)
+from lgd_tools.files import remove
+from lgd_tools.journal import DONE, Journal, print_some
+
+EXAMPLE = """\
+  python tools/data/join_shards.py data/kinetics400/videos_train \\
+      --videos raw/videos_train
+  # of check_videos.py: the folder of its --out
+  python tools/data/join_shards.py work_dirs/check_k400_train \\
+      --videos data/kinetics400/videos_train"""
+
+
+def find_shards(folder: Path) -> dict[Path, list[Path]]:
+    """Journals of shards, ``NAME.2of8.jsonl``, by the joined ``NAME.jsonl``.
+
+    Those that are joined already count as a journal without shards.
+    """
+    found: dict[Path, list[Path]] = {}
+    for path in sorted(folder.glob('*.jsonl')):
+        match = re.fullmatch(r'(.*)\.\d+of\d+\.jsonl', path.name)
+        name = f'{match[1]}.jsonl' if match else path.name
+        shards = found.setdefault(folder / name, [])
+        if match:
+            shards.append(path)
+    return found
+
+
+def join(joined: Path, shards: list[Path]) -> Journal:
+    """One journal out of many; those of the shards are removed.
+
+    Raises:
+        ToolError: A shard is still running.
+    """
+    books = [Journal(path) for path in shards]  # locked until the end
+    try:
+        whole = Journal(joined)
+        for book in books:
+            for outcome in book.entries.values():
+                whole.add(outcome)
+        made = {o.params for o in whole.entries.values() if o.status == DONE}
+        if len(made) > 1:
+            warn(f'{joined}: there are results of different options')
+        for path in shards:
+            remove(path)
+    finally:
+        for book in books:
+            book.close()
+    return whole
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = make_parser(__doc__, EXAMPLE)
+    parser.add_argument(
+        'target',
+        type=Path,
+        help='folder of the results: the target, or --out of check_videos.py',
+    )
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument(
+        '--videos', type=Path, metavar='DIR', help='folder of the videos'
+    )
+    source.add_argument(
+        '--list',
+        type=Path,
+        metavar='TXT',
+        help='the `path label` list of the videos that the run was given',
+    )
+    parser.add_argument(
+        '--missing-out',
+        type=Path,
+        metavar='TXT',
+        help='write the names of the missing and failed videos here',
+    )
+    args = parser.parse_args(argv)
+    journals = find_shards(require_dir(args.target, 'folder of results'))
+    if len(journals) != 1:
+        some = ', '.join(sorted(path.name for path in journals)) or 'none'
+        raise ToolError(
+            f'{args.target} must hold the journals of one command, and holds '
+            f'{some}: name the target of the run (--out of check_videos.py)'
+        )
+    [(joined, shards)] = journals.items()
+    if args.list:
+        rows = read_list(require_file(args.list, 'list'))
+        names = dict.fromkeys(name for name, _ in rows)
+    else:
+        names = dict.fromkeys(list_videos(args.videos))
+    book = join(joined, shards)
+    book.close()
+    known = book.entries
+    missing = [name for name in names if name not in known]
+    bad = [n for n in names if n in known and known[n].status != DONE]
+    print(
+        f'{joined}: {len(shards)} shards joined; {len(names)} videos, '
+        f'{len(names) - len(missing) - len(bad)} done, {len(bad)} failed, '
+        f'{len(missing)} missing'
+    )
+    print_some([f'  {name}: missing' for name in missing])
+    print_some([f'  {name}: {known[name].error}' for name in bad])
+    if args.missing_out:
+        write_lines(args.missing_out, [*missing, *bad])
+    return EXIT_INCOMPLETE if missing or bad else EXIT_OK

@@ -2,6 +2,7 @@
 
 from lgd_mmaction.engine.accuracy import RobustAccMetric
 from lgd_mmaction.engine.bad_video_hook import BadVideoHook
+from lgd_mmaction.engine.device_settings_hook import DeviceSettingsHook
 from lgd_mmaction.engine.epoch_seed_hook import EpochSeedHook
 from lgd_mmaction.engine.finite_loss_hook import FiniteLossHook
 from lgd_mmaction.engine.preemption_hook import PreemptionHook
@@ -11,6 +12,7 @@ from lgd_mmaction.engine.two_stage_hook import TwoStageHook
 
 __all__ = [
     'BadVideoHook',
+    'DeviceSettingsHook',
     'EpochSeedHook',
     'FiniteLossHook',
     'PreemptionHook',

@@ -1,6 +1,7 @@
 """A global path beside any stock backbone, from its feature maps."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch.nn.functional as F
 from mmaction.registry import MODELS
@@ -99,6 +100,7 @@ class DiffusionNeck(BaseModule):
     ) -> tuple[tuple[Tensor, Tensor], dict]:
         maps = self._maps(x)
         g = pool(maps[0])  # (N, C_1, 1, 1, 1)
+        stage: Any  # a ModuleList of LocalGlobalDiffusion
         for f, stage in zip(maps, self.stages, strict=True):
             for block in stage:
                 f = block.diffuse_to_local(f, g)  # (1), (N, C_s, T, H, W)

@@ -4,6 +4,7 @@ import json
 import os.path as osp
 import pickle
 from collections import OrderedDict
+from typing import Any
 
 import mmengine
 import torch
@@ -156,7 +157,8 @@ def inflate_2d_weights(
                     f'{source} has no {full}: the weights of a ResNet with '
                     'batch norm are needed.'
                 )
-    stages = {f'layer{i + 1}' for i in range(len(backbone.stage_blocks))}
+    blocks: Any = backbone.stage_blocks  # units of each stage
+    stages = {f'layer{i + 1}' for i in range(len(blocks))}
     extra = [
         k
         for k in state

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from itertools import chain, cycle
+from typing import Any
 
 import torch
 from mmaction.models.backbones.resnet2plus1d import ResNet2Plus1d
@@ -38,6 +39,8 @@ from lgd_mmaction.models.pseudo3d import (
     ShortcutConvModule,
 )
 
+# base of a mixin, whose methods call those of the stock class behind it
+Stock: Any = object
 TEMPORAL_STARTS = ('identity', 'random')
 
 
@@ -63,7 +66,7 @@ def kept_statistics(module: nn.Module) -> Iterator[None]:
             norm.num_batches_tracked.copy_(count)
 
 
-class LGDUnit:
+class LGDUnit(Stock):
     """A stock residual unit that carries (x, g): one LGD block.
 
     Mixed in before the stock block. F_l is the stock forward with its last
@@ -75,6 +78,10 @@ class LGDUnit:
         x_l (N, C_l, T', H', W'), g_l (N, C_l, 1, 1, 1). A bare x_0 starts
         the global path with g_0 = P(x_0).
     """
+
+    relu: nn.Module
+    with_cp: bool
+    non_local: Any
 
     def __init__(
         self, inplanes: int, planes: int, *args, diffusion: dict, **kwargs
@@ -146,7 +153,7 @@ class OnLocal(nn.Module):
         return self.module(x), g
 
 
-class GlobalPath:
+class GlobalPath(Stock):
     r"""Gives a stock ResNet3d class its global path.
 
     .. code-block:: text
@@ -191,7 +198,8 @@ class GlobalPath:
     Source: Qiu et al., CVPR 2019, Sec. 3.1 and 4.1.
     """
 
-    depths = tuple(ResNet3d.arch_settings)
+    depths: tuple[int, ...] = tuple(ResNet3d.arch_settings)
+    pool2: nn.Module
 
     def __init__(
         self,

@@ -1,5 +1,7 @@
 """Pseudo-3D convolutions: a 2D spatial and a 1D temporal one for each 3D."""
 
+from typing import Any
+
 import torch.nn.functional as F
 from mmaction.registry import MODELS
 from mmcv.cnn import ConvModule
@@ -27,7 +29,7 @@ class SpatialConv(nn.Conv3d):
             self.weight.squeeze(2),  # (C_out, C_in / groups, k, k)
             self.bias,
             self.stride[1:],
-            self.padding[1:],
+            tuple(map(int, self.padding[1:])),
             self.dilation[1:],
             self.groups,
         )  # (N*T', C_out, H', W')
@@ -50,7 +52,7 @@ class TemporalConv(nn.Conv3d):
             self.weight.flatten(3),  # (C_out, C_in / groups, kt, 1)
             self.bias,
             (self.stride[0], 1),
-            (self.padding[0], 0),
+            (int(self.padding[0]), 0),
             (self.dilation[0], 1),
             self.groups,
         )  # (N, C_out, T', H*W)
@@ -108,10 +110,10 @@ class Pseudo3DConv(nn.Module):
         self,
         in_channels: int,
         out_channels: int,
-        kernel_size: int | tuple[int, int, int],
-        stride: int | tuple[int, int, int] = 1,
-        padding: int | tuple[int, int, int] = 0,
-        dilation: int | tuple[int, int, int] = 1,
+        kernel_size: Any,  # as nn.Conv3d: an int or three
+        stride: Any = 1,
+        padding: Any = 0,
+        dilation: Any = 1,
         groups: int = 1,
         bias: bool = False,
         kind: str = 'A',

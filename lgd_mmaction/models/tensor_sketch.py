@@ -1,5 +1,7 @@
 """The feature map phi of equation (4): a sketch of second-order products."""
 
+from functools import reduce
+
 import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
@@ -48,6 +50,9 @@ class TensorSketch(nn.Module):
     Source: Pham & Pagh, KDD 2013; Gao et al., Compact Bilinear Pooling, CVPR
     2016.
     """
+
+    index: Tensor
+    sign: Tensor
 
     def __init__(
         self,
@@ -100,18 +105,19 @@ class TensorSketch(nn.Module):
     def _pooled(self, x: Tensor) -> Tensor:
         """(N, C, L) -> (N, D), a bounded number of positions at a time."""
         step = max(1, self.chunk // max(1, x.size(0)))
-        total = None
-        for part in x.split(step, dim=2):  # (N, C, l)
-            if torch.is_grad_enabled() and x.requires_grad:
-                spectrum = checkpoint(
-                    self._spectrum,
-                    part,
-                    use_reentrant=False,
-                    preserve_rng_state=False,
-                )
-            else:
-                spectrum = self._spectrum(part)
-            total = spectrum if total is None else total + spectrum
+        parts = x.split(step, dim=2)  # (N, C, l)
+
+        def spectrum(part: Tensor) -> Tensor:
+            if not (torch.is_grad_enabled() and x.requires_grad):
+                return self._spectrum(part)
+            return checkpoint(
+                self._spectrum,
+                part,
+                use_reentrant=False,
+                preserve_rng_state=False,
+            )
+
+        total = reduce(torch.add, map(spectrum, parts))
         return torch.fft.irfft(total / x.size(2), n=self.sketch_dim)
 
     def _spectrum(self, x: Tensor) -> Tensor:

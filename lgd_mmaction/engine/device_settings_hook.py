@@ -1,0 +1,74 @@
+"""What depends on the device: cuDNN's search, a fault of the CPU's bf16."""
+
+import torch
+from mmaction.registry import HOOKS
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+from torch import nn
+
+
+@HOOKS.register_module()
+class DeviceSettingsHook(Hook):
+    """Lets cuDNN search for algorithms in training, and not in testing.
+
+    The search pays where every clip has one size, as in training; in
+    validation and testing every video may have its own. The hook replaces
+    ``env_cfg.cudnn_benchmark``.
+
+    At the start of a training it also warns, once, of convolutions whose
+    bfloat16 gradients this processor computes wrongly
+    (:func:`wrong_in_bf16`).
+    """
+
+    def before_train(self, runner: Runner) -> None:
+        """Warn of wrong gradients before time is spent on them."""
+        names = wrong_in_bf16(runner.model)
+        if names:
+            runner.logger.warning(
+                f'{names[0]} and {len(names) - 1} more are nn.Conv3d with a '
+                'kernel kt x 1 x 1: in bfloat16 this processor (AVX-512 '
+                'without AMX) computes a wrong weight gradient for 2 frames. '
+                "Train in float32, or set backbone.pseudo3d='A' with "
+                "inflate_style='3x3x3', which has no such layer."
+            )
+
+    def before_train_epoch(self, runner: Runner) -> None:
+        """Search: training clips have one size."""
+        torch.backends.cudnn.benchmark = True
+
+    def before_val_epoch(self, runner: Runner) -> None:
+        """Do not search: every video may have its own size."""
+        torch.backends.cudnn.benchmark = False
+
+    def after_val_epoch(self, runner: Runner, metrics: object = None) -> None:
+        """Search again: a validation may stand within an epoch."""
+        torch.backends.cudnn.benchmark = True
+
+    before_test_epoch = before_val_epoch
+
+
+def wrong_in_bf16(model: nn.Module) -> list[str]:
+    """Names of the layers whose bf16 weight gradient is wrong on this CPU.
+
+    These are stock Conv3d of kernel kt x 1 x 1, kt > 1, in a model on an x86
+    processor with AVX-512 and without AMX (torch 2.13, oneDNN 3.12; seen for
+    2 frames), if the weights or autocast are bfloat16.
+    """
+    if (
+        not torch.backends.cpu.get_cpu_capability().startswith('AVX512')
+        or torch.cpu._is_amx_tile_supported()
+    ):
+        return []
+    autocast = (
+        torch.is_autocast_enabled('cpu')
+        and torch.get_autocast_dtype('cpu') == torch.bfloat16
+    )
+    return [
+        name
+        for name, m in model.named_modules()
+        if type(m) is nn.Conv3d
+        and m.kernel_size[0] > 1
+        and m.kernel_size[1:] == (1, 1)
+        and m.weight.device.type == 'cpu'
+        and (autocast or m.weight.dtype == torch.bfloat16)
+    ]

@@ -6,7 +6,7 @@ import pytest
 from mmaction.registry import DATASETS
 from mmengine.dataset import Compose
 
-from lgd_mmaction.detection import TubeMetric
+from lgd_mmaction.engine import TubeMetric
 from lgd_mmaction.errors import DataError
 from lgd_mmaction.video import transforms
 from lgd_mmaction.video.bad_videos import BadVideoList

@@ -37,6 +37,7 @@ from lgd_mmaction.models.pseudo3d import (
     KINDS,
     Pseudo3DConv,
     ShortcutConvModule,
+    compute_in_2d,
 )
 
 # base of a mixin, whose methods call those of the stock class behind it
@@ -180,9 +181,9 @@ class GlobalPath(Stock):
             ``'identity'``, or ``'random'`` as all other convolutions.
             Identity is for 2D weights; from scratch it makes the network
             blind to the direction of time, and leaving that takes long.
-        channels_last: Keep weights and features in channels_last_3d: the
-            same numbers, and no copies between the two factors of
-            ``pseudo3d``. Measure before choosing it (docs/results.md).
+        channels_last: Keep weights and features in channels_last_3d, where
+            every convolution of one frame or one position is a 2D one
+            without copies: the same numbers, sooner (docs/results.md).
         kwargs: Those of the stock class, by name.
 
     Returns (forward):
@@ -237,6 +238,7 @@ class GlobalPath(Stock):
             self._factorise(pseudo3d)
         self.channels_last = channels_last
         if channels_last:
+            compute_in_2d(self)
             self.to(memory_format=torch.channels_last_3d)
 
     def forward(self, x: Tensor) -> Tensor | tuple:

@@ -59,6 +59,22 @@ class TemporalConv(nn.Conv3d):
         return y.unflatten(3, x.shape[3:])
 
 
+def compute_in_2d(module: nn.Module) -> None:
+    """Let each plain Conv3d of 1 x k x k or kt x 1 x 1 run as a 2D one.
+
+    1 x 1 x 1 too: for few clips on one thread torch runs a Conv3d of it by
+    code that wants the contiguous layout. Parameters and keys stay.
+    """
+    for conv in module.modules():
+        if type(conv) is not nn.Conv3d or conv.padding_mode != 'zeros':
+            continue
+        padding = _triple(conv.padding)
+        if conv.kernel_size[1:] == (1, 1) and padding[1:] == (0, 0):
+            conv.__class__ = TemporalConv
+        elif conv.kernel_size[0] == 1 and padding[0] == 0:
+            conv.__class__ = SpatialConv
+
+
 @MODELS.register_module()
 class Pseudo3DConv(nn.Module):
     r"""A kt x k x k convolution factorised into 1 x k x k and kt x 1 x 1.

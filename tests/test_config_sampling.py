@@ -31,12 +31,13 @@ def write_video(path: Path, frames: int, size: tuple[int, int]) -> None:
     writer.release()
 
 
-def grey_levels(path: Path) -> np.ndarray:
-    """The mean of every frame, read one by one by another decoder."""
-    reader, levels = cv2.VideoCapture(str(path)), []
-    while (frame := reader.read()[1]) is not None:
-        levels.append(frame.mean())
-    return np.array(levels)
+def check_grey(grey: np.ndarray, numbers: np.ndarray) -> None:
+    """Whether pictures are those of write_video's frames of these numbers.
+
+    Two levels lie between frames; coding and scaling cost one.
+    """
+    off = np.abs(grey - (2 * numbers + 20))
+    assert off.max() < 1.5 and off.mean() < 1
 
 
 def write_variable_rate(path: Path) -> None:
@@ -121,7 +122,7 @@ def test_2d_tests_on_ten_uniform_triples(clip: str, clips: Path) -> None:
     assert offsets[0, 0] > 0 and offsets[-1, 0] < 89 / 3
     # and these are the frames that were decoded, clip by clip
     grey = out['imgs'].mean((1, 3, 4))  # (10, 3)
-    assert np.abs(grey - grey_levels(clips / clip)[triples]).max() < 1
+    check_grey(grey, triples)
 
 
 def test_3d_trains_on_16_consecutive_frames(clips: Path) -> None:
@@ -143,7 +144,7 @@ def test_3d_tests_on_15_uniform_clips(clip: str, clips: Path) -> None:
     assert views[0, 0] == 0 and views[-1, -1] == 89
     assert set(np.diff(views[:, 0])) <= {5, 6}  # 74 / 14 = 5.3
     grey = out['imgs'].mean((1, 3, 4))  # (15, 16)
-    assert np.abs(grey - grey_levels(clips / clip)[views]).max() < 1
+    check_grey(grey, views)
 
 
 def test_long_clips_have_128_frames(clips: Path) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from mmengine.logging import print_log
 from torch.utils.data import DataLoader
+from torch.utils.data._utils import signal_handling
 
 from lgd_mmaction.datasets.robust_video_dataset import MAX_IN_A_ROW
 from lgd_mmaction.engine.mid_epoch import set_batch_sampler
@@ -85,15 +86,18 @@ class GuardedLoader(DataLoader):
 
         self.notes.clear()
         whole = self.batch_sampler
-        before = signal.getsignal(signal.SIGCHLD)
-        set_batch_sampler(self, _Batches(whole, batches()))
+        sampler = _Batches(whole, batches())
+        if self._iterator is not None:  # workers that persist keep theirs
+            self._iterator._index_sampler = sampler
+        # torch's handler would raise at any moment, within a step too
+        install = signal_handling._set_SIGCHLD_handler
+        signal_handling._set_SIGCHLD_handler = lambda: None
+        set_batch_sampler(self, sampler)
         try:
             return super().__iter__()
         finally:
             set_batch_sampler(self, whole)
-            # torch's handler would raise within a step of the training
-            if signal.getsignal(signal.SIGCHLD) is not before:
-                signal.signal(signal.SIGCHLD, before)
+            signal_handling._set_SIGCHLD_handler = install
 
     def _next(self, workers: Iterator) -> Any:
         """The next batch; looks at the workers for as long as it waits."""

@@ -271,3 +271,13 @@ def test_notes(tmp_path: Path) -> None:
 def test_wrong_time_limit() -> None:
     with pytest.raises(ConfigError, match='time_limit=0'):
         BadVideoHook(time_limit=0)
+
+
+def test_workers_that_persist_read_every_epoch(tmp_path: Path) -> None:
+    loader = DataLoader(
+        list(range(6)), batch_size=2, num_workers=1, persistent_workers=True
+    )
+    notes = ReadingNotes(tmp_path / 'notes')
+    guard_loader(loader, notes, BadVideoList(), 'val', 60)
+    for _ in range(3):
+        assert [b.tolist() for b in loader] == [[0, 1], [2, 3], [4, 5]]

@@ -70,7 +70,7 @@ def whole(tiny: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def metrics(folder: Path) -> dict:
     """What was logged, by step; times of the clock left out."""
-    from test_kill import load_crashes
+    from tests.engine.test_kill import load_crashes
 
     return load_crashes().metrics_of(folder)
 

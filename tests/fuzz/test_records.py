@@ -169,8 +169,7 @@ def test_journal(data: bytes, folder: Path) -> None:
         report.print_bad()
         report.print_notes()
         _ = report.exit_code
-        made = {k: o.params for k, o in book.entries.items()}
-        parallel.require_unmixed(folder, made, 'y', ['a.mp4'], False)
+        parallel.require_unmixed(folder, book.entries, 'y', ['a.mp4'], False)
     finally:
         book.close()
     book = parallel.Journal(path)

@@ -245,7 +245,7 @@ def test_command_line(tmp_path, source, capsys):
         ['--boxes', 'x', '--act', 'y'],
         ['--annotations', 'x'],
         ['--act', 'x', '--size', '0x5'],
-        ['--act', 'x', '--size', '320'],
+        ['--act', 'x', '--size', '320x'],
     ):
         with pytest.raises(SystemExit) as error:
             convert(tmp_path / 'o', *argv)

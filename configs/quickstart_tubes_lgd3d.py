@@ -16,7 +16,7 @@ train_pipeline = [
     dict(type='PackActionInputs'),
 ]
 test_pipeline = [
-    *train_pipeline[:4],
+    *train_pipeline[:3],
     dict(type='FormatShape', input_format='NCTHW', collapse=True),
     _base_.test_pipeline[-1],
 ]

@@ -16,9 +16,8 @@ train_pipeline = [
 val_pipeline = test_pipeline = [
     dict(type='VideoOpen'),
     dict(type='SampleFrames', clip_len=16, num_clips=1, test_mode=True),
-    dict(type='VideoDecode'),
     # the whole picture: the network is fully convolutional
-    dict(type='Resize', scale=(-1, 64)),
+    dict(type='VideoDecode', scale=(-1, 64)),
     dict(type='FormatShape', input_format='NCTHW'),
     # the dumped scores then name their clips
     dict(type='PackActionInputs', meta_keys=('img_shape', 'filename')),

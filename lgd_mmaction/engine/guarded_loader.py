@@ -89,7 +89,11 @@ class GuardedLoader(DataLoader):
         sampler = _Batches(whole, batches())
         if self._iterator is not None:  # workers that persist keep theirs
             self._iterator._index_sampler = sampler
-        # torch's handler would raise at any moment, within a step too
+        # torch's handler would raise at any moment, within a step too; one
+        # that another loader of this process installed sees these workers
+        stock = signal.getsignal(signal.SIGCHLD)
+        if getattr(stock, '__module__', None) == signal_handling.__name__:
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         install = signal_handling._set_SIGCHLD_handler
         signal_handling._set_SIGCHLD_handler = lambda: None
         set_batch_sampler(self, sampler)

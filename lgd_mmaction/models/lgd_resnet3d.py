@@ -29,10 +29,7 @@ from lgd_mmaction.models.diffusion import (
     LowRankProjection,
     pool,
 )
-from lgd_mmaction.models.inflate import (
-    inflate_2d_weights,
-    load_2d_state_dict,
-)
+from lgd_mmaction.models.inflate import inflate_2d_weights, load_2d_state_dict
 from lgd_mmaction.models.pseudo3d import (
     KINDS,
     Pseudo3DConv,

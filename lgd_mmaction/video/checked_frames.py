@@ -12,8 +12,8 @@ from mmengine.fileio import FileClient
 from lgd_mmaction.video.errors import BrokenVideoError
 from lgd_mmaction.video.transforms import BlackVideo
 
-# a cut JPEG decodes to a picture that is grey from somewhere on
 _BLACK_SIZE = BlackVideo.size[::-1]  # height, width
+# a cut JPEG decodes to a picture that is grey from somewhere on
 _JPEG_START, _JPEG_END = b'\xff\xd8', b'\xff\xd9'
 _NO_MOTION = 128
 

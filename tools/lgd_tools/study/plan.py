@@ -71,7 +71,7 @@ class Run:
     seed: int
     lr: float
     question: str = 'colour'
-    steps: int = 100
+    steps: int = 200
 
     @property
     def key(self) -> str:
@@ -95,7 +95,7 @@ class Plan:
     """
 
     question: str = 'colour'
-    steps: int = 100
+    steps: int = 200
     seeds: tuple[int, ...] = tuple(SEEDS)
     rates: tuple[float, ...] = RATES
     parts: tuple[str, ...] = tuple(PARTS)

@@ -166,12 +166,12 @@ def test_lists_name_file_and_line(tmp_path: Path, name: str) -> None:
 
 def test_no_link_leads_out_of_the_output(tmp_path: Path) -> None:
     from lgd_tools.cli import ToolError
-    from lgd_tools.lists.clips import Placer
+    from lgd_tools.lists.clips import Links
 
-    placer = Placer(tmp_path / 'out', link=True)
+    links = Links(tmp_path / 'out')
     for name in ('../up.avi', 'a/../../up.avi', '/etc/up.avi'):
         with pytest.raises(ToolError, match='leads out of'):
-            placer.place(tmp_path / 'videos', name)
+            links.place(tmp_path / 'videos', name)
     assert not (tmp_path / 'out').exists()
 
 

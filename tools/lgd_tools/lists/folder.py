@@ -37,10 +37,8 @@ from lgd_tools.cli import (
     require_dir,
     warn,
 )
-from lgd_tools.lists.clips import Clip, name_key, run_threads
-from lgd_tools.lists.conversion import Conversion
-from lgd_tools.lists.conversion_args import add_conversion_arguments
-from lgd_tools.lists.conversion_tree import tree_stems
+from lgd_tools.lists.clips import Clip, name_key, run_threads, tree_stems
+from lgd_tools.lists.conversion import Conversion, add_conversion_arguments
 
 GROUPS = {
     'clip': r'.*',

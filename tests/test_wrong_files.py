@@ -181,9 +181,9 @@ def test_what_fuzzing_found(
     """One case of each cause that tests/fuzz came upon."""
     import json
 
-    from lgd_tools import jobs
     from lgd_tools.cli import ToolError
     from lgd_tools.experiment.steps import StepStore
+    from lgd_tools.journal import Journal
     from lgd_tools.results import run_log, summarise_splits
 
     def refused(read: Callable, path: Path, content: bytes) -> None:
@@ -225,8 +225,8 @@ def test_what_fuzzing_found(
         b'{"key": 3, "status": "done", "result": {}}\n' + deep + b'\n'
         b'{"key": "b", "status": "done", "result": {"n": 1}}\n'
     )
-    book = jobs.Journal(journal)
-    book.close()
+    with Journal(journal) as book:
+        pass
     assert list(book.entries) == ['b']
 
 

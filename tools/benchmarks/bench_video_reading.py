@@ -137,12 +137,12 @@ def resized(
     source, out = folder / 'source', folder / f'{side}every{key_frames}'
     if not source.exists():
         source.mkdir()
-        for video in videos:
-            shutil.copy(video, source)
+        for i, video in enumerate(videos):  # names may be alike
+            shutil.copy(video, source / f'{i}{video.suffix}')
     tool = Path(__file__).resolve().parents[1] / 'data' / 'resize_videos.py'
     options = ['--short-side', str(side), '--key-frames', str(key_frames)]
     command = [sys.executable, tool, source, out, *options]
-    subprocess.run(command, check=True, capture_output=True)
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     return sorted(p for p in out.rglob('*') if p.suffix in ('.mp4', '.mkv'))
 
 

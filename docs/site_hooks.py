@@ -59,6 +59,13 @@ def notebook_as_markdown(path: Path) -> str:
     return '\n\n'.join(parts) + '\n'
 
 
+def on_page_markdown(
+    markdown: str, page: Page, config: MkDocsConfig, files: Files
+) -> str:
+    """Links to a notebook lead to its page."""
+    return markdown.replace('.ipynb)', '.md)')
+
+
 def on_page_content(
     html: str, page: Page, config: MkDocsConfig, files: Files
 ) -> str:

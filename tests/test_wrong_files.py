@@ -166,12 +166,12 @@ def test_lists_name_file_and_line(tmp_path: Path, name: str) -> None:
 
 def test_no_link_leads_out_of_the_output(tmp_path: Path) -> None:
     from lgd_tools.cli import ToolError
-    from lgd_tools.lists.clips import Placer
+    from lgd_tools.lists.clips import Links
 
-    placer = Placer(tmp_path / 'out', link=True)
+    links = Links(tmp_path / 'out')
     for name in ('../up.avi', 'a/../../up.avi', '/etc/up.avi'):
         with pytest.raises(ToolError, match='leads out of'):
-            placer.place(tmp_path / 'videos', name)
+            links.place(tmp_path / 'videos', name)
     assert not (tmp_path / 'out').exists()
 
 
@@ -181,9 +181,9 @@ def test_what_fuzzing_found(
     """One case of each cause that tests/fuzz came upon."""
     import json
 
-    from lgd_tools import jobs
     from lgd_tools.cli import ToolError
     from lgd_tools.experiment.steps import StepStore
+    from lgd_tools.journal import Journal
     from lgd_tools.results import run_log, summarise_splits
 
     def refused(read: Callable, path: Path, content: bytes) -> None:
@@ -225,8 +225,8 @@ def test_what_fuzzing_found(
         b'{"key": 3, "status": "done", "result": {}}\n' + deep + b'\n'
         b'{"key": "b", "status": "done", "result": {"n": 1}}\n'
     )
-    book = jobs.Journal(journal)
-    book.close()
+    with Journal(journal) as book:
+        pass
     assert list(book.entries) == ['b']
 
 

@@ -53,7 +53,7 @@ def test_the_numbers_of_the_stock_test(trained, tmp_path, monkeypatch):
         # batches of several videos are summed in another order
         limit = 0 if batch == 1 else 1e-5
         np.testing.assert_allclose(got, expected.values, rtol=limit)
-    assert np.ptp(expected.values[:, 0]) > 0.01  # not all the same
+    assert np.ptp(expected.values[:, 0]) > 1e-3  # not all the same
 
 
 def test_csv_and_json_say_the_same(trained, tmp_path, capsys):

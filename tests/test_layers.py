@@ -9,6 +9,7 @@ ROOT = Path(__file__).parents[1]
 LAYERS = [
     'errors version',
     'files pickles',
+    'checkpoints',
     'upstream_fixes',
     'video models',
     'detection',
@@ -16,7 +17,7 @@ LAYERS = [
     'engine',
     'launch',
 ]
-FOR_TOOLS = {'errors', 'files', 'pickles', 'detection'}
+FOR_TOOLS = {'errors', 'files', 'pickles', 'checkpoints', 'detection'}
 # it runs a network
 FOR_PREDICTION = {'video', 'launch'}
 

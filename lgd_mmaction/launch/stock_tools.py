@@ -18,7 +18,7 @@ from types import ModuleType
 
 from mmengine.config import Config
 
-from lgd_mmaction.engine.resume_point import checkpoint_folder, is_begun
+from lgd_mmaction.checkpoints import checkpoint_folder, is_begun
 from lgd_mmaction.errors import ConfigError, LGDError
 from lgd_mmaction.launch.config_errors import check_components, read_config
 from lgd_mmaction.launch.list_check import check_lists

@@ -139,7 +139,7 @@ def lines_of(folder: Path) -> dict[str, tuple[Callable, str]]:
             'a 1\nb 2\nc \u00b2\n',
         ),
         'log of a run': (
-            lambda: run_log._read_session(path),
+            lambda: run_log.read_records(path),
             '{"step": 1}\n{"step": 2}\n{"step": "3"}\n',
         ),
     }
@@ -195,8 +195,8 @@ def test_what_fuzzing_found(
     store = StepStore(tmp_path, {})
     for marker in (
         {'step': 'rgb'},
-        {'step': 'rgb', 'state': 'done', 'inputs': {}, 'runs': 1},
-        {'step': 'rgb', 'state': 'started', 'inputs': [], 'runs': 1},
+        {'step': 'rgb', 'state': 'done', 'inputs': {}},
+        {'step': 'rgb', 'state': 'started', 'inputs': [], 'outputs': {}},
     ):
         data = json.dumps(marker).encode()
         refused(lambda: store.done('rgb', {}), tmp_path / 'rgb.json', data)

@@ -14,13 +14,13 @@ from mmengine.hooks import CheckpointHook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import EpochBasedTrainLoop, Runner
 
-from lgd_mmaction.engine.rank_buffers import RankBuffers
-from lgd_mmaction.engine.resume_point import (
+from lgd_mmaction.checkpoints import (
     MID_EPOCH_FILE,
     checkpoint_folder,
     fault_of,
     find_resume_point,
 )
+from lgd_mmaction.engine.rank_buffers import RankBuffers
 from lgd_mmaction.errors import CheckpointError, TrainingError
 from lgd_mmaction.files import (
     AtomicBackend,

@@ -56,6 +56,14 @@ def check_config(
         key = f'{name}_dataloader.dataset'
         for where, dataset in _datasets(loader.get('dataset'), key):
             _check_dataset(where, dataset)
+            clips = dataset.get('clips_per_video', 1)
+            collate = loader.get('collate_fn') or {}
+            if clips > 1 and collate.get('type') != 'spread_clips':
+                raise ConfigError(
+                    f'{where}.clips_per_video={clips} gives lists of clips; '
+                    f'set {name}_dataloader.collate_fn=dict('
+                    "type='spread_clips')"
+                )
     if checkpoint is not None:
         _check_checkpoint('the checkpoint argument', checkpoint)
     elif not test:

@@ -18,9 +18,10 @@ from types import ModuleType
 
 from mmengine.config import Config
 
-from lgd_mmaction.engine.resume_point import checkpoint_folder, is_begun
+from lgd_mmaction.checkpoints import checkpoint_folder, is_begun
 from lgd_mmaction.errors import ConfigError, LGDError
 from lgd_mmaction.launch.config_errors import check_components, read_config
+from lgd_mmaction.launch.list_check import check_lists
 from lgd_mmaction.launch.preflight import check_config
 
 EXIT_USER_ERROR = 2
@@ -67,6 +68,7 @@ def run_stock_tool(name: str) -> None:
             test=name == 'test.py',
             checkpoint=getattr(args, 'checkpoint', None),
         )
+        check_lists(cfg, test=name == 'test.py')
         script.main()
     except LGDError as error:
         if os.environ.get('LGD_TRACEBACK') == '1':

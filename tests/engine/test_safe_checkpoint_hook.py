@@ -19,8 +19,8 @@ import pytest
 import torch
 from mmengine.runner import ValLoop
 
+from lgd_mmaction.checkpoints import fault_of, find_resume_point
 from lgd_mmaction.engine import SafeCheckpointHook
-from lgd_mmaction.engine.resume_point import fault_of, find_resume_point
 from lgd_mmaction.errors import CheckpointError, TrainingError
 from lgd_mmaction.files import (
     AtomicBackend,

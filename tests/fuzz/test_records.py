@@ -92,7 +92,6 @@ _MARKER = {
     'state': 'done',
     'inputs': {'config': 'abc', 'seed': 0},
     'outputs': {'/dev/null': 'abc'},
-    'runs': 1,
     'versions': {},
 }
 _STREAM = {'name': 'rgb', 'file': 'a.pkl', 'sha256': 'a', 'weight': 1.0}

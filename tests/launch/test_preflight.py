@@ -107,6 +107,17 @@ def test_remote_files_are_left_to_mmengine(folder: Path) -> None:
     )
 
 
+def test_several_clips_of_a_video_need_their_collate(folder: Path) -> None:
+    cfg = config(folder, clips_per_video=4)
+    with pytest.raises(ConfigError) as error:
+        check_config(cfg)
+    assert "train_dataloader.collate_fn=dict(type='spread_clips')" in sentence(
+        error
+    )
+    cfg.train_dataloader.collate_fn = dict(type='spread_clips')
+    check_config(cfg)
+
+
 def test_missing_checkpoint(folder: Path) -> None:
     with pytest.raises(CheckpointError) as error:
         check_config(config(folder), True, str(folder / 'no.pth'))

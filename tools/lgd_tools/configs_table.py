@@ -25,6 +25,8 @@ DATA_SETS = {
     'quickstart': 'Generated clips',
     'quickstart_tubes': 'Generated videos',
 }
+# in no table: what the name of a config says (a test compares them)
+NAMED = ('data', 'network', 'backbone')
 START, END = '<!-- tables: tools/configs_table.py -->', '<!-- end -->'
 META_HEAD = """\
 # The index that mim reads, written by tools/configs_table.py: one entry a
@@ -83,7 +85,6 @@ class Row:
             'network': self.network,
             'backbone': self.architecture,
             'epochs': f'{self.epochs}',
-            'batch': f'{self.batch}',
             'published': self.published,
             'measured': self.measured,
         }
@@ -161,23 +162,22 @@ def read_groups(root: Path) -> list[tuple[str, str, list[Row]]]:
 
 
 def markdown(groups: Sequence[tuple[str, str, list[Row]]]) -> Iterator[str]:
-    """The lines of the tables; what all rows share stands once, above."""
+    """The lines of the tables; epochs and batch stand above where they can."""
     for title, text, rows in groups:
-        cells = [row.cells() for row in rows]
-        same = {
-            column: value
-            for column, value in cells[0].items()
-            if all(row[column] == value for row in cells)
-        }
-        columns = [column for column in cells[0] if column not in same]
-        shared = [
-            f'{value} epochs' if column == 'epochs' else
-            f'batch {value}' if column == 'batch' else value
-            for column, value in same.items() if value
-        ]  # fmt: skip
-        if shared:
-            text = f'{text} All: {", ".join(shared)}.'
+        cells = [
+            {k: v for k, v in row.cells().items() if k not in NAMED}
+            for row in rows
+        ]
+        columns = [k for k in cells[0] if any(c[k] for c in cells)]
+        if len({row.epochs for row in rows}) == 1:
+            columns.remove('epochs')
+            text += f' {rows[0].epochs} epochs.'
+        batches = sorted({row.batch for row in rows}, reverse=True)
+        text += f' Batch {" or ".join(map(str, batches))}.'
         yield from ('', f'## {title}', '', text, '')
+        if columns == ['config']:
+            yield ', '.join(row['config'] for row in cells)
+            continue
         yield f'| {" | ".join(columns)} |'
         yield '|' + '---|' * len(columns)
         for row in cells:

@@ -7,8 +7,6 @@ import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import torch
-
 from lgd_mmaction.errors import CheckpointError
 from lgd_mmaction.pickles import load_weights
 
@@ -38,6 +36,8 @@ def fault_of(path: str | Path) -> str | None:
     Args:
         path: A file that ``Runner.save_checkpoint`` may have written.
     """
+    import torch  # not for `--help` of a command
+
     path = Path(path)
     if not path.is_file():
         return 'it does not exist'

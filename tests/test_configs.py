@@ -380,6 +380,7 @@ def table() -> list:
     return read_groups(ROOT)
 
 
+@pytest.mark.slow
 def test_docs_and_metafile_are_fresh(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -21,6 +21,7 @@ import torch
 from PIL import Image
 
 from lgd_mmaction.launch.stock_tools import stock_tools_dir
+from tests.forks import run_forked
 
 # one worker trains once for all of them
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group('stock_tools')]
@@ -357,64 +358,78 @@ def test_grad_cam_on_an_lgd_block(trained: Trained, tmp_path: Path) -> None:
     assert scores.shape[-1] == 2
 
 
+@pytest.fixture(scope='module')
+def our_scores(
+    trained: Trained,
+    repo_root: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> torch.Tensor:
+    """What tools/test.py dumps, in the order of the list."""
+    folder = tmp_path_factory.mktemp('ours')
+    done = run_forked(
+        repo_root / 'tools' / 'test.py',
+        *(trained.config, trained.checkpoint, '--work-dir', folder),
+        *('--dump', folder / 'scores.pkl'),
+        cwd=folder,
+        logs=folder,
+    )
+    assert done.returncode == 0, done.stderr
+    return scores_of(folder / 'scores.pkl')
+
+
+def scores_of(path: Path) -> torch.Tensor:
+    rows = pickle.loads(path.read_bytes())
+    return torch.stack([row['pred_score'] for row in rows])
+
+
 def test_own_scripts_are_the_stock_ones(
-    trained: Trained, repo_root: Path, tmp_path: Path
+    trained: Trained,
+    our_scores: torch.Tensor,
+    repo_root: Path,
+    tmp_path: Path,
 ) -> None:
-    """tools/test.py gives the stock test.py's result and the same --help."""
-    scores = []
-    for name, tools in (('ours', repo_root / 'tools'), ('stock', None)):
-        dump = tmp_path / f'{name}.pkl'
-        run(
-            sys.executable,
-            (tools or stock_tools_dir()) / 'test.py',
-            trained.config,
-            trained.checkpoint,
-            '--work-dir',
-            tmp_path,
-            '--dump',
-            dump,
-            cwd=tmp_path,
+    """tools/test.py gives the stock test.py's result and its --help."""
+    run(
+        sys.executable,
+        stock_tools_dir() / 'test.py',
+        *(trained.config, trained.checkpoint, '--work-dir', tmp_path),
+        *('--dump', tmp_path / 'stock.pkl'),
+        cwd=tmp_path,
+    )
+    assert our_scores.shape == (4, 2)
+    assert torch.equal(our_scores, scores_of(tmp_path / 'stock.pkl'))
+    for name in ('train.py', 'test.py'):
+        ours, stock = (
+            run_forked(tools / name, '--help', cwd=tmp_path, logs=tmp_path)
+            for tools in (repo_root / 'tools', stock_tools_dir())
         )
-        rows = pickle.loads(dump.read_bytes())
-        scores.append(torch.stack([row['pred_score'] for row in rows]))
-    assert scores[0].shape == (4, 2)
-    assert torch.equal(*scores)
-    helps = [
-        run(sys.executable, tools / 'train.py', '--help', cwd=tmp_path).stdout
-        for tools in (repo_root / 'tools', stock_tools_dir())
-    ]
-    assert helps[0] == helps[1]
+        assert stock.stdout.startswith('usage: ')
+        assert ours.stdout.endswith(stock.stdout)
+        assert ours.stdout.startswith(('Train', 'Test'))  # with an example
 
 
-def test_dist_test(trained: Trained, repo_root: Path, tmp_path: Path) -> None:
+def test_dist_test(
+    trained: Trained,
+    our_scores: torch.Tensor,
+    repo_root: Path,
+    tmp_path: Path,
+) -> None:
     """Two processes over gloo see each clip once and agree with one."""
     import socket
 
     with socket.socket() as s:
         s.bind(('127.0.0.1', 0))
         port = s.getsockname()[1]
-    scores = []
-    for name, command in {
-        'one.pkl': [sys.executable, repo_root / 'tools' / 'test.py'],
-        'two.pkl': ['bash', repo_root / 'tools' / 'dist_test.sh'],
-    }.items():
-        gpus = ['2'] if name == 'two.pkl' else []
-        run(
-            *command,
-            trained.config,
-            trained.checkpoint,
-            *gpus,
-            '--work-dir',
-            tmp_path,
-            '--dump',
-            tmp_path / name,
-            cwd=tmp_path,
-            PORT=str(port),
-            PYTHON=sys.executable,
-        )
-        rows = pickle.loads((tmp_path / name).read_bytes())
-        scores.append(torch.stack([row['pred_score'] for row in rows]))
-    torch.testing.assert_close(scores[0], scores[1], atol=1e-5, rtol=0)
+    run(
+        *('bash', repo_root / 'tools' / 'dist_test.sh'),
+        *(trained.config, trained.checkpoint, '2', '--work-dir', tmp_path),
+        *('--dump', tmp_path / 'two.pkl'),
+        cwd=tmp_path,
+        PORT=str(port),
+        PYTHON=sys.executable,
+    )
+    two = scores_of(tmp_path / 'two.pkl')
+    torch.testing.assert_close(our_scores, two, atol=1e-5, rtol=0)
 
 
 @pytest.fixture(scope='session')

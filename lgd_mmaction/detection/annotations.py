@@ -27,7 +27,7 @@ from pathlib import Path
 import numpy as np
 
 from lgd_mmaction.errors import DataError
-from lgd_mmaction.files import write_atomic
+from lgd_mmaction.files import write_bytes
 
 FORMAT = 'lgd_mmaction tubes'
 VERSION = 1
@@ -130,7 +130,7 @@ def save_tubes(annotations: TubeAnnotations, path: str | PathLike) -> None:
         },
     }
     text = json.dumps(content, separators=(',', ':')) + '\n'
-    write_atomic(path, text.encode())
+    write_bytes(path, text.encode())
 
 
 def load_tubes(path: str | PathLike) -> TubeAnnotations:

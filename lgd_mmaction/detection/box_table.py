@@ -25,7 +25,7 @@ import numpy as np
 
 from lgd_mmaction.detection.annotations import check_name
 from lgd_mmaction.errors import DataError
-from lgd_mmaction.files import write_atomic
+from lgd_mmaction.files import write_bytes
 
 
 @dataclass
@@ -49,7 +49,7 @@ class BoxTable:
         fields = {k: v for k, v in vars(self).items() if v is not None}
         content = io.BytesIO()
         np.savez_compressed(content, **fields)
-        write_atomic(path, content.getvalue())
+        write_bytes(path, content.getvalue())
 
     @classmethod
     def load(cls, path: str | PathLike, kind: str) -> 'BoxTable':

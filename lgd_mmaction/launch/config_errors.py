@@ -2,26 +2,30 @@
 
 mmengine merges a config from several files and builds components from it; a
 slip then shows up as a traceback that names neither. Here a config is read
-and its main components are compared with what their classes take, before
-anything is built; every message begins with ``file:line:``.
+and its components are compared with what their classes take, before anything
+is built; messages say ``file:line``.
 """
 
-import ast
+import contextlib
 import difflib
 import inspect
 import itertools
-from collections.abc import Iterator
-from dataclasses import dataclass
+import re
+import traceback
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
 from mmengine.registry import (
+    DATA_SAMPLERS,
     DATASETS,
     EVALUATOR,
+    FUNCTIONS,
     HOOKS,
     METRICS,
     MODELS,
+    OPTIM_WRAPPERS,
     OPTIMIZERS,
     TRANSFORMS,
     Registry,
@@ -29,10 +33,20 @@ from mmengine.registry import (
 
 from lgd_mmaction.errors import ConfigError, LGDError
 
-Path_ = tuple[str, ...]
-_MODEL_PARTS = ('backbone', 'neck', 'cls_head', 'data_preprocessor')
+# what the types in each part of a config are names of
+_REGISTRIES: dict[str, tuple[Registry, ...]] = {
+    'model': (MODELS,),
+    'default_hooks': (HOOKS,),
+    'custom_hooks': (HOOKS,),
+    'optim_wrapper': (OPTIM_WRAPPERS, OPTIMIZERS),
+    **dict.fromkeys(
+        ('train_dataloader', 'val_dataloader', 'test_dataloader'),
+        (DATASETS, DATA_SAMPLERS, FUNCTIONS),
+    ),
+    **dict.fromkeys(('val_evaluator', 'test_evaluator'), (METRICS, EVALUATOR)),
+}
 # taken out by the runner before it builds
-_RUNNER_KEYS = {'type', '_scope_', 'priority'}
+_RUNNER_KEYS = {'type', '_scope_', 'priority', 'constructor'}
 
 
 def read_config(path: str) -> Config:
@@ -47,123 +61,58 @@ def read_config(path: str) -> Config:
     except LGDError:  # a component's own sentence
         raise
     except Exception as error:
-        for file in config_files(path):
-            try:
-                ast.parse(file.read_bytes(), str(file))
-            except SyntaxError as slip:
-                raise ConfigError(
-                    f'{file}:{slip.lineno or 1}: syntax error: {slip.msg}'
-                ) from error
-            except (OSError, ValueError, RecursionError) as slip:
-                raise ConfigError(
-                    f'{file}:1: cannot be read: {slip}'
-                ) from error
-        where = _line_of(error) or f'{path}:1'
         text = ' '.join(str(error).split())[:300]
         raise ConfigError(
-            f'{where}: {type(error).__name__}: {text}; mend the config'
+            f'{_place_of(error) or path}: {type(error).__name__}: {text}; '
+            'mend the config'
         ) from error
 
 
-def _line_of(error: BaseException) -> str | None:
-    """``file:line`` of the config that was being run."""
-    trace, file, where = error.__traceback__, None, None
-    while trace is not None:
-        frame = trace.tb_frame
-        if frame.f_code.co_name == '_file2dict':
-            file, where = frame.f_locals.get('filename'), None
+def _place_of(error: Exception) -> str | None:
+    """``file:line`` of the config that was being read or run."""
+    file, line = None, 1
+    for frame, number in traceback.walk_tb(error.__traceback__):
+        if frame.f_globals.get('__name__') == Config.__module__:
+            file, line = frame.f_locals.get('filename', file), 1
         elif frame.f_code.co_name == '<module>' and file:
-            where = f'{file}:{trace.tb_lineno}'
-        trace = trace.tb_next
-    return where or (f'{file}:1' if file else None)
+            line = number
+    for slip in (error, error.__context__):
+        if isinstance(slip, SyntaxError) and slip.lineno:
+            line = slip.lineno
+    return file and f'{file}:{line}'
 
 
 def config_files(path: str | Path) -> list[Path]:
     """A config and all that it inherits from, the nearest first."""
     found, queue = [], [Path(path)]
-    while queue:
-        file = queue.pop(0)
-        if file in found or file.suffix != '.py':
-            continue
-        found.append(file)
-        try:
-            tree = ast.parse(file.read_bytes())
-        except (OSError, SyntaxError, ValueError, RecursionError):
-            continue
-        for key, _, value in _entries(tree):
-            text = value.value if isinstance(value, ast.Constant) else None
-            if key[0] == '_base_' and isinstance(text, str):
-                base = file.parent / text
-                if '://' not in text and '::' not in text and base.is_file():
-                    queue.append(base)
+    for file in queue:  # grows
+        if file.is_file() and file not in found:
+            found.append(file)
+            # a damaged one is read_config's business
+            with contextlib.suppress(Exception):
+                bases = Config._get_base_files(str(file))
+                queue += [file.parent / base for base in bases]
     return found
 
 
-def _entries(tree: ast.Module) -> Iterator[tuple[Path_, int, ast.expr]]:
-    """(keys, line, value) of everything that a config assigns."""
-    for node in tree.body:
-        if isinstance(node, ast.Assign):
-            for target in node.targets:
-                if isinstance(target, ast.Name):
-                    yield from _inner((target.id,), node.lineno, node.value)
+def locate(path: str | Path, pattern: str) -> str:
+    """``file:line`` where a config, or what it inherits, says something.
 
-
-def _inner(
-    key: Path_, line: int, value: ast.expr
-) -> Iterator[tuple[Path_, int, ast.expr]]:
-    yield key, line, value
-    if isinstance(value, ast.Call):
-        for word in value.keywords:
-            if word.arg:
-                yield from _inner((*key, word.arg), word.lineno, word.value)
-    elif isinstance(value, ast.Dict):
-        for name, item in zip(value.keys, value.values, strict=True):
-            if isinstance(name, ast.Constant):
-                text = str(name.value)
-                yield from _inner((*key, text), name.lineno, item)
-    elif isinstance(value, ast.DictComp):
-        yield from _inner((*key, '*'), value.value.lineno, value.value)
-    elif isinstance(value, (ast.List, ast.Tuple)):
-        for i, item in enumerate(value.elts):
-            yield from _inner((*key, str(i)), item.lineno, item)
-
-
-def locate(path: str | Path, key: Path_) -> str:
-    """``file:line`` where a key of the merged config was written.
-
-    A part of a config may be written under another name (``train_pipeline``),
-    so the entry that agrees in most of its last keys is taken, and of equals
-    the one in the nearest file. Options of the command line are in no file.
+    Options of the command line are in no file.
     """
-    best, place = 0, f'{path} (or the command line)'
-    for file in config_files(path):
-        try:
-            tree = ast.parse(file.read_bytes())
-        except (OSError, SyntaxError, ValueError, RecursionError):
-            continue
-        for found, line, _ in _entries(tree):
-            same = 0
-            for one, other in zip(
-                reversed(found), reversed(key), strict=False
-            ):
-                if one != other:
-                    break
-                same += 1
-            if same > best:
-                best, place = same, f'{file}:{line}'
-    return place
-
-
-# --------------------------------------------------------------- components
-@dataclass
-class _Part:
-    key: Path_
-    config: Any
-    registries: tuple[Registry, ...]
+    found = [
+        f'{file}:{number}'
+        for file in config_files(path)
+        for number, line in enumerate(
+            file.read_text(errors='replace').splitlines(), 1
+        )
+        if re.search(pattern, line)
+    ]
+    return ' or '.join(found[:3]) or f'{path} (or the command line)'
 
 
 def check_components(cfg: Config, path: str | Path) -> None:
-    """Compare the main components of a config with what their classes take.
+    """Compare the components of a config with what their classes take.
 
     Looked at are the model and its parts, data sets and their pipelines,
     metrics, hooks and the optimizer.
@@ -176,102 +125,72 @@ def check_components(cfg: Config, path: str | Path) -> None:
         ConfigError: A component, or one of its arguments, does not exist, or
             a number was written as text.
     """
-    for part in _parts(cfg):
-        if part.config is None:
-            continue
-        if not isinstance(part.config, dict):
-            raise ConfigError(
-                f'{locate(path, part.key)}: {".".join(part.key)} is '
-                f'{part.config!r}, not a dict(type=...)'
-            )
-        # parts of a model are built in its scope
-        model = cfg.get('model')
-        outer = model.get('_scope_') if isinstance(model, dict) else None
-        scopes = [part.config.get('_scope_'), outer, cfg.get('default_scope')]
-        _check_part(part, path, [s or 'mmaction' for s in scopes])
-
-
-def _parts(cfg: Config) -> Iterator[_Part]:
     model = cfg.get('model')
-    if 'model' in cfg:
-        yield _Part(('model',), model, (MODELS,))
-    for name in _MODEL_PARTS if isinstance(model, dict) else ():
-        yield _Part(('model', name), model.get(name), (MODELS,))
-    for role in ('train', 'val', 'test'):
-        key = f'{role}_dataloader'
-        loader = cfg.get(key)
-        if isinstance(loader, dict):
-            yield from _dataset_parts((key, 'dataset'), loader.get('dataset'))
-        elif loader is not None:
-            yield _Part((key,), loader, ())
-        key = f'{role}_evaluator'
-        yield from _each((key,), cfg.get(key), (METRICS, EVALUATOR))
-    for key in ('default_hooks', 'custom_hooks'):
-        hooks = cfg.get(key)
-        if isinstance(hooks, dict):
-            for name, hook in hooks.items():
-                yield _Part((key, name), hook, (HOOKS,))
-        else:
-            yield from _each((key,), hooks, (HOOKS,))
-    wrapper = cfg.get('optim_wrapper')
-    if isinstance(wrapper, dict):
-        yield _Part(
-            ('optim_wrapper', 'optimizer'),
-            wrapper.get('optimizer'),
-            (OPTIMIZERS,),
-        )
+    # parts of a model are built in its scope
+    scope = model.get('_scope_') if isinstance(model, dict) else None
+    scopes = [scope, cfg.get('default_scope')]
+    for top, registries in _REGISTRIES.items():
+        for key, part in _typed((top,), cfg.get(top)):
+            if 'pipeline' in key:
+                registries = (TRANSFORMS,)
+            _check_part(key, part, registries, path, scopes)
 
 
-def _each(key: Path_, items: Any, registries: tuple) -> Iterator[_Part]:
-    if isinstance(items, (list, tuple)):
-        for i, item in enumerate(items):
-            yield _Part((*key, str(i)), item, registries)
-    else:
-        yield _Part(key, items, registries)
-
-
-def _dataset_parts(key: Path_, dataset: Any) -> Iterator[_Part]:
-    yield _Part(key, dataset, (DATASETS,))
-    if not isinstance(dataset, dict):
+def _typed(key: tuple[str, ...], value: Any) -> Iterator[tuple]:
+    """Every dict with a type in a part of a config, and its keys."""
+    if isinstance(value, (list, tuple)):
+        value = {str(i): item for i, item in enumerate(value)}
+    if not isinstance(value, dict):
         return
-    if 'dataset' in dataset:
-        yield from _dataset_parts((*key, 'dataset'), dataset['dataset'])
-    for i, inner in enumerate(dataset.get('datasets') or ()):
-        yield from _dataset_parts((*key, 'datasets', str(i)), inner)
-    pipeline = dataset.get('pipeline')
-    yield from _each((*key, 'pipeline'), pipeline or None, (TRANSFORMS,))
+    if isinstance(value.get('type'), str):
+        yield key, value
+        if key[0] == 'model' and len(key) > 1:
+            return  # what a part of the model builds is its business
+    for name, inner in value.items():
+        if not str(name).endswith('_cfg'):
+            yield from _typed((*key, str(name)), inner)
 
 
-def _check_part(part: _Part, path: str | Path, scopes: list[str]) -> None:
-    kind = part.config.get('type')
-    if not isinstance(kind, str):
-        return  # a class, or a wrapper without a type
+def _check_part(
+    key: tuple[str, ...],
+    part: dict,
+    registries: Iterable[Registry],
+    path: str | Path,
+    scopes: list[str | None],
+) -> None:
+    kind, where = part['type'], '.'.join(key)
     component = None
-    for root, scope in itertools.product(part.registries, scopes):
-        with root.switch_scope_and_registry(scope) as registry:
+    for root, scope in itertools.product(
+        registries, (part.get('_scope_'), *scopes)
+    ):
+        with root.switch_scope_and_registry(scope or 'mmaction') as registry:
             component = component or registry.get(kind)
     if component is None:
-        known = [n for r in part.registries for n in _names(r)]
+        known = [name for r in registries for name in _names(r)]
+        place = locate(path, rf'[\'"]{re.escape(kind)}[\'"]')
         raise ConfigError(
-            f'{locate(path, (*part.key, "type"))}: {".".join(part.key)}: '
-            f'there is no component {kind!r}{_hint(kind, known)}; correct '
-            'the name, or import its module in custom_imports'
+            f'{place}: {where}: there is no component {kind!r}'
+            f'{_hint(kind, known)}; correct the name, or import its module '
+            'in custom_imports'
         )
     parameters = _parameters(component)
-    for name, value in part.config.items():
-        if name in _RUNNER_KEYS or parameters is None:
+    if parameters is None:
+        return
+    for name, value in part.items():
+        if name in _RUNNER_KEYS:
             continue
+        written = rf'\b{re.escape(str(name))}[\'"]?\s*[=:]'
         if name not in parameters:
             raise ConfigError(
-                f'{locate(path, (*part.key, name))}: {".".join(part.key)}: '
-                f'{kind} takes no argument {name!r}{_hint(name, parameters)}'
+                f'{locate(path, written)}: {where}: {kind} takes no argument '
+                f'{name!r}{_hint(name, parameters)}'
             )
         wanted = parameters[name]
         if wanted in (int, float, bool) and isinstance(value, str):
+            written += rf'\s*[\'"]{re.escape(value)}'
             raise ConfigError(
-                f'{locate(path, (*part.key, name))}: {".".join(part.key)}: '
-                f'{name} of {kind} is {value!r}, not of type '
-                f'{wanted.__name__}'
+                f'{locate(path, written)}: {where}: {name} of {kind} is '
+                f'{value!r}, not of type {wanted.__name__}'
             )
 
 
@@ -283,8 +202,8 @@ def _names(registry: Registry) -> list[str]:
     return names
 
 
-def _hint(name: str, known: Any) -> str:
-    close = difflib.get_close_matches(name, list(known), 1)
+def _hint(name: str, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(str(name), list(known), 1)
     return f'; did you mean {close[0]!r}?' if close else ''
 
 
@@ -294,19 +213,14 @@ def _parameters(component: Any) -> dict[str, Any] | None:
         return None
     taken: dict[str, Any] = {}
     for base in component.__mro__:
-        if '__init__' not in vars(base):
+        if base is object or '__init__' not in vars(base):
             continue
-        if base is object:
-            break
-        signature = inspect.signature(base.__init__)
-        kinds = [p.kind for p in signature.parameters.values()]
-        for name, parameter in list(signature.parameters.items())[1:]:
-            if parameter.kind not in (
-                parameter.VAR_KEYWORD,
-                parameter.VAR_POSITIONAL,
-            ):
-                taken.setdefault(name, parameter.annotation)
+        parameters = inspect.signature(base.__init__).parameters.values()
+        variable = [p.kind for p in parameters if p.kind.name[:4] == 'VAR_']
+        for p in list(parameters)[1:]:
+            if p.kind not in variable:
+                taken.setdefault(p.name, p.annotation)
         # **kwargs goes on to the next class
-        if inspect.Parameter.VAR_KEYWORD not in kinds:
+        if inspect.Parameter.VAR_KEYWORD not in variable:
             return taken
     return None

@@ -5,11 +5,11 @@ is built, deep in a traceback. Each problem is one sentence that names the
 path, the place in the config and the remedy.
 """
 
-import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from mmaction.registry import MODELS
 from mmengine.config import Config
 
 from lgd_mmaction.errors import CheckpointError, ConfigError, DataError
@@ -17,19 +17,6 @@ from lgd_mmaction.pickles import load_weights
 
 # which command writes the lists of a data set, by a word in its paths
 _CONVERTERS = ('kinetics', 'jhmdb', 'ucf101_24', 'ucf101', 'hmdb51')
-# stock heads for one feature map
-_ONE_MAP_HEADS = (
-    'I3DHead',
-    'X3DHead',
-    'MViTHead',
-    'TimeSformerHead',
-    'UniFormerHead',
-    'TPNHead',
-    'TSNHead',
-    'TSMHead',
-    'TRNHead',
-    'GCNHead',
-)
 
 
 def check_config(
@@ -43,7 +30,7 @@ def check_config(
         checkpoint: the checkpoint that the command line of a test names.
 
     Raises:
-        DataError: if an annotation file or a data root is missing or empty.
+        DataError: if an annotation file or a data root is missing.
         CheckpointError: if a checkpoint is missing or unreadable.
         ConfigError: if the head cannot take what an LGD network returns.
     """
@@ -68,43 +55,22 @@ def check_config(
 
 
 def _check_head(model: dict) -> None:
-    """Check that a stock head takes the pair (x_L, g_L), where it gets it.
-
-    Our own head says so itself; the stock ones end in shape errors.
-    """
+    """Refuse a stock head that takes one map where it gets (x_L, g_L)."""
     backbone, neck = model.get('backbone') or {}, model.get('neck') or {}
-    head = model.get('cls_head') or {}
+    kind = (model.get('cls_head') or {}).get('type')
     has_neck = neck.get('type') == 'DiffusionNeck'
     is_lgd = str(backbone.get('type')).startswith('LGD')
-    pair = has_neck or (is_lgd and backbone.get('diffusion', {}) is not None)
-    kind = head.get('type')
-    if not pair or not isinstance(kind, str) or kind == 'KernelizedHead':
+    if not (has_neck or is_lgd and backbone.get('diffusion', {}) is not None):
         return
-    source = 'DiffusionNeck' if has_neck else backbone.get('type')
-    if kind == 'SlowFastHead':
-        channels = _channels(neck if has_neck else backbone, has_neck)
-        if head.get('in_channels') != 2 * channels:
-            raise ConfigError(
-                f'{source} returns two features of {channels} channels, but '
-                f'cls_head.in_channels of SlowFastHead is '
-                f'{head.get("in_channels")}; set it to {2 * channels}'
-            )
-    elif kind in _ONE_MAP_HEADS:
+    head = MODELS.get(kind) if isinstance(kind, str) else kind
+    is_stock = getattr(head, '__module__', '').startswith('mmaction.')
+    if is_stock and kind != 'SlowFastHead':
         raise ConfigError(
-            f'cls_head.type={kind} takes one feature map, but {source} '
-            'returns the pair (local, global); use KernelizedHead, or '
-            'SlowFastHead with the double of in_channels'
+            f'cls_head.type={kind} takes one feature map, but '
+            f'{"DiffusionNeck" if has_neck else backbone["type"]} returns the '
+            'pair (local, global); use KernelizedHead, or SlowFastHead with '
+            'the double of in_channels'
         )
-
-
-def _channels(part: dict, is_neck: bool) -> int:
-    """C_L of a DiffusionNeck or of an LGD backbone."""
-    if is_neck:
-        channels = part['in_channels']
-        return channels if isinstance(channels, int) else channels[-1]
-    expansion = 1 if part.get('depth', 50) in (18, 34) else 4
-    last = part.get('num_stages', 4) - 1
-    return part.get('base_channels', 64) * 2**last * expansion
 
 
 def _datasets(dataset: Any, key: str) -> Iterator[tuple[str, dict]]:
@@ -121,40 +87,32 @@ def _datasets(dataset: Any, key: str) -> Iterator[tuple[str, dict]]:
 
 def _check_dataset(where: str, dataset: dict) -> None:
     root = dataset.get('data_root') or ''
-    ann_file = dataset.get('ann_file') or ''
-    if ann_file and _is_local(ann_file) and _is_local(root):
-        path = _join(root, ann_file)
-        if not path.is_file():
-            raise DataError(
-                f'the annotation file {path} does not exist '
-                f'({where}.ann_file); {_remedy(path)}'
-            )
-        if not os.access(path, os.R_OK):
-            raise DataError(
-                f'the annotation file {path} cannot be read '
-                f'({where}.ann_file); change its permissions'
-            )
-        if path.stat().st_size == 0:
-            raise DataError(
-                f'the annotation file {path} is empty ({where}.ann_file); '
-                f'{_remedy(path)}'
-            )
-    proposals = dataset.get('proposal_file')
-    ours = str(dataset.get('type')).endswith('ActionTubeDataset')
-    if ours and proposals and _is_local(proposals) and _is_local(root):
-        path = _join(root, proposals)
-        if not path.is_file():
-            raise DataError(
-                f'the file of proposals {path} does not exist '
-                f'({where}.proposal_file); make it with '
-                'tools/data/detect_people.py, or set it to None to take the '
-                'ground truth boxes'
-            )
+
+    def missing(path: Any, exists: Callable) -> Path | None:
+        """The path in a config that should be there and is not."""
+        if not isinstance(path, str) or '://' in path or '://' in root:
+            return None
+        # as mmengine's BaseDataset joins them
+        joined = Path(root).expanduser() / Path(path).expanduser()
+        return None if str(joined) == '.' or exists(joined) else joined
+
+    path = missing(dataset.get('ann_file'), Path.is_file)
+    if path:
+        raise DataError(
+            f'the annotation file {path} does not exist ({where}.ann_file); '
+            f'{_remedy(path)}'
+        )
+    path = missing(dataset.get('proposal_file'), Path.is_file)
+    if path and str(dataset.get('type')).endswith('ActionTubeDataset'):
+        raise DataError(
+            f'the file of proposals {path} does not exist '
+            f'({where}.proposal_file); make it with '
+            'tools/data/detect_people.py, or set it to None to take the '
+            'ground truth boxes'
+        )
     for name, prefix in (dataset.get('data_prefix') or {}).items():
-        if not isinstance(prefix, str) or not _is_local(prefix):
-            continue
-        path = _join(root, prefix)
-        if str(path) != '.' and not path.is_dir():
+        path = missing(prefix, Path.is_dir)
+        if path:
             raise DataError(
                 f'the data folder {path} does not exist '
                 f'({where}.data_prefix.{name}); put or link the videos '
@@ -164,7 +122,7 @@ def _check_dataset(where: str, dataset: dict) -> None:
 
 def _check_checkpoint(where: str, name: Any) -> None:
     """Check that a local checkpoint exists and that torch reads it."""
-    if not isinstance(name, str) or not name or not _is_local(name):
+    if not isinstance(name, str) or not name or '://' in name:
         return
     path = Path(name).expanduser()
     if not path.is_file():
@@ -183,16 +141,6 @@ def _check_checkpoint(where: str, name: Any) -> None:
             f'{type(content).__name__}; give a file that mmengine or '
             'torch.save(model.state_dict()) wrote'
         )
-
-
-def _is_local(path: str) -> bool:
-    """False for URLs and model-zoo keys such as ``torchvision://``."""
-    return '://' not in path and not path.startswith(('s3:', 'petrel:'))
-
-
-def _join(root: str, path: str) -> Path:
-    """As mmengine's BaseDataset joins ``data_root`` with a path."""
-    return Path(root).expanduser() / Path(path).expanduser()
 
 
 def _remedy(path: Path) -> str:

@@ -347,22 +347,23 @@ def _killer_in_files(at: int) -> Callable[[], None]:
     def prepare() -> None:
         count, rank = 0, os.getpid()
 
-        def dying(name: str) -> Callable:
-            stock = getattr(os, name)
+        def dying(owner: Any, name: str) -> None:
+            stock = getattr(owner, name)
 
             def operation(*args: Any, **kwargs: Any) -> Any:
                 nonlocal count
                 count += os.getpid() == rank  # not in its data workers
                 if count == at + 1:
-                    if name == 'write':  # half of the bytes
+                    if owner is Path:  # half of the bytes
                         stock(args[0], args[1][: len(args[1]) // 2])
                     os.kill(os.getpid(), signal.SIGKILL)
                 return stock(*args, **kwargs)
 
-            return operation
+            setattr(owner, name, operation)
 
-        for name in ('write', 'fsync', 'replace', 'unlink'):
-            setattr(os, name, dying(name))
+        dying(Path, 'write_bytes')
+        for name in ('fsync', 'replace', 'unlink'):
+            dying(os, name)
 
     return prepare
 

@@ -170,9 +170,8 @@ def check_files(
         return '', ''
 
     if verify or min_frames:
-        from lgd_tools.video import reader_module
-
-        reader_module()  # imported before the threads would do it at once
+        # imported before the threads would do it at once
+        import lgd_tools.video  # noqa: F401
     return run_threads(check, clips, workers, 'checking videos')
 
 

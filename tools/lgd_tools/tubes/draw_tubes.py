@@ -30,7 +30,6 @@ from lgd_tools.cli import (
     warn,
     write_text,
 )
-from lgd_tools.files import write_png
 from lgd_tools.jobs import JobError
 from lgd_tools.tubes.pictures import (
     DrawnTube,
@@ -40,7 +39,7 @@ from lgd_tools.tubes.pictures import (
     draw_legend,
 )
 from lgd_tools.tubes.selection import Predictions
-from lgd_tools.video import VideoFile, write_video
+from lgd_tools.video import VideoFile, write_png, write_video
 
 _FRAME_SUFFIXES = ('.png', '.jpg', '.jpeg')
 

@@ -34,7 +34,7 @@ from lgd_tools.cli import (
 )
 from lgd_tools.jobs import Job, JobError, run_jobs
 from lgd_tools.journal import DONE, Report
-from lgd_tools.video import VideoFile, reader_module
+from lgd_tools.video import VideoFile, reader
 from lgd_tools.videos.job_options import add_shard
 
 FIELDS = ('name', 'status', 'reason', 'frames', 'width', 'height', 'fps')
@@ -60,7 +60,6 @@ def spread(total: int, count: int) -> list[int]:
 
 def _read(path: Path, options: dict) -> dict:
     """As training reads, over spread or all frames."""
-    reader = reader_module()
     try:
         with reader.Video(path) as video:
             total = video.num_frames

@@ -21,6 +21,7 @@ gets its name only when complete.
 import os
 from pathlib import Path, PurePosixPath
 
+from lgd_mmaction.files import atomic_path, remove, remove_parts
 from lgd_tools.cli import (
     ToolError,
     list_videos,
@@ -31,7 +32,6 @@ from lgd_tools.cli import (
     require_file,
     write_lines,
 )
-from lgd_tools.files import atomic_path, remove, remove_parts, write_png
 from lgd_tools.jobs import Job, JobError, run_jobs
 from lgd_tools.journal import Outcome, Report
 from lgd_tools.lists.clips import safe_name
@@ -92,7 +92,7 @@ def extract_one(
     """
     import numpy as np
 
-    from lgd_tools.video import VideoFile
+    from lgd_tools.video import VideoFile, write_png
 
     final, bound = Path(target), options['bound']
     with (

@@ -12,6 +12,7 @@ last two (all of them go into --missing-out). Exit code 1: not all are done.
 import re
 from pathlib import Path
 
+from lgd_mmaction.files import remove
 from lgd_tools.cli import (
     EXIT_INCOMPLETE,
     EXIT_OK,
@@ -24,7 +25,6 @@ from lgd_tools.cli import (
     warn,
     write_lines,
 )
-from lgd_tools.files import remove
 from lgd_tools.journal import DONE, Journal, print_some
 
 EXAMPLE = """\

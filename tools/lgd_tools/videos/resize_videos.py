@@ -17,6 +17,7 @@ import os
 from argparse import ArgumentTypeError
 from pathlib import Path
 
+from lgd_mmaction.files import atomic_path, remove, remove_parts
 from lgd_tools.cli import (
     ToolError,
     list_videos,
@@ -24,7 +25,6 @@ from lgd_tools.cli import (
     parse_size,
     positive_int,
 )
-from lgd_tools.files import atomic_path, remove, remove_parts
 from lgd_tools.jobs import Job, JobError, run_jobs
 from lgd_tools.journal import Outcome
 from lgd_tools.video import Encoder, VideoFile

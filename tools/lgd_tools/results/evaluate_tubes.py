@@ -107,14 +107,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         'that of PASCAL VOC',
     )
     measures.add_argument(
-        '--pixel-offset',
-        type=int,
-        choices=(0, 1),
-        default=0,
-        help='1: annotated and detected boxes end in the last pixel, not '
-        'behind it (default: 0)',
-    )
-    measures.add_argument(
         '--nms-iou',
         type=float,
         metavar='IOU',
@@ -137,12 +129,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     links.add_argument('--trim-level', type=float, metavar='SHARE')
     links.add_argument('--trim-penalty', type=float, metavar='P')
     checks = parser.add_argument_group('wrong input')
-    checks.add_argument(
-        '--strict',
-        action='store_true',
-        help='refuse detections that leave out frames; else these are '
-        'counted, and what is annotated in them is missed',
-    )
     checks.add_argument(
         '--drop-invalid',
         action='store_true',
@@ -169,8 +155,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         video_thresholds=args.video_iou,
         nms_iou=args.nms_iou,
         ap=args.ap,
-        pixel_offset=args.pixel_offset,
-        strict=args.strict,
         invalid='drop' if args.drop_invalid else 'error',
     )
     print(f'{content["dataset"]} {args.split}/{args.subset}, per cent')

@@ -71,7 +71,7 @@ class Predictions:
         detections = self._select(name, frames)
         if not linked:
             return self._boxes(detections, top, score_thr)
-        tubes = link_tubes(detections, [0], Linking(nms_iou=nms_iou))
+        tubes = link_tubes(detections, 0, Linking(nms_iou=nms_iou))
         if trim:
             tubes = trim_tubes(tubes, Trimming())
         score = tubes.mean_scores()

@@ -112,9 +112,20 @@ def check_detections(
     if table.frames_video is not None:
         owner = position[table.frames_video]
         _check_frames(owner, table.frames_frame, lengths, videos)
-        listed = starts[owner] + table.frames_frame
-        _check_tested(listed, tested, named)
-        tested = np.unique(listed)
+        boxed = tested
+        tested, times = np.unique(
+            starts[owner] + table.frames_frame, return_counts=True
+        )
+        stray = np.setdiff1d(boxed, tested)
+        for wrong, what in (
+            (tested[times > 1], 'were tested twice'),
+            (stray, 'have boxes but are not listed as tested'),
+        ):
+            if len(wrong):
+                raise DataError(
+                    f'{len(wrong)} frames {what}, first {named(wrong[0])}; '
+                    'test each once, and write the file again'
+                )
 
     valid = _valid(table, number, named, invalid)
     fractions = table.boxes.astype(np.float64)
@@ -194,24 +205,6 @@ def _check_frames(
             f'their video, first frame {int(frame[first])} of '
             f'{videos[video[first]].name}, which has frames '
             f'0..{lengths[video[first]] - 1}; frames count from 0'
-        )
-
-
-def _check_tested(
-    listed: np.ndarray, boxed: np.ndarray, named: Callable[[int], str]
-) -> None:
-    """Frames listed as tested are there once, and have all the boxes."""
-    tested, times = np.unique(listed, return_counts=True)
-    twice, stray = tested[times > 1], np.setdiff1d(boxed, tested)
-    if len(twice):
-        raise DataError(
-            f'{len(twice)} frames were tested twice, first '
-            f'{named(twice[0])}; test each once'
-        )
-    if len(stray):
-        raise DataError(
-            f'{len(stray)} frames have boxes but are not listed as tested, '
-            f'first {named(stray[0])}; write the file again'
         )
 
 

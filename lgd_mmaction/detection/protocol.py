@@ -60,10 +60,7 @@ class TubeProtocol:
                 f'nms_iou={self.nms_iou} is not in (0, 1]; give None for '
                 'no suppression'
             )
-        for name, known in (
-            ('ap', KINDS),
-            ('invalid', ('error', 'drop')),
-        ):
+        for name, known in ('ap', KINDS), ('invalid', ('error', 'drop')):
             if getattr(self, name) not in known:
                 raise ConfigError(
                     f'{name}={getattr(self, name)!r} must be one of '

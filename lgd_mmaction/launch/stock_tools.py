@@ -21,7 +21,7 @@ from mmengine.config import Config
 
 from lgd_mmaction.engine.resume_point import MID_EPOCH_FILE
 from lgd_mmaction.errors import ConfigError, LGDError
-from lgd_mmaction.launch.config_errors import check_components, read_config
+from lgd_mmaction.launch.config_errors import describe_slip, read_config
 from lgd_mmaction.launch.preflight import check_config
 
 EXIT_USER_ERROR = 2
@@ -62,7 +62,6 @@ def run_stock_tool(name: str) -> None:
         if getattr(args, 'resume', None) == 'auto':
             args = _keep_load_from(script, args)
         cfg = _merged_config(script, args)
-        check_components(cfg, args.config)
         check_config(
             cfg,
             test=name == 'test.py',
@@ -71,6 +70,11 @@ def run_stock_tool(name: str) -> None:
         script.main()
     except LGDError as error:
         _end(error, str(error))
+    except (KeyError, TypeError) as error:
+        sentence = describe_slip(error, args.config)
+        if sentence is None:
+            raise
+        _end(error, sentence)
     except OSError as error:
         full = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
         if error.errno not in full:

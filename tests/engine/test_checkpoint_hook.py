@@ -143,6 +143,7 @@ def test_what_a_kill_left_is_removed(
     assert info['keep_ckpt_ids'] == [3, 4]
     info['keep_ckpt_ids'] = [2, 3, 4]  # as before epoch 2 was removed
     torch.save(content, copy / 'epoch_4.pth')
+    (copy / 'last_checkpoint').write_text(str(copy / 'epoch_4.pth'))
     shutil.copy(copy / 'epoch_3.pth', copy / 'epoch_2.pth')
     (copy / f'.epoch_4.pth.1{PART}').touch()
     tiny.train(tiny.tiny_config(copy, safe=True, validate=True), resume=True)

@@ -16,6 +16,7 @@ from mkdocs.structure.pages import Page
 PAGES = ('*.md', 'docs/*.md', 'docs/*.ipynb', 'docs/images/*')
 PAGES += ('tools/data/README.md', 'configs/**/*.py')  # what pages link to
 REFERENCE = {
+    'plain': ('models.factory', 'models.lgd_model', 'models.hub'),
     'models': ('models',),
     'datasets': ('datasets',),
     'video': ('video',),

@@ -58,15 +58,14 @@ def run_steps(
     """Run the steps in order; a generator may look at earlier results.
 
     Args:
-        steps: What to run, in the root of the repository.
+        steps: What to run.
         out: Folder of the logs and of the marks of what is done.
         env: Variables that the commands read.
 
     Raises:
         ToolError: A step failed; with its own error, where it gives one.
     """
-    env = {name: shown(value) for name, value in env.items()}
-    by_hand = ''.join(f'{name}={env[name]} ' for name in env)
+    by_hand = ''.join(f'{name}={value} ' for name, value in env.items())
     # one core is left to the process that decodes; more threads than this
     # do not help with pictures this small
     threads = min(max(default_workers() - 1, 1), 4)
@@ -75,14 +74,14 @@ def run_steps(
         'OMP_NUM_THREADS': str(threads),
         'OMP_WAIT_POLICY': 'PASSIVE',
         **os.environ,
-        **env,
+        **{name: str(value) for name, value in env.items()},
         'PYTHONPATH': os.pathsep.join(filter(None, paths)),
         'PYTHONUNBUFFERED': '1',
         'PYTHONWARNINGS': 'ignore',
         'MPLBACKEND': 'Agg',
     }
     for step in steps:
-        words = [shown(word) for word in step.command]
+        words = [str(word) for word in step.command]
         if step.title:
             print(f'\n== {step.title}')
         print(f'   $ {by_hand}python {shlex.join(words)}', flush=True)
@@ -95,20 +94,12 @@ def run_steps(
             done.touch()
 
 
-def shown(word: object) -> str:
-    """Paths in the repository relative to it, as one would type them."""
-    if isinstance(word, Path) and word.is_relative_to(ROOT):
-        word = word.relative_to(ROOT)
-    return str(word)
-
-
 def _run(words: list[str], env: dict[str, str], log: Path | None) -> None:
     lines: list[str] = []
     with (
         open(log or os.devnull, 'a', encoding='utf-8') as sink,
         subprocess.Popen(
             [sys.executable, *words],
-            cwd=ROOT,
             env=env,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -127,7 +118,7 @@ def _run(words: list[str], env: dict[str, str], log: Path | None) -> None:
         errors = [line[7:] for line in lines if line.startswith('error: ')]
         tail = '\n'.join(lines[-20:])
         reason = errors[-1] if errors else f'its last lines:\n{tail}'
-        more = f' (all that was said: {shown(log)})' if log else ''
+        more = f' (all that was said: {log})' if log else ''
         raise ToolError(f'{words[0]} stopped: {reason}{more}')
 
 
@@ -150,7 +141,9 @@ def example_parser(doc: str, example: str) -> argparse.ArgumentParser:
     """A parser with what both examples take."""
     parser = make_parser(doc, example)
     add = parser.add_argument
-    add('--out', type=Path, metavar='DIR', help='folder for everything')
+    # what is given is relative to here, and the commands to the repository
+    add('--out', type=lambda text: Path(text).absolute(), metavar='DIR',
+        help='folder for everything')  # fmt: skip
     add('--seed', type=non_negative_int, default=0, metavar='N',
         help='of the videos and of the training (default: 0)')  # fmt: skip
     add('--fresh', action='store_true',
@@ -175,7 +168,7 @@ def claim(
         ToolError: It is refused, or cannot be written.
     """
     mine = out / SETTINGS
-    if re.search(r'\s', shown(out)):  # a list of videos takes none
+    if re.search(r'\s', str(out)):  # a list of videos takes none
         raise ToolError(
             f'the folder {out} has a blank in its name, which MMAction2 '
             'cannot read; choose another with --out'

@@ -13,6 +13,7 @@ model = dict(
     backbone=dict(type='LGDResNet3d', depth=50,
                   pretrained=None),
     cls_head=dict(type='KernelizedHead', num_classes=4, in_channels=2048))
+default_scope = 'mmaction'
 """
 
 
@@ -106,7 +107,7 @@ def lines_of(folder: Path) -> dict[str, tuple[Callable, str]]:
             'a 1\nb 2\nc \u00b2\n',
         ),
         'log of a run': (
-            lambda: run_log._read_session(path),
+            lambda: run_log.read_records(path),
             '{"step": 1}\n{"step": 2}\n{"step": "3"}\n',
         ),
     }
@@ -133,12 +134,12 @@ def test_lists_name_file_and_line(tmp_path: Path, name: str) -> None:
 
 def test_no_link_leads_out_of_the_output(tmp_path: Path) -> None:
     from lgd_tools.cli import ToolError
-    from lgd_tools.lists.clips import Placer
+    from lgd_tools.lists.clips import Links
 
-    placer = Placer(tmp_path / 'out', link=True)
+    links = Links(tmp_path / 'out')
     for name in ('../up.avi', 'a/../../up.avi', '/etc/up.avi'):
         with pytest.raises(ToolError, match='leads out of'):
-            placer.place(tmp_path / 'videos', name)
+            links.place(tmp_path / 'videos', name)
     assert not (tmp_path / 'out').exists()
 
 
@@ -148,9 +149,9 @@ def test_what_fuzzing_found(
     """One case of each cause that tests/fuzz came upon."""
     import json
 
-    from lgd_tools import jobs
     from lgd_tools.cli import ToolError
     from lgd_tools.experiment.steps import StepStore
+    from lgd_tools.journal import Journal
     from lgd_tools.results import run_log, summarise_splits
 
     def refused(read: Callable, path: Path, content: bytes) -> None:
@@ -162,8 +163,8 @@ def test_what_fuzzing_found(
     store = StepStore(tmp_path, {})
     for marker in (
         {'step': 'rgb'},
-        {'step': 'rgb', 'state': 'done', 'inputs': {}, 'runs': 1},
-        {'step': 'rgb', 'state': 'started', 'inputs': [], 'runs': 1},
+        {'step': 'rgb', 'state': 'done', 'inputs': {}},
+        {'step': 'rgb', 'state': 'started', 'inputs': [], 'outputs': {}},
     ):
         data = json.dumps(marker).encode()
         refused(lambda: store.done('rgb', {}), tmp_path / 'rgb.json', data)
@@ -192,8 +193,8 @@ def test_what_fuzzing_found(
         b'{"key": 3, "status": "done", "result": {}}\n' + deep + b'\n'
         b'{"key": "b", "status": "done", "result": {"n": 1}}\n'
     )
-    book = jobs.Journal(journal)
-    book.close()
+    with Journal(journal) as book:
+        pass
     assert list(book.entries) == ['b']
 
 

@@ -1,5 +1,6 @@
 """Accuracy of a test in which some videos could not be read."""
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,6 +9,7 @@ import torch
 from mmaction.evaluation import AccMetric, mean_class_accuracy
 from mmaction.registry import METRICS
 from mmengine.logging import print_log
+from scipy.stats import binomtest
 
 from lgd_mmaction.datasets.robust_video_dataset import BAD_KEY
 from lgd_mmaction.errors import ConfigError, DataError, LGDError
@@ -118,6 +120,11 @@ class RobustAccMetric(KnowsBadVideos, AccMetric):
                 score = sample['pred_score']
                 sample['pred_score'] = torch.full_like(score, float('nan'))
 
+    def evaluate(self, size: int) -> dict:
+        metrics = super().evaluate(size)
+        print_intervals(metrics, size)
+        return metrics
+
     def compute_metrics(self, results: list[dict]) -> dict:
         bad = [r for r in results if r['bad'] is not None]
         count = self.settle(
@@ -138,3 +145,22 @@ class RobustAccMetric(KnowsBadVideos, AccMetric):
             scores = [r['pred'] for r in results]
             metrics['mean1'] = mean_class_accuracy(scores, labels)
         return metrics | count
+
+
+def print_intervals(metrics: dict, videos: int) -> None:
+    """Log the 95 % Wilson interval of each top-k accuracy.
+
+    It takes videos for independent; where several are of one recording, the
+    truth is wider.
+    """
+    shown = []
+    for key, share in metrics.items():
+        if re.search(r'top\d+$', key):
+            right = binomtest(round(share * videos), videos)
+            low, high = right.proportion_ci(method='wilson')
+            shown.append(f'{key} {share:.4f} ({low:.4f} to {high:.4f})')
+    if shown:
+        print_log(
+            f'with the 95 % interval of {videos} videos: {", ".join(shown)}',
+            logger='current',
+        )

@@ -17,7 +17,7 @@ from mmengine.model import is_model_wrapper
 from mmengine.runner import EpochBasedTrainLoop, Runner
 from torch import Tensor
 
-from lgd_mmaction.engine.resume_point import (
+from lgd_mmaction.checkpoints import (
     MID_EPOCH_FILE,
     fault_of,
     find_resume_point,

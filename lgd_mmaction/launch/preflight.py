@@ -26,6 +26,15 @@ def check_config(
         CheckpointError: if a checkpoint is missing or unreadable.
         ConfigError: if the head cannot take what an LGD network returns.
     """
+    for part in ('test',) if test else ('train', 'val'):
+        loader = cfg.get(f'{part}_dataloader') or {}
+        clips = (loader.get('dataset') or {}).get('clips_per_video', 1)
+        collate = (loader.get('collate_fn') or {}).get('type')
+        if clips > 1 and collate != 'spread_clips':
+            raise ConfigError(
+                f'clips_per_video={clips} gives lists of clips; set '
+                f"{part}_dataloader.collate_fn=dict(type='spread_clips')"
+            )
     model = cfg.get('model', {})
     _check_head(model)
     if checkpoint is not None:

@@ -19,9 +19,10 @@ from typing import NoReturn
 
 from mmengine.config import Config
 
-from lgd_mmaction.engine.resume_point import MID_EPOCH_FILE
+from lgd_mmaction.checkpoints import MID_EPOCH_FILE
 from lgd_mmaction.errors import ConfigError, LGDError
 from lgd_mmaction.launch.config_errors import describe_slip, read_config
+from lgd_mmaction.launch.list_check import check_lists
 from lgd_mmaction.launch.preflight import check_config
 
 EXIT_USER_ERROR = 2
@@ -67,6 +68,7 @@ def run_stock_tool(name: str) -> None:
             test=name == 'test.py',
             checkpoint=getattr(args, 'checkpoint', None),
         )
+        check_lists(cfg, test=name == 'test.py')
         script.main()
     except LGDError as error:
         _end(error, str(error))

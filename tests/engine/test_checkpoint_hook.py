@@ -18,8 +18,8 @@ import pytest
 import torch
 from mmengine.runner import ValLoop
 
+from lgd_mmaction.checkpoints import fault_of
 from lgd_mmaction.engine import SafeCheckpointHook
-from lgd_mmaction.engine.resume_point import fault_of
 from lgd_mmaction.errors import ConfigError, TrainingError
 from lgd_mmaction.files import PART, write_bytes
 

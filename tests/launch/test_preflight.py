@@ -25,6 +25,16 @@ def test_what_is_there_passes() -> None:
     check_config(config(), test=True)
 
 
+def test_several_clips_of_a_video_need_their_collate() -> None:
+    cfg = config()
+    cfg.train_dataloader = dict(dataset=dict(clips_per_video=4))
+    with pytest.raises(ConfigError, match='spread_clips') as error:
+        check_config(cfg)
+    assert 'train_dataloader.collate_fn' in sentence(error)
+    cfg.train_dataloader.collate_fn = dict(type='spread_clips')
+    check_config(cfg)
+
+
 def test_missing_checkpoint(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError) as error:
         check_config(config(), True, str(tmp_path / 'no.pth'))

@@ -37,24 +37,20 @@ def fit_size(
     height: int,
     short_side: int | None = None,
     exact: tuple[int, int] | None = None,
-    upscale: bool = False,
 ) -> tuple[int, int]:
     """Even (width, height) in pixels that a video is scaled to.
 
     Args:
         width: Upright width of the source.
         height: Upright height of the source.
-        short_side: Wanted shorter side; the ratio is kept. None: the size
-            of the source.
+        short_side: Wanted shorter side; the ratio is kept, a smaller source
+            too. None: the size of the source.
         exact: Wanted (width, height), ratio not kept; wins over the rest.
-        upscale: Also enlarge; otherwise a small source keeps its size.
     """
     if exact:
         return exact
     short = min(width, height)
-    scale = 1.0
-    if short_side and (short_side < short or upscale):
-        scale = short_side / short
+    scale = min(short_side or short, short) / short
 
     def even(side: int) -> int:  # 4:2:0 chroma needs even sides
         return max(2, 2 * round(side * scale / 2))
@@ -163,7 +159,6 @@ class VideoFile:
         pixels: str,
         short_side: int | None = None,
         exact: tuple[int, int] | None = None,
-        upscale: bool = False,
     ) -> Iterator[av.VideoFrame]:
         """Every frame, upright, scaled by :func:`fit_size`.
 
@@ -172,7 +167,7 @@ class VideoFile:
 
         Args:
             pixels: FFmpeg pixel format of the result, e.g. ``'yuv420p'``.
-            short_side: See :func:`fit_size`; so are exact and upscale.
+            short_side: See :func:`fit_size`; so is exact.
 
         Raises:
             JobError: The video is damaged (after the last good frame).
@@ -187,7 +182,7 @@ class VideoFile:
                 if size is None:
                     sides = (frame.width, frame.height)
                     sides = sides[::-1] if turns % 2 else sides
-                    size = fit_size(*sides, short_side, exact, upscale)
+                    size = fit_size(*sides, short_side, exact)
                 graph = self._graph(frame, turns, size, pixels)
             if frame.pts is None:  # some AVI: the graph wants a number
                 frame.pts = self.decoded

@@ -21,6 +21,7 @@ from mmengine.config import Config
 from lgd_mmaction.engine.resume_point import checkpoint_folder, is_begun
 from lgd_mmaction.errors import ConfigError, LGDError
 from lgd_mmaction.launch.config_errors import check_components, read_config
+from lgd_mmaction.launch.console import shorten_console
 from lgd_mmaction.launch.list_check import check_lists
 from lgd_mmaction.launch.preflight import check_config
 
@@ -69,6 +70,7 @@ def run_stock_tool(name: str) -> None:
             checkpoint=getattr(args, 'checkpoint', None),
         )
         check_lists(cfg, test=name == 'test.py')
+        shorten_console()
         script.main()
     except LGDError as error:
         if os.environ.get('LGD_TRACEBACK') == '1':

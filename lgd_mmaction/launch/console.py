@@ -107,7 +107,10 @@ def summary(runner: Runner) -> list[str]:
     count = sum(p.numel() for p in model.parameters())
     fixed = sum(p.numel() for p in model.parameters() if not p.requires_grad)
     loader, loop = runner.train_dataloader, runner.train_loop
-    data = f'{len(loader.dataset)} training samples, {len(loader)} steps'
+    data = (
+        f'{len(loader.dataset)} training samples, {len(loader)} steps an '
+        f'epoch, {loader.batch_size} samples a step and device'
+    )
     if runner.val_loop is not None:
         data += f'; {len(runner.val_loop.dataloader.dataset)} for validation'
     rates = runner.optim_wrapper.optimizer.param_groups
@@ -117,8 +120,7 @@ def summary(runner: Runner) -> list[str]:
         f'model: {" + ".join(parts)}, {count / 1e6:.2f} M parameters'
         f'{f" ({fixed / 1e6:.2f} M fixed)" if fixed else ""}'
         f'{_work(model, loader.dataset)}',
-        f'data: {data} an epoch, {loader.batch_size} samples a step and '
-        'device',
+        f'data: {data}',
         f'schedule: {loop.max_epochs} epochs, {loop.max_iters} steps'
         f'{_stages(runner)}; {type(runner.optim_wrapper.optimizer).__name__},'
         f' learning rate {", ".join(f"{lr:g}" for lr in sorted(start))}',
@@ -138,7 +140,7 @@ def _stages(runner: Runner) -> str:
 
 
 def _work(model: torch.nn.Module, dataset: Any) -> str:
-    """Multiply-adds of one training sample, counted without computing."""
+    """Multiply-adds of one training sample, counted on the meta device."""
     if not hasattr(model, 'cls_head'):
         return ''
     states = random.getstate(), np.random.get_state(), torch.get_rng_state()
@@ -147,7 +149,7 @@ def _work(model: torch.nn.Module, dataset: Any) -> str:
         copied = copy.deepcopy(model).to('meta').eval()
         clip = torch.empty(1, *shape, device='meta')
         with torch.no_grad(), FlopCounterMode(display=False) as counter:
-            copied(clip, mode='tensor', stage='head')
+            copied(clip, mode='tensor', stage='backbone')
     # data of another kind, or layers that cannot be counted
     except Exception:
         return ''
@@ -157,4 +159,4 @@ def _work(model: torch.nn.Module, dataset: Any) -> str:
         torch.set_rng_state(states[2])
     size = 'x'.join(map(str, shape[1:]))
     gmac = counter.get_total_flops() / 2e9
-    return f', {gmac:.2f} GMAC for an input of {size}'
+    return f', backbone {gmac:.3g} GMAC for an input of {size}'

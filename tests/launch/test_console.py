@@ -43,8 +43,8 @@ def test_before_the_first_step(tmp_path, capsys, brief):
     for part in (
         f'torch {torch.__version__}',
         'model: Recognizer3D + LGDResNet3d-18 + KernelizedHead',
-        f'{count / 1e6:.2f} M parameters, ',
-        'GMAC for an input of 3x2x32x32',
+        f'{count / 1e6:.2f} M parameters, backbone ',
+        ' GMAC for an input of 3x2x32x32',
         'data: 8 training samples, 2 steps an epoch, 4 samples a step',
         'schedule: 2 epochs, 4 steps: stage 1, loss (5), for 1, then stage '
         '2, loss (6), from epoch 2; SGD, learning rate 0.02',
@@ -82,7 +82,7 @@ def test_counting_draws_nothing():
     numbers = np.random.get_state()[1].copy()
     # 192 rows of 32 values to 5
     said = console._work(model, Drawing())
-    assert said == ', 0.00 GMAC for an input of 3x2x32x32'
+    assert said == ', backbone 3.07e-05 GMAC for an input of 3x2x32x32'
     assert random.getstate() == before[0]
     assert (np.random.get_state()[1] == numbers).all()
     assert torch.equal(torch.get_rng_state(), before[1])

@@ -22,6 +22,7 @@ from mmengine.config import Config
 from lgd_mmaction.checkpoints import MID_EPOCH_FILE
 from lgd_mmaction.errors import ConfigError, LGDError
 from lgd_mmaction.launch.config_errors import naming_slips, read_config
+from lgd_mmaction.launch.console import shorten_console
 from lgd_mmaction.launch.list_check import check_lists
 from lgd_mmaction.launch.preflight import check_config
 
@@ -69,6 +70,7 @@ def run_stock_tool(name: str) -> None:
             checkpoint=getattr(args, 'checkpoint', None),
         )
         check_lists(cfg, test=name == 'test.py')
+        shorten_console()
         with naming_slips(args.config):
             script.main()
     except LGDError as error:

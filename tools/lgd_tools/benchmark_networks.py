@@ -180,7 +180,7 @@ def build(
         source: A config, ``mmaction::`` ones of the host too;
             ``stock:CONFIG``; ``torchvision:r2plus1d_18`` or another of its
             video networks; ``pytorchvideo:r2plus1d_r50``. Any of them behind
-            ``channels_last:``.
+            ``channels_last:`` or ``contiguous:``.
         channels_last: The layout; ``None`` leaves what the code has.
         frames: Of a clip.
         size: Of a clip, in pixels.
@@ -189,15 +189,19 @@ def build(
         One network, two for a head with stages, or none where the library
         is not installed.
     """
-    path = source.removeprefix('channels_last:')
-    if path != source:
-        channels_last = True
+    path = source
+    for prefix, wanted in (('channels_last:', True), ('contiguous:', False)):
+        if source.startswith(prefix):
+            path, channels_last = source.removeprefix(prefix), wanted
     if path.startswith(('torchvision:', 'pytorchvideo:')):
         networks = of_library(path, channels_last, frames, size)
     else:
         networks = of_config(path, channels_last)
     for network in networks:
-        network.name += ', channels-last' * (path != source)
+        if path != source:
+            network.name += (
+                ', channels-last' if channels_last else ', contiguous'
+            )
     return networks
 
 

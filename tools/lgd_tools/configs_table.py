@@ -161,13 +161,14 @@ def markdown(groups: Sequence[tuple[str, str, list[Row]]]) -> Iterator[str]:
         batches = sorted({row.batch for row in rows}, reverse=True)
         text += f' Batch {" or ".join(map(str, batches))}.'
         yield from ('', f'## {title}', '', text, '')
-        if columns == ['config']:
-            yield ', '.join(row['config'] for row in cells)
-            continue
         yield f'| {" | ".join(columns)} |'
         yield '|' + '---|' * len(columns)
+        same: dict[tuple[str, ...], list[str]] = {}  # configs by the others
         for row in cells:
-            yield f'| {" | ".join(row[c] or "–" for c in columns)} |'
+            key = tuple(row[c] or '–' for c in columns[1:])
+            same.setdefault(key, []).append(row['config'])
+        for key, names in same.items():
+            yield f'| {" | ".join((", ".join(names), *key))} |'
 
 
 def metafile(groups: Sequence[tuple[str, str, list[Row]]]) -> str:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lgd_mmaction.files import remove
 from lgd_tools.cli import (
     ToolError,
     default_workers,
@@ -23,7 +24,6 @@ from lgd_tools.cli import (
     non_negative_int,
     write_json,
 )
-from lgd_tools.files import remove
 
 # of a checkout: this file is tools/lgd_tools/example.py
 ROOT = Path(__file__).resolve().parents[2]
@@ -129,7 +129,7 @@ def last_checkpoint(work_dir: Path) -> Path:
     # the package tells torch what mmengine's checkpoints hold
     from lgd_mmaction.checkpoints import find_resume_point
 
-    path = find_resume_point(work_dir, work_dir, 'epoch_{}.pth').path
+    path = find_resume_point(work_dir, work_dir, 'epoch_{}.pth')[0]
     if path is None:
         raise ToolError(f'no checkpoint in {work_dir}; start with --fresh')
     return path

@@ -77,7 +77,7 @@ class Run:
         hook = self.settings.get('default_hooks', {}).get('checkpoint', {})
         kind = 'epoch' if hook.get('by_epoch', True) else 'iter'
         folder = self.train_dir
-        return find_resume_point(folder, folder, f'{kind}_{{}}.pth').path
+        return find_resume_point(folder, folder, f'{kind}_{{}}.pth')[0]
 
 
 def make_run(

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from lgd_mmaction.files import atomic_path
 from lgd_tools.cli import ToolError
-from lgd_tools.files import atomic_path
 from lgd_tools.pictures import read_pictures
 from lgd_tools.results.measures import predicted_classes
 from lgd_tools.results.run_log import STAGE_1_LOSSES, STAGE_2_LOSS, Course

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Make or use a Python environment for this package.
+# Make or use a Python environment for this package. Examples:
 #
 #     bash tools/setup_env.sh lite         # recognition, about two minutes
 #     bash tools/setup_env.sh full         # and detection: builds mmcv

@@ -2,7 +2,7 @@
 
 Pages stay where GitHub shows them and keep their relative links: the site has
 the paths of the repository, with README.md as its start. The reference is
-made from docstrings, one page a room; a notebook becomes a page.
+made from docstrings, a page a room; a notebook becomes a page.
 """
 
 import json
@@ -16,12 +16,17 @@ from mkdocs.structure.pages import Page
 PAGES = ('*.md', 'docs/*.md', 'docs/*.ipynb', 'docs/images/*')
 PAGES += ('tools/data/README.md', 'configs/**/*.py')  # what pages link to
 REFERENCE = {
-    'models': ('models',),
-    'datasets': ('datasets',),
-    'video': ('video',),
-    'engine': ('engine',),
-    'detection': ('detection',),
-    'base': ('errors', 'files', 'pickles', 'upstream_fixes'),
+    'Networks by name': ('models.factory', 'models.lgd_model', 'models.hub'),
+    'Models': ('models',),
+    'Data sets': ('datasets',),
+    'Video': ('video',),
+    'Hooks and metrics': ('engine',),
+    'Tubes and boxes': (
+        'detection',
+        'detection.annotations',
+        'detection.box_table',
+    ),
+    'Errors and files': ('errors', 'files', 'pickles', 'upstream_fixes'),
 }
 
 
@@ -39,12 +44,10 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         else:
             file = File(name, f'{root}', config.site_dir, False)
         files.append(file)
-    for room, modules in REFERENCE.items():
-        text = '\n\n'.join(f'::: lgd_mmaction.{name}' for name in modules)
-        text = f'# Reference: {room}\n\n{text}\n'
-        files.append(
-            File.generated(config, f'reference/{room}.md', content=text)
-        )
+    for title, modules in REFERENCE.items():
+        parts = [f'# {title}', *(f'::: lgd_mmaction.{m}' for m in modules)]
+        name = f'reference/{title.lower().replace(" ", "_")}.md'
+        files.append(File.generated(config, name, content='\n\n'.join(parts)))
     return files
 
 

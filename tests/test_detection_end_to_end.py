@@ -102,7 +102,6 @@ def test_goes_on_where_it_stopped(tmp_path, monkeypatch):
 
     def run(words, env, log):
         ran.append(words[0])
-        assert words[0] != 'test' or (tmp_path / 'checkpoint').exists()
         if words[0] == 'train':
             (tmp_path / 'checkpoint').touch()
         if words[0] == 'stop':

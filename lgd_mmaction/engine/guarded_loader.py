@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader
 from torch.utils.data._utils import signal_handling
 
 from lgd_mmaction.datasets.robust_video_dataset import MAX_IN_A_ROW
-from lgd_mmaction.engine.mid_epoch import set_batch_sampler
+from lgd_mmaction.engine.epoch_seed_hook import set_batch_sampler
 from lgd_mmaction.video.bad_videos import BadVideoList
 from lgd_mmaction.video.reading_notes import ReadingNotes
 

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from lgd_mmaction.errors import LGDError
-from lgd_tools.files import atomic_path
+from lgd_mmaction.files import atomic_path
 
 # In order of preference where one clip is there in several containers.
 VIDEO_EXTENSIONS = (

@@ -14,6 +14,7 @@ data.
 """
 
 import argparse
+import os
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -180,7 +181,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     add('--workers', type=positive_int, default=2, metavar='N')
     args = parser.parse_args(argv)
     place = f'work_dirs/detection_example/{args.style}{"_smoke" * args.smoke}'
-    args.out = (args.out or ROOT / place).absolute()
+    args.out = args.out or Path(place)
     args.annotations = args.out / 'data' / f'{args.style}_tubes.json'
     return args
 
@@ -188,6 +189,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
     start = time.monotonic()
+    os.chdir(ROOT)
     settings = {key: vars(args)[key] for key in ('style', 'seed', 'smoke')}
     made = ('data', *CONFIGS, 'drawn', 'fused.npz', 'result.json')
     claim(args.out, settings, args.fresh, [args.out / name for name in made])

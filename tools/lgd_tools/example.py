@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lgd_mmaction.files import remove
 from lgd_tools.cli import (
     ToolError,
     default_workers,
@@ -23,11 +24,9 @@ from lgd_tools.cli import (
     non_negative_int,
     write_json,
 )
-from lgd_tools.files import remove
 
 # of a checkout: this file is tools/lgd_tools/example.py
 ROOT = Path(__file__).resolve().parents[2]
-SETTINGS = 'settings.json'
 # of the log of a training: progress, and what it is about
 _TELLING = re.compile(r'Epoch\(.*(acc|loss|mAP)|TwoStageHook:|resumed epoch')
 _NOISE = re.compile(
@@ -41,7 +40,7 @@ class Step:
     """A command of tools/ with what it is for.
 
     Attributes:
-        title: Printed above it; '' goes on with the step before.
+        title: Printed above it.
         command: Words after `python`.
         key: Where not '': the output goes to KEY.log, only the telling lines
             are shown, and once done it is not done again.
@@ -58,15 +57,14 @@ def run_steps(
     """Run the steps in order; a generator may look at earlier results.
 
     Args:
-        steps: What to run, in the root of the repository.
+        steps: What to run.
         out: Folder of the logs and of the marks of what is done.
         env: Variables that the commands read.
 
     Raises:
         ToolError: A step failed; with its own error, where it gives one.
     """
-    env = {name: shown(value) for name, value in env.items()}
-    by_hand = ''.join(f'{name}={env[name]} ' for name in env)
+    by_hand = ''.join(f'{name}={value} ' for name, value in env.items())
     # one core is left to the process that decodes; more threads than this
     # do not help with pictures this small
     threads = min(max(default_workers() - 1, 1), 4)
@@ -75,16 +73,15 @@ def run_steps(
         'OMP_NUM_THREADS': str(threads),
         'OMP_WAIT_POLICY': 'PASSIVE',
         **os.environ,
-        **env,
+        **{name: str(value) for name, value in env.items()},
         'PYTHONPATH': os.pathsep.join(filter(None, paths)),
         'PYTHONUNBUFFERED': '1',
         'PYTHONWARNINGS': 'ignore',
         'MPLBACKEND': 'Agg',
     }
     for step in steps:
-        words = [shown(word) for word in step.command]
-        if step.title:
-            print(f'\n== {step.title}')
+        words = [str(word) for word in step.command]
+        print(f'\n== {step.title}')
         print(f'   $ {by_hand}python {shlex.join(words)}', flush=True)
         done = out / f'{step.key}.done'
         if step.key and done.exists():
@@ -95,20 +92,12 @@ def run_steps(
             done.touch()
 
 
-def shown(word: object) -> str:
-    """Paths in the repository relative to it, as one would type them."""
-    if isinstance(word, Path) and word.is_relative_to(ROOT):
-        word = word.relative_to(ROOT)
-    return str(word)
-
-
 def _run(words: list[str], env: dict[str, str], log: Path | None) -> None:
     lines: list[str] = []
     with (
         open(log or os.devnull, 'a', encoding='utf-8') as sink,
         subprocess.Popen(
             [sys.executable, *words],
-            cwd=ROOT,
             env=env,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -127,7 +116,7 @@ def _run(words: list[str], env: dict[str, str], log: Path | None) -> None:
         errors = [line[7:] for line in lines if line.startswith('error: ')]
         tail = '\n'.join(lines[-20:])
         reason = errors[-1] if errors else f'its last lines:\n{tail}'
-        more = f' (all that was said: {shown(log)})' if log else ''
+        more = f' (all that was said: {log})' if log else ''
         raise ToolError(f'{words[0]} stopped: {reason}{more}')
 
 
@@ -140,7 +129,7 @@ def last_checkpoint(work_dir: Path) -> Path:
     # the package tells torch what mmengine's checkpoints hold
     from lgd_mmaction.checkpoints import find_resume_point
 
-    path = find_resume_point(work_dir, work_dir, 'epoch_{}.pth').path
+    path = find_resume_point(work_dir, work_dir, 'epoch_{}.pth')[0]
     if path is None:
         raise ToolError(f'no checkpoint in {work_dir}; start with --fresh')
     return path
@@ -150,7 +139,9 @@ def example_parser(doc: str, example: str) -> argparse.ArgumentParser:
     """A parser with what both examples take."""
     parser = make_parser(doc, example)
     add = parser.add_argument
-    add('--out', type=Path, metavar='DIR', help='folder for everything')
+    # what is given is relative to here, and the commands to the repository
+    add('--out', type=lambda text: Path(text).absolute(), metavar='DIR',
+        help='folder for everything')  # fmt: skip
     add('--seed', type=non_negative_int, default=0, metavar='N',
         help='of the videos and of the training (default: 0)')  # fmt: skip
     add('--fresh', action='store_true',
@@ -174,8 +165,8 @@ def claim(
     Raises:
         ToolError: It is refused, or cannot be written.
     """
-    mine = out / SETTINGS
-    if re.search(r'\s', shown(out)):  # a list of videos takes none
+    mine = out / 'settings.json'
+    if re.search(r'\s', str(out)):  # a list of videos takes none
         raise ToolError(
             f'the folder {out} has a blank in its name, which MMAction2 '
             'cannot read; choose another with --out'

@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import Any
 
 from lgd_mmaction.errors import LGDError
+from lgd_mmaction.files import remove, remove_parts
 from lgd_tools.cli import ToolError
-from lgd_tools.files import remove, remove_parts
 from lgd_tools.journal import (
     CRASHED,
     DONE,

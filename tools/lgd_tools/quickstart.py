@@ -7,6 +7,7 @@ hand. Run again, it keeps what is there and goes on where it was interrupted.
 `bash tools/quickstart.sh` does the same, and installs what is missing before.
 """
 
+import os
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -74,11 +75,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
     start = time.monotonic()
     place = f'quickstart{"_smoke" * args.smoke}'
-    out, data = ROOT / 'work_dirs' / place, ROOT / 'data' / place
+    out, data = Path('work_dirs', place), Path('data', place)
     if args.out:
-        out = args.out.absolute()
-        data = out / 'data'
-    config = crc32((ROOT / CONFIG).read_bytes())
+        out, data = args.out, args.out / 'data'
+    os.chdir(ROOT)
+    config = crc32(Path(CONFIG).read_bytes())
     settings = {'seed': args.seed, 'smoke': args.smoke, 'config': config}
     made = [out / name for name in ('train', 'test', 'report', 'scores.pkl')]
     claim(out, settings, args.fresh, [*made, data])

@@ -1,5 +1,6 @@
 """Which settings of a config ask for another training."""
 
+from argparse import Namespace
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,6 @@ def test_a_training_may_listen_to_its_validation(tool, place):
         for options in ([], ['val_dataloader.batch_size=3'])
     )
     assert one.train_sha256 != other.train_sha256
-    assert set(tool.plan.train_inputs(one, 0, False)['lists']) == {
-        *('train', 'val')
-    }
+    assert set(
+        tool.plan.train_inputs(one, Namespace(seed=0, amp=False))['lists']
+    ) == {*('train', 'val')}

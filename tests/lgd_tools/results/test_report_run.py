@@ -153,7 +153,7 @@ def test_frames_are_spread_over_the_whole_clip(tmp_path):
     found = sample_frames(tmp_path / 'a.mp4', 6)
     # of 20 frames: 0, 4, 8, 11, 15, 19
     wanted = np.array([0, 4, 8, 11, 15, 19])
-    assert [time for time, _ in found] == [f'{i / 10:.2f} s' for i in wanted]
+    assert [number for number, _ in found] == (wanted + 1).tolist()
     means = [float(picture.mean()) for _, picture in found]
     assert means == pytest.approx(10 * wanted + 20, abs=3)
     make_video(tmp_path / 'b.mp4', frames=3)
@@ -167,8 +167,8 @@ def test_frames_of_a_folder(tmp_path):
         Image.new('L', (8, 8), 20 * i).save(
             tmp_path / f'flow_x_{i:05d}.jpg', quality=100
         )
-    times, pictures = zip(*sample_frames(tmp_path, 4), strict=True)
-    assert times == ('frame 1', 'frame 4', 'frame 7', 'frame 10')
+    numbers, pictures = zip(*sample_frames(tmp_path, 4), strict=True)
+    assert numbers == (1, 4, 7, 10)
     assert [p.mean() for p in pictures] == pytest.approx(
         [20, 80, 140, 200], abs=2
     )
@@ -179,7 +179,7 @@ def test_frames_of_a_folder(tmp_path):
 
 def test_clips_that_cannot_be_read(tmp_path):
     (tmp_path / 'bad.mp4').write_bytes(b'no video')
-    with pytest.raises(ToolError, match=r'bad\.mp4 cannot be read'):
+    with pytest.raises(ToolError, match=r'bad\.mp4: .*check_videos.py'):
         sample_frames(tmp_path / 'bad.mp4', 4)
     with pytest.raises(ToolError, match='name the folder .* --videos'):
         find_clip('missing.mp4', tmp_path)

@@ -1,8 +1,6 @@
 """Are the data of a config there? Counts, presence, overlap.
 
-Everything that would stop a run after hours is looked at before it begins:
-lists, labels, every video or folder of frames, videos that are both trained
-and tested on, and streams that would be tested on different videos.
+Everything that would stop a run after hours is looked at before it begins.
 """
 
 import json
@@ -21,11 +19,6 @@ from lgd_tools.results.video_names import (
     video_keys,
 )
 
-CHECKED = (
-    *('VideoDataset', 'RobustVideoDataset'),
-    *('RawframeDataset', 'RobustRawframeDataset'),
-)
-
 
 @dataclass(frozen=True)
 class ListedVideos:
@@ -36,9 +29,8 @@ class ListedVideos:
         folder: Where the names of the list begin.
         frames: Folders of frames instead of videos.
         flow: They hold optical flow.
-        template: Names of the frames.
-        first: Number of the first one.
-        short_side: Of the frames after the first Resize; see
+        template, first: Names of the frames, number of the first one.
+        short_side: Of the frames after resizing; see
             :func:`resized_short_side`.
         classes: Of the network; None: unknown.
     """
@@ -58,11 +50,7 @@ class ListedVideos:
         return json.dumps(astuple(self))
 
     def check(self) -> dict:
-        """Check that all videos are there.
-
-        Returns:
-            `list`, its `sha256`, `folder`, number of `videos`, and `note`: a
-            warning, or None.
+        """Check that all videos are there; what is known of them.
 
         Raises:
             ToolError: The list is broken, or videos are missing or empty.
@@ -94,43 +82,35 @@ class ListedVideos:
         }
 
     def _missing(self, names: Sequence[str]) -> Iterator[str]:
-        """For each video the first file that is not there, or ''."""
-        if not self.frames:
-            for name in names:
-                path = os.path.join(self.folder, name)
-                yield '' if _has_bytes(path) else path
-            return
+        """For each video its first file that is not there, or ''."""
         lines = read_lines(self.ann_file, 'annotation list')
         for name, (_, line) in zip(names, lines, strict=True):
+            path = os.path.join(self.folder, name)
+            if not self.frames:
+                yield '' if _has_bytes(path) else path
+                continue
             total = line.rsplit(None, 2)[1]
             if not re.fullmatch('0*[1-9][0-9]{0,6}', total):
                 raise ToolError(
                     f'{self.ann_file}: {name} has no number of frames; '
                     'extract its flow and make the list again with tools/data'
                 )
-            folder = os.path.join(self.folder, name)
-            there = set(os.listdir(folder) if os.path.isdir(folder) else [])
-            last = self.first + int(total) - 1
             # one listing names all files; a look at each would be slow, and
             # writing that was cut short leaves its mark on the last
-            absent = [
-                *(f for f in self._images(self.first, last) if f not in there),
-                *(
-                    f
-                    for f in self._images(last, last)
-                    if not _has_bytes(os.path.join(folder, f))
-                ),
-                '',
-            ]
-            yield absent[0] and os.path.join(folder, absent[0])
+            there = set(os.listdir(path) if os.path.isdir(path) else [])
+            last = self.first + int(total) - 1
+            files = self._files(self.first, last)
+            lost = next((f for f in files if f not in there), None)
+            for file in self._files(last, last):
+                if lost is None and not _has_bytes(os.path.join(path, file)):
+                    lost = file
+            yield '' if lost is None else os.path.join(path, lost)
 
-    def _images(self, first: int, last: int) -> Iterator[str]:
+    def _files(self, first: int, last: int) -> Iterator[str]:
+        axes = [('x',), ('y',)] if self.flow else [()]
         for number in range(first, last + 1):
-            if self.flow:
-                yield self.template.format('x', number)
-                yield self.template.format('y', number)
-            else:
-                yield self.template.format(number)
+            for axis in axes:
+                yield self.template.format(*axis, number)
 
     def _size_note(self, name: str) -> str | None:
         """A warning where flow was extracted at another size than used.
@@ -173,13 +153,13 @@ def listed_videos(
     dataset = config[f'{role}_dataloader'].get('dataset') or {}
     while isinstance(dataset.get('dataset'), Mapping):  # wrapped
         dataset = dataset['dataset']
-    kind = str(dataset.get('type')).rsplit('.', 1)[-1]
-    if kind not in CHECKED:
+    kind = str(dataset.get('type')).rsplit('.', 1)[-1].removeprefix('Robust')
+    if kind not in ('VideoDataset', 'RawframeDataset'):
         raise ToolError(
             f'{role}_dataloader has a data set of type {kind}; an experiment '
-            f'needs {" or ".join(CHECKED)}'
+            'needs (Robust)VideoDataset or (Robust)RawframeDataset'
         )
-    frames = kind.endswith('RawframeDataset')
+    frames = kind == 'RawframeDataset'
     root = dataset.get('data_root') or ''
     prefixes = dataset.get('data_prefix') or {}
     prefix = prefixes.get('img' if frames else 'video') or ''
@@ -198,17 +178,14 @@ def listed_videos(
 def resized_short_side(pipeline: Sequence[Mapping[str, Any]]) -> int | None:
     """Short side in pixels after the first Resize of a pipeline.
 
-    Returns:
-        None where it does not depend on the pipeline alone: no Resize, a
-        crop before it, or a factor instead of a size.
+    None where it does not depend on the pipeline alone: no Resize, a crop
+    before it, or a factor instead of a size.
     """
     for step in pipeline:
         kind, scale = str(step.get('type')), step.get('scale')
         if 'Crop' in kind or 'Rescale' in kind:
             return None
-        if kind.endswith('Resize'):
-            if not isinstance(scale, list | tuple):
-                return None
+        if kind.endswith('Resize') and isinstance(scale, list | tuple):
             # -1: whatever keeps the shape
             return int(max(scale) if min(scale) == -1 else min(scale))
     return None
@@ -221,20 +198,10 @@ def _has_bytes(path: str) -> bool:
 def check_overlap(train: str | Path, test: str | Path) -> None:
     """Raise ToolError where a test video is also trained on.
 
-    `run/01.avi` and `walk/01.avi` are two videos; `run/01.avi` and `01.mp4`
-    are one, named with and without its folder.
+    `run/01.avi` and `run/01.mp4` are one video, `walk/01.avi` is another.
     """
-
-    def ends(parts: tuple[str, ...]) -> set[tuple[str, ...]]:
-        return {parts[i:] for i in range(len(parts))}
-
-    mine = {name_parts(name) for name in read_list(train)[0]}
-    shortened = set().union(*map(ends, mine))
-    both = [
-        name
-        for name in read_list(test)[0]
-        if (parts := name_parts(name)) in shortened or ends(parts) & mine
-    ]
+    trained = set(map(name_parts, read_list(train)[0]))
+    both = [n for n in read_list(test)[0] if name_parts(n) in trained]
     if both:
         raise ToolError(
             f'{len(both)} videos of {test} are also in {train}, for example '
@@ -244,16 +211,14 @@ def check_overlap(train: str | Path, test: str | Path) -> None:
 
 def check_streams(lists: Sequence[str | Path]) -> None:
     """Raise ToolError unless all lists hold the same labelled videos."""
-    read = [read_list(path) for path in lists]
-    keys = video_keys([names for names, _ in read])
-    labels = [
-        dict(zip(own, known, strict=True))
-        for own, (_, known) in zip(keys, read, strict=True)
+    names, labels = zip(*map(read_list, lists), strict=True)
+    known = [
+        dict(zip(*pair, strict=True))
+        for pair in zip(video_keys(names), labels, strict=True)
     ]
     require_same_videos(
-        list(zip(lists, labels, strict=True)),
+        list(zip(lists, known, strict=True)),
         'prepare all streams from the same videos: make the lists again with '
         'the converter of tools/data and --common, which keeps only clips '
-        'that have both video and frames, or with --exclude bad.txt for '
-        'clips that cannot be used',
+        'that have both video and frames, or with --exclude bad.txt',
     )

@@ -38,21 +38,11 @@ class Run:
     folder: Path
     settings: dict[str, Any] = field(repr=False)
 
-    @property
-    def title(self) -> str:
-        """'rgb split1'; with underscores the key of its steps."""
+    def __post_init__(self) -> None:
         part = f' split{self.split}' if self.split else ''
-        return f'{self.stream}{part}'
-
-    @property
-    def scores(self) -> Path:
-        """The score file of the test."""
-        return self.folder / 'scores.pkl'
-
-    @property
-    def train_dir(self) -> Path:
-        """The work directory of the training."""
-        return self.folder / 'train'
+        self.title = f'{self.stream}{part}'
+        self.scores = self.folder / 'scores.pkl'
+        self.train_dir = self.folder / 'train'
 
     @property
     def config_sha256(self) -> str:
@@ -74,6 +64,11 @@ class Run:
             if self.settings.get(f'{role}_dataloader')
         }
 
+    @property
+    def test_list(self) -> str:
+        """The list that it is tested on."""
+        return self.videos()['test'].ann_file
+
     def checkpoint(self) -> Path | None:
         """The newest complete checkpoint of the training."""
         # the package tells torch what mmengine's checkpoints hold
@@ -82,7 +77,7 @@ class Run:
         hook = self.settings.get('default_hooks', {}).get('checkpoint', {})
         kind = 'epoch' if hook.get('by_epoch', True) else 'iter'
         folder = self.train_dir
-        return find_resume_point(folder, folder, f'{kind}_{{}}.pth').path
+        return find_resume_point(folder, folder, f'{kind}_{{}}.pth')[0]
 
 
 def make_run(
@@ -92,14 +87,7 @@ def make_run(
     config: str,
     options: Sequence[str],
 ) -> Run:
-    """Read the config of a run.
-
-    Args:
-        experiment: Folder of the experiment.
-        stream: Name of the stream.
-        split: Its number from 1, or None where there is only one.
-        config: Path of the config.
-        options: `key=value` texts, as for --cfg-options.
+    """Read the config of a run of the experiment in this folder.
 
     Raises:
         ToolError: The config cannot be read.
@@ -125,62 +113,60 @@ def make_run(
     return Run(stream, split, config, list(options), folder, cfg.to_dict())
 
 
-def train_inputs(run: Run, seed: int, amp: bool) -> dict[str, Any]:
+def train_inputs(run: Run, args: argparse.Namespace) -> dict[str, Any]:
     """What decides the outcome of a training, as hashes.
 
     Raises:
         ToolError: A checkpoint that the training starts from is missing.
     """
-    start = {}
+    backbone = run.settings['model'].get('backbone', {})
+    roles = ['train', *['val'] * validation_decides(run.settings)]
+    lists = {r: v.ann_file for r, v in run.videos().items() if r in roles}
+    inputs = {
+        'config': run.train_sha256,
+        'seed': args.seed,
+        'amp': args.amp,
+        'lists': {role: file_sha256(path) for role, path in lists.items()},
+    }
     for name, source in (
         ('load_from', run.settings.get('load_from')),
-        (
-            'pretrained',
-            run.settings['model'].get('backbone', {}).get('pretrained'),
-        ),
+        ('pretrained', backbone.get('pretrained')),
     ):
-        if not isinstance(source, str) or not source:
-            continue
-        if '://' not in source and not os.path.isfile(source):
+        if source and '://' in source:
+            inputs[name] = source
+        elif source and os.path.isfile(source):
+            inputs[name] = file_sha256(source)
+        elif source:
             raise ToolError(
                 f'{run.title}: {name} of {run.config} is {source}, which is '
                 'not there; train that network first, or set it with '
                 f'--stream-options {run.stream} {name}=... (None: from '
                 'scratch)'
             )
-        start[name] = source if '://' in source else file_sha256(source)
-    roles = ['train', *['val'] * validation_decides(run.settings)]
-    lists = {r: v.ann_file for r, v in run.videos().items() if r in roles}
-    return {
-        'config': run.train_sha256,
-        'seed': seed,
-        'amp': amp,
-        'lists': {role: file_sha256(path) for role, path in lists.items()},
-        **start,
-    }
+    return inputs
 
 
-def train_command(run: Run, gpus: int, seed: int, amp: bool) -> list[str]:
+def train_command(run: Run, args: argparse.Namespace) -> list[str]:
     """The command that begins, or goes on with, a training."""
-    words = [run.config, '--work-dir', run.train_dir, '--seed', seed]
-    words += ['--amp'] * amp
+    words = [run.config, '--work-dir', run.train_dir, '--seed', args.seed]
+    words += ['--amp'] * args.amp
     resume = run.checkpoint()
     if resume is not None:
         # by path: --resume auto would resume *from* a load_from option
         words += ['--resume', resume]
-    return _command(TRAIN_SCRIPT, words, run, gpus, resume is None)
+    return _command(run, args.gpus, TRAIN_SCRIPT, words, resume is None)
 
 
 def test_command(
-    run: Run, checkpoint: Path, gpus: int, dump: Path
+    run: Run, gpus: int, checkpoint: str | Path, dump: Path
 ) -> list[str]:
     """The command that tests a checkpoint and dumps the scores."""
     words = [run.config, checkpoint, '--work-dir', run.folder / 'test']
-    return _command(TEST_SCRIPT, [*words, '--dump', dump], run, gpus)
+    return _command(run, gpus, TEST_SCRIPT, [*words, '--dump', dump])
 
 
 def _command(
-    script: Path, words: list, run: Run, gpus: int, load: bool = False
+    run: Run, gpus: int, script: Path, words: list, load: bool = False
 ) -> list[str]:
     shown = os.path.relpath(script)
     command = [sys.executable]

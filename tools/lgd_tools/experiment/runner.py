@@ -17,15 +17,9 @@ from lgd_tools.cli import (
     write_json,
     write_text,
 )
-from lgd_tools.experiment import plan
+from lgd_tools.experiment import plan, steps
 from lgd_tools.experiment.data import check_overlap, check_streams
-from lgd_tools.experiment.steps import (
-    ROOT,
-    StepStore,
-    changed_inputs,
-    json_sha256,
-    run_command,
-)
+from lgd_tools.experiment.steps import run_command
 from lgd_tools.results.fuse_streams import format_report, fuse_files
 from lgd_tools.results.scores import load_scores
 from lgd_tools.results.summarise_splits import format_table, summarise
@@ -48,36 +42,32 @@ class Experiment:
         self, args: argparse.Namespace, runs: Sequence[plan.Run]
     ) -> None:
         self.args = args
-        self.runs = list(runs)
+        self.runs = runs
+        # the runs of each split, by the ending of its files
+        self.splits: dict[str, list[plan.Run]] = {}
+        for run in runs:
+            part = f'_split{run.split}' if run.split else ''
+            self.splits.setdefault(part, []).append(run)
         self.folder: Path = args.work_dir / args.name
-        self.store = StepStore(self.folder / 'steps', read_versions())
+        self.store = steps.StepStore(self.folder / 'steps', read_versions())
         self.lock = -1
         self._step = 0
 
     def say(self, text: str) -> None:
         """One line about the step that begins."""
         self._step += 1
-        total = 2 * len(self.runs) + 1 + len(self.by_split())
+        total = 2 * len(self.runs) + 1 + len(self.splits)
         print(f'[{self._step}/{total}] {text}', flush=True)
 
-    def by_split(self) -> dict[str, list[plan.Run]]:
-        """The runs of each split, by the ending of its files."""
-        splits: dict[str, list[plan.Run]] = {}
-        for run in self.runs:
-            part = f'_split{run.split}' if run.split else ''
-            splits.setdefault(part, []).append(run)
-        return splits
-
     def check(self, force: bool = False) -> dict[str, dict]:
-        """Check all data once; facts of each data set, by its key."""
+        """Check all data once; what is known of each data set, by its key."""
         # one list may be read with several folders of files
         videos = {v.key: v for r in self.runs for v in r.videos().values()}
         lists = sorted({v.ann_file for v in videos.values()})
+        for path in lists:
+            require_file(path, 'annotation list')
         inputs = {
-            'lists': {
-                path: file_sha256(require_file(path, 'annotation list'))
-                for path in lists
-            },
+            'lists': {path: file_sha256(path) for path in lists},
             'configs': [run.config_sha256 for run in self.runs],
             'data': sorted(videos),
         }
@@ -87,17 +77,17 @@ class Experiment:
         else:
             self.say(f'data: checking {len(lists)} lists')
             self.store.start('check', inputs)
-            facts = {key: each.check() for key, each in videos.items()}
+            known = {key: each.check() for key, each in videos.items()}
             for run in self.runs:
                 own = run.videos()
                 check_overlap(own['train'].ann_file, own['test'].ann_file)
-            for runs in self.by_split().values():
-                check_streams([r.videos()['test'].ann_file for r in runs])
-            marker = self.store.finish('check', notes=facts)
-            for fact in facts.values():
-                shown = f'{fact["list"]} in {fact["folder"]}'
-                print(f'  {fact["videos"]:>7} videos, {shown}')
-        for note in {fact['note'] for fact in marker['notes'].values()}:
+            for runs in self.splits.values():
+                check_streams([run.test_list for run in runs])
+            marker = self.store.finish('check', notes=known)
+            for each in known.values():
+                shown = f'{each["list"]} in {each["folder"]}'
+                print(f'  {each["videos"]:>7} videos, {shown}')
+        for note in {each['note'] for each in marker['notes'].values()}:
             if note:
                 print(f'  warning: {note}', flush=True)
         return marker['notes']
@@ -122,8 +112,7 @@ class Experiment:
 
     def train(self, run: plan.Run) -> dict:
         """Train, or go on training; the marker of the step."""
-        args = self.args
-        inputs = plan.train_inputs(run, args.seed, args.amp)
+        inputs = plan.train_inputs(run, self.args)
         self._refuse_other_training(run, inputs)
 
         def checkpoint() -> list[Path]:
@@ -134,7 +123,7 @@ class Experiment:
                 )
             return [path]
 
-        command = plan.train_command(run, args.gpus, args.seed, args.amp)
+        command = plan.train_command(run, self.args)
         return self.step(f'train {run.title}', inputs, command, checkpoint)
 
     def _refuse_other_training(self, run: plan.Run, inputs: dict) -> None:
@@ -144,50 +133,47 @@ class Experiment:
         marker = self.store.read(f'train {run.title}'.replace(' ', '_'))
         changed = ['its marker is gone']
         if marker is not None:
-            changed = changed_inputs(marker, inputs)
-        if not changed:
-            return
-        if not self.args.restart:
+            changed = steps.changed(marker, inputs)
+        if changed and not self.args.restart:
             raise ToolError(
                 f'{run.train_dir} holds a training of {run.title} from '
                 f'other inputs (changed: {", ".join(changed)}); take '
                 'another --name, or --restart to move it aside'
             )
-        number = 1
-        while (old := Path(f'{run.train_dir}.old-{number}')).exists():
-            number += 1
-        run.train_dir.rename(old)
-        print(f'  moved {run.train_dir} to {old}')
+        if changed:
+            number = 1
+            while (old := Path(f'{run.train_dir}.old-{number}')).exists():
+                number += 1
+            run.train_dir.rename(old)
+            print(f'  moved {run.train_dir} to {old}')
 
     def test(self, run: plan.Run, trained: dict) -> dict:
         """Test the last checkpoint; the marker of the step."""
         ((checkpoint, digest),) = trained['outputs'].items()
-        test_list = run.videos()['test'].ann_file
         inputs = {
             'config': run.config_sha256,
             'checkpoint': digest,
-            'list': file_sha256(test_list),
+            'list': file_sha256(run.test_list),
         }
         part = run.scores.with_suffix('.part.pkl')
 
         def scores() -> list[Path]:
             # complete, finite, and the videos of the list: only then its name
-            load_scores(part, test_list)
+            load_scores(part, run.test_list)
             return [part.replace(run.scores)]
 
-        command = plan.test_command(run, checkpoint, self.args.gpus, part)
+        command = plan.test_command(run, self.args.gpus, checkpoint, part)
         return self.step(f'test {run.title}', inputs, command, scores)
 
     def fuse(self, part: str, runs: Sequence[plan.Run]) -> dict:
         """Measure the streams of one split, and their fusion."""
         self.say(f'measure{part.replace("_", " ")}')
-        lists = {r.stream: r.videos()['test'].ann_file for r in runs}
-        beside = Path(lists[runs[0].stream]).with_name('label_map.txt')
+        label_map = Path(runs[0].test_list).with_name('label_map.txt')
         report = fuse_files(
             {run.stream: run.scores for run in runs},
             self.args.weights,
-            lists,
-            self.args.classes or (beside if beside.is_file() else None),
+            {run.stream: run.test_list for run in runs},
+            self.args.classes or (label_map if label_map.exists() else None),
         )
         write_json(self.folder / f'fused{part}.json', report)
         print(format_report(report))
@@ -197,13 +183,13 @@ class Experiment:
 
     def run(self) -> str:
         """All steps; the table row."""
-        facts, done = self.check(), []
+        known, runs = self.check(), []
         for run in self.runs:
             trained = self.train(run)
             hooks = run.settings.get('custom_hooks') or []
             switch = [h['switch_epoch'] for h in hooks if 'switch_epoch' in h]
             videos = run.videos().items()
-            done.append(
+            runs.append(
                 {
                     'stream': run.stream,
                     'split': run.split or 1,
@@ -212,47 +198,36 @@ class Experiment:
                     'cfg_options': run.options,
                     'max_epochs': run.settings['train_cfg'].get('max_epochs'),
                     'second_stage_from_epoch': switch[0] if switch else None,
-                    'data': {role: facts[each.key] for role, each in videos},
+                    'data': {role: known[each.key] for role, each in videos},
                     'checkpoint': trained['outputs'],
                     'train': trained,
                     'test': self.test(run, trained),
                 }
             )
-        reports = [self.fuse(*split) for split in self.by_split().items()]
-        return self.write(done, reports)
-
-    def write(self, runs: list[dict], splits: list[dict]) -> str:
-        """Write result.json and result.md; the markdown row."""
+        splits = [self.fuse(*split) for split in self.splits.items()]
         summary, versions = summarise(splits), self.store.versions
-        configs = json_sha256([run['config_sha256'] for run in runs])
-        train = [
-            run['data']['train']['videos']
-            for run in runs
-            if run['stream'] == runs[0]['stream']
-        ]
+        configs = steps.json_sha256([run['config_sha256'] for run in runs])
+        settings = {k: vars(self.args)[k] for k in ('seed', 'amp', 'gpus')}
         result = {
             'tool': 'run_experiment',
             'name': self.args.name,
             'configs_sha256': configs,
-            'settings': {
-                k: vars(self.args)[k] for k in ('seed', 'amp', 'gpus')
-            },
+            'settings': settings,
             'versions': versions,
             'summary': summary,
             'runs': runs,
             'splits': splits,
         }
         write_json(self.folder / 'result.json', result)
-        weights = summary['weights'].values()
+        streams = len(runs) // len(splits)
+        train = [run['data']['train']['videos'] for run in runs[::streams]]
+        shares = [f'{weight:.3g}' for weight in summary['weights'].values()]
+        named = ('lgd_mmaction', 'commit', 'mmaction2', 'torch')
         extra = {
             'train videos': ' + '.join(map(str, train)),
-            'weights': ' : '.join(f'{weight:.3g}' for weight in weights),
+            'weights': ' : '.join(shares),
             'configs': configs[:12],
-            'versions': ', '.join(
-                f'{name} {versions[name]}'
-                for name in ('lgd_mmaction', 'commit', 'mmaction2', 'torch')
-                if versions.get(name)
-            ),
+            'versions': ', '.join(f'{n} {versions.get(n)}' for n in named),
         }
         table = format_table(self.args.name, summary, extra=extra)
         write_text(self.folder / 'result.md', table + '\n')
@@ -260,7 +235,6 @@ class Experiment:
 
     def dry_run(self) -> None:
         """Print each step, its state and its command; run nothing."""
-        args = self.args
 
         def show(title: str, command: Sequence[object]) -> None:
             marker = self.store.read(title.replace(' ', '_'))
@@ -268,29 +242,23 @@ class Experiment:
             print(f'# {title}: {state}\n{shlex.join(map(str, command))}')
 
         for run in self.runs:
-            show(
-                f'train {run.title}',
-                plan.train_command(run, args.gpus, args.seed, args.amp),
-            )
+            show(f'train {run.title}', plan.train_command(run, self.args))
             last = run.checkpoint() or run.train_dir / 'LAST_EPOCH.pth'
-            show(
-                f'test {run.title}',
-                plan.test_command(run, last, args.gpus, run.scores),
-            )
-        outs = []
-        for part, runs in self.by_split().items():
+            test = plan.test_command(run, self.args.gpus, last, run.scores)
+            show(f'test {run.title}', test)
+        outs, weights = [], self.args.weights
+        for part, runs in self.splits.items():
             outs.append(self.folder / f'fused{part}.json')
             command = [sys.executable, 'tools/analysis/fuse_streams.py']
             command += [f'{run.stream}={run.scores}' for run in runs]
-            if args.weights:
-                command += ['--weights', *args.weights]
+            command += ['--weights', *weights] if weights else []
             show(f'fuse{part}', [*command, '--out', outs[-1]])
         command = [sys.executable, 'tools/analysis/summarise_splits.py']
-        show('summarise', [*command, *outs, '--name', args.name])
+        show('summarise', [*command, *outs, '--name', self.args.name])
 
 
 def read_versions() -> dict[str, Any]:
-    """Python, packages, GPU and the commit of this repository."""
+    """Python, packages, GPUs and the commit of this repository."""
     import torch
 
     found: dict[str, Any] = {'python': platform.python_version()}
@@ -299,11 +267,11 @@ def read_versions() -> dict[str, Any]:
             found[name] = version(name)
         except PackageNotFoundError:
             continue
-    command = ['git', 'describe', '--always', '--dirty', '--abbrev=12']
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    done = subprocess.run(
+        ['git', 'describe', '--always', '--dirty', '--abbrev=12'],
+        cwd=steps.ROOT, capture_output=True, text=True,
+    )  # fmt: skip
     found['commit'] = done.stdout.strip() or None
-    found['gpu'] = None
-    if torch.cuda.is_available():
-        name, count = torch.cuda.get_device_name(0), torch.cuda.device_count()
-        found['gpu'] = f'{name} x{count}'
+    gpus = range(torch.cuda.device_count())
+    found['gpus'] = [torch.cuda.get_device_name(gpu) for gpu in gpus]
     return found

@@ -1,9 +1,7 @@
 """Steps that can be interrupted: markers, fingerprints, a lock.
 
-Every step of an experiment has a marker file that holds what the step was
-made from (hashes) and what it made. A step is done when its marker says so,
-its inputs are still the same and its outputs still there, unchanged; then it
-is skipped. Markers are written atomically, after the outputs.
+A step is done when its marker says so, its inputs are still the same and its
+outputs still there, unchanged. Markers are written after the outputs.
 """
 
 import fcntl
@@ -20,8 +18,7 @@ from typing import Any
 from lgd_tools.cli import ToolError, file_sha256, write_json
 
 ROOT = Path(__file__).resolve().parents[3]
-# how long a child may take to end after it was told to, in seconds
-GRACE = 30.0
+GRACE = 30.0  # seconds in which a child may end after it was told to
 
 
 def json_sha256(data: Any) -> str:
@@ -52,8 +49,7 @@ class StepStore:
         except (ValueError, RecursionError):
             marker = None
         if not isinstance(marker, dict) or not all(
-            isinstance(marker.get(part), dict)
-            for part in ('inputs', 'outputs')
+            isinstance(marker.get(k), dict) for k in ('inputs', 'outputs')
         ):
             raise ToolError(
                 f'{path} is no marker of this tool; remove it and run again'
@@ -63,44 +59,30 @@ class StepStore:
     def done(self, key: str, inputs: Mapping[str, Any]) -> dict | None:
         """The marker where the step is done and nothing changed since."""
         marker = self.read(key)
-        if (
-            marker is None
-            or marker.get('state') != 'done'
-            or changed_inputs(marker, inputs)
-            or not all(
-                os.path.isfile(path) and file_sha256(path) == digest
-                for path, digest in marker['outputs'].items()
-            )
-        ):
+        if marker is None or marker.get('state') != 'done':
             return None
-        return marker
+        whole = all(
+            os.path.isfile(path) and file_sha256(path) == digest
+            for path, digest in marker['outputs'].items()
+        )
+        return marker if whole and not changed(marker, inputs) else None
 
     def start(
         self, key: str, inputs: Mapping[str, Any], command: Sequence[str] = ()
     ) -> None:
         """Record that a step begins, or goes on, from these inputs."""
-        marker = {
-            'step': key,
-            'state': 'started',
-            'inputs': dict(inputs),
-            'outputs': {},
-            'command': list(command),
-            'started': _now(),
-            'versions': self.versions,
-        }
+        marker = {'step': key, 'state': 'started', 'inputs': inputs}
+        marker |= {'outputs': {}, 'command': command, 'started': _now()}
+        marker['versions'] = self.versions
         write_json(self.folder / f'{key}.json', marker)
 
     def finish(
         self, key: str, outputs: Sequence[Path] = (), notes: Any = None
     ) -> dict:
         """Record that a started step is done; return its marker."""
-        marker = {
-            **self.read(key),
-            'state': 'done',
-            'finished': _now(),
-            'outputs': {str(p): file_sha256(p) for p in outputs},
-            'notes': notes,
-        }
+        marker = {**self.read(key), 'state': 'done', 'finished': _now()}
+        marker['outputs'] = {str(path): file_sha256(path) for path in outputs}
+        marker['notes'] = notes
         write_json(self.folder / f'{key}.json', marker)
         return marker
 
@@ -109,13 +91,11 @@ def _now() -> str:
     return datetime.now(timezone.utc).isoformat(timespec='seconds')
 
 
-def changed_inputs(marker: dict, inputs: Mapping[str, Any]) -> list[str]:
+def changed(marker: dict, inputs: Mapping[str, Any]) -> list[str]:
     """Names of the inputs that differ from those in a marker."""
-    fresh = json.loads(json.dumps(inputs))  # as the marker went
+    new = json.loads(json.dumps(inputs))  # as the marker went
     old = marker['inputs']
-    return sorted(
-        k for k in old.keys() | fresh.keys() if old.get(k) != fresh.get(k)
-    )
+    return sorted(k for k in old | new if old.get(k) != new.get(k))
 
 
 @contextmanager
@@ -124,9 +104,6 @@ def locked(folder: Path) -> Iterator[int]:
 
     The lock is handed on to the children, so that a training which outlives
     a killed runner keeps the folder locked until it ends.
-
-    Raises:
-        ToolError: Somebody else has it.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with open(folder / '.lock', 'w') as file:
@@ -141,12 +118,9 @@ def locked(folder: Path) -> Iterator[int]:
 
 
 def run_command(title: str, command: Sequence[str], lock: int) -> None:
-    """Run a command in the foreground; its output goes to the terminal.
+    """Run a command in the foreground; ToolError where it failed.
 
     However this function is left, the command has ended.
-
-    Raises:
-        ToolError: The command failed.
     """
     # a checkout works without being installed, as with dist_train.sh
     paths = filter(None, [str(ROOT), os.environ.get('PYTHONPATH')])

@@ -8,10 +8,8 @@ config and a test by the whole config.
 from collections.abc import Mapping
 from typing import Any
 
-# parts that cannot change the weights, by the key that they stand under; ''
-# is the config itself
+# cannot change the weights, by the key that they stand under; '' is the config
 _ASIDE = {
-    # decided by the runner, or logging and surroundings
     '': ('work_dir', 'launcher', 'resume', 'env_cfg', 'log_level',
          'log_processor', 'vis_backends', 'visualizer'),
     'model': ('test_cfg',),
@@ -39,25 +37,19 @@ def train_view(settings: Mapping[str, Any]) -> dict[str, Any]:
 
     Left out are the test and the validation (unless the training listens to
     it, as early stopping does), how samples are loaded, logging and pictures.
-
-    Args:
-        settings: A whole config, as plain data; not changed.
     """
-    aside, roles = dict(_ASIDE), ('test_',)
+    aside, roles = _ASIDE, 'test_'
     if not validation_decides(settings):
-        aside['train_cfg'] = ('val_begin', 'val_interval')
+        aside = {**aside, 'train_cfg': ('val_begin', 'val_interval')}
         roles = ('test_', 'val_')
 
-    def view(part: Mapping[str, Any], name: str) -> dict[str, Any]:
+    def view(part: Mapping[str, Any], name: str = '') -> dict[str, Any]:
         kept = {
             key: view(value, key) if key in aside else value
             for key, value in part.items()
             if key not in aside.get(name, ())
         }
         # empty: as where nothing of it was ever set
-        return {
-            key: v for key, v in kept.items() if v != {} or key not in aside
-        }
+        return {k: v for k, v in kept.items() if v != {} or k not in aside}
 
-    plain = {k: v for k, v in settings.items() if not k.startswith(roles)}
-    return view(plain, '')
+    return view({k: v for k, v in settings.items() if not k.startswith(roles)})

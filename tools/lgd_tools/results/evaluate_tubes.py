@@ -50,9 +50,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     add('--ap', choices=('area', 'voc'), default='area',
         help="average precision: ACT's area under the curve (default), or "
         'that of PASCAL VOC')  # fmt: skip
-    add('--pixel-offset', type=int, choices=(0, 1), default=0,
-        help='1: annotated and detected boxes end in the last pixel, not '
-        'behind it (default: 0)')  # fmt: skip
     add('--nms-iou', type=float, metavar='IOU',
         help='class-wise suppression in each frame first (default: none)'
         )  # fmt: skip
@@ -62,9 +59,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     add('--trim', nargs='*', metavar='KEY=NUMBER',
         help='trim the tubes in time (UCF101-24; not for J-HMDB): level, '
         'penalty')  # fmt: skip
-    add('--strict', action='store_true',
-        help='refuse detections that leave out frames; else these are '
-        'counted, and what is annotated in them is missed')  # fmt: skip
     add('--drop-invalid', action='store_true',
         help='leave out and count boxes with NaN or a negative size; else '
         'they are an error')  # fmt: skip
@@ -80,8 +74,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         'video_thresholds': args.video_iou,
         'nms_iou': args.nms_iou,
         'ap': args.ap,
-        'pixel_offset': args.pixel_offset,
-        'strict': args.strict,
         'invalid': 'drop' if args.drop_invalid else 'error',
     }
     protocol = TubeProtocol.from_dicts(

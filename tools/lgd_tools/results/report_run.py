@@ -65,15 +65,7 @@ def report_run(
 ) -> dict[str, Any]:
     """Write the pictures and summary.json; return the summary.
 
-    Args:
-        work_dir: What tools/train.py wrote.
-        scores: What tools/test.py --dump wrote.
-        out: Folder for the results.
-        label_map: Class names, one a line; None: their indices.
-        ann: The list that the test read; needed where the scores do not
-            name the clips.
-        videos: Folder that the clips' names are relative to.
-        clips: How many right and how many wrong clips to draw; 0: none.
+    The arguments are those of the command.
 
     Raises:
         LGDError: An input is missing, broken or does not fit the others.

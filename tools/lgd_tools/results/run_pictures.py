@@ -1,14 +1,15 @@
 """The pictures of a run: curves, confusion matrix, predicted clips."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from lgd_mmaction.files import atomic_path
 from lgd_tools.cli import ToolError
-from lgd_tools.files import atomic_path
+from lgd_tools.pictures import read_pictures
 from lgd_tools.results.measures import predicted_classes
 from lgd_tools.results.run_log import STAGE_1_LOSSES, STAGE_2_LOSS, Course
 from lgd_tools.results.scores import Scores
@@ -23,8 +24,6 @@ _LOSSES = {
     STAGE_1_LOSSES[1]: ('stage 1, global classifier', ORANGE),
     STAGE_2_LOSS: ('stage 2, joint classifier', GREEN),
 }
-# frames of a folder, best first: colour, else the horizontal flow
-_FRAME_PATTERNS = ('img_*.jpg', 'flow_x_*.jpg', '*.jpg', '*.png')
 
 
 def _figure(width: float, height: float) -> Any:
@@ -93,13 +92,7 @@ def draw_curves(
 def draw_confusion(
     matrix: np.ndarray, classes: Sequence[str], path: str | os.PathLike
 ) -> Path:
-    """The confusion matrix; with many classes, without their names.
-
-    Args:
-        matrix: (K, K) counts, rows are true classes.
-        classes: K names.
-        path: The picture to write.
-    """
+    """Counts (K, K), rows are true classes; many classes without names."""
     clips, right = int(matrix.sum()), int(np.trace(matrix))
     shares = matrix / np.maximum(matrix.sum(1, keepdims=True), 1)
     ticks = np.arange(len(classes))
@@ -134,16 +127,9 @@ def _short(name: str, length: int = 22) -> str:
 def choose_clips(
     values: np.ndarray, labels: np.ndarray, count: int
 ) -> tuple[list[int], list[int]]:
-    """Which clips to show: right ones at random, wrong ones worst first.
+    """Which right clips (at random) and wrong ones (surest first) to show.
 
-    Args:
-        values: (V, K) scores.
-        labels: (V,) true classes.
-        count: How many of each kind at most.
-
-    Returns:
-        Indices of right and of wrong clips, of as many true classes as
-        there are.
+    At most `count` of each, of as many true classes as there are.
     """
     best = predicted_classes(values)
     right = np.flatnonzero(best == labels)
@@ -167,7 +153,7 @@ def draw_predictions(
     folder: str | os.PathLike | None = None,
     count: int = 4,
 ) -> Path:
-    """Frames of a few clips over time, with true and predicted class.
+    """Frames of a few right and wrong clips, with true and predicted class.
 
     Args:
         scores: Of the test.
@@ -175,9 +161,6 @@ def draw_predictions(
         path: The picture to write.
         folder: Where the names of the clips are relative to.
         count: How many right and how many wrong clips at most.
-
-    Raises:
-        ToolError: A clip is not there or cannot be read.
     """
     right, wrong = choose_clips(scores.values, scores.labels, count)
     clips = right + wrong
@@ -198,81 +181,51 @@ def draw_predictions(
         frames = sample_frames(find_clip(scores.names[clip], folder), FRAMES)
         for axes in row:
             axes.set(xticks=[], yticks=[], frame_on=False)
-        for axes, (time, picture) in zip(row, frames, strict=False):
-            axes.imshow(picture)
-            axes.set_xlabel(time, fontsize=7, color=GREY, labelpad=1)
+        for axes, (number, picture) in zip(row, frames, strict=False):
+            axes.imshow(picture, cmap='gray')
+            text = f'frame {number}'
+            axes.set_xlabel(text, fontsize=7, color=GREY, labelpad=1)
     return _save(figure, path)
 
 
 def find_clip(name: str, folder: str | os.PathLike | None) -> Path:
     """The file, or the folder of frames, of a clip named in a score file.
 
-    Args:
-        name: As the data set gave it.
-        folder: Where lists are relative to; None: the name is a path.
-
     Raises:
         ToolError: It is not there.
     """
     name = name.replace('\\', '/')
-    tried = [Path(folder or '.', name), Path(name)]
-    for path in tried:
+    for path in (Path(folder or '.', name), Path(name)):
         if path.exists():
             return path
     raise ToolError(
-        f'there is no clip {tried[0]}: name the folder that the paths are '
+        f'there is no clip {name}: name the folder that the paths are '
         'relative to with --videos, or run where the test was run'
     )
 
 
-def sample_frames(path: Path, count: int) -> list[tuple[str, np.ndarray]]:
+def sample_frames(path: Path, count: int) -> list[tuple[int, np.ndarray]]:
     """Frames at even distances, the first and the last among them.
 
     Args:
-        path: A video, or a folder of numbered frames.
+        path: A video, or a folder of frames or of flow (its horizontal part
+            is taken).
         count: How many; a shorter clip gives all it has.
 
     Returns:
-        Time or number, and uint8 (H, W, 3) RGB picture, of each.
+        Number from 1, and uint8 (H, W, 3) RGB or (H, W) picture, of each.
 
     Raises:
         ToolError: It cannot be read.
     """
-    if path.is_dir():
-        import cv2
+    from matplotlib.image import imread
 
-        files = next(filter(None, (sorted(path.glob(p)) for p in
-                                   _FRAME_PATTERNS)), [])  # fmt: skip
-        chosen = _spread(len(files), count)
-        frames = [
-            (f'frame {i + 1}', cv2.imread(str(files[i]))) for i in chosen
-        ]
-        if not frames or any(picture is None for _, picture in frames):
-            raise ToolError(
-                f'the folder {path} holds no frames, or a broken one: '
-                'extract them again'
-            )
-        return [(time, picture[..., ::-1]) for time, picture in frames]
-    from lgd_tools.jobs import JobError
-    from lgd_tools.video import VideoFile
+    flow = sorted(path.glob('flow_x_*')) if path.is_dir() else []
 
-    try:
-        # decoded twice, so that a long clip need not fit into memory
-        with VideoFile(path, allow_damaged=True) as video:
-            chosen = _spread(sum(1 for _ in video.decode()), count)
-        with VideoFile(path, allow_damaged=True) as video:
-            return [
-                (f'{float(i / video.rate):.2f} s', frame.to_ndarray())
-                for i, frame in enumerate(video.frames('rgb24'))
-                if i in chosen
-            ]
-    except JobError as error:
-        raise ToolError(
-            f'the clip {path} cannot be read ({error}): check it with '
-            'tools/data/check_videos.py'
-        ) from None
+    def frames() -> Iterator[np.ndarray]:
+        return map(imread, flow) if flow else read_pictures(path)
 
-
-def _spread(total: int, count: int) -> list[int]:
-    places = np.linspace(0, total - 1, min(count, total))
-    return places.round().astype(int).tolist()
+    # read twice, so that a long clip need not fit into memory
+    total = sum(1 for _ in frames())
+    chosen = np.linspace(0, total - 1, min(count, total)).round()
+    return [(i + 1, f) for i, f in enumerate(frames()) if i in chosen]

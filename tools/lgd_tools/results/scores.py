@@ -49,8 +49,7 @@ def load_scores(
 
     Args:
         path: Pickle of `tools/test.py --dump`; no code in it is run.
-        ann: Annotation list that the test read (`path label` or
-            `dir total_frames label` lines). Where the score file holds
+        ann: Annotation list that the test read. Where the score file holds
             names, the list must hold the same; else the list names the
             videos, by order. Every label is compared.
 
@@ -68,42 +67,28 @@ def load_scores(
             f'{path} is not a list of dicts with pred_score and gt_label; '
             f'{_AGAIN}'
         )
-    names, names_from = list(map(_name_of, entries)), 'dump'
+    names = [e.get('filename', e.get('frame_dir')) for e in entries]
+    names_from = 'dump'
     listed, classes = read_list(ann) if ann is not None else ([], [])
-    if None in names:
-        if ann is None:
-            raise ToolError(
-                f'{path} does not hold the names of the videos; test with '
-                "PackActionInputs(meta_keys=('img_shape', 'filename', "
-                "'frame_dir')) in the config, or name the list that the test "
-                'read'
-            )
+    if not all(isinstance(name, str) for name in names):
         if len(listed) != len(entries):
             raise ToolError(
-                f'{path} holds {len(entries)} videos, but its list {ann} '
-                f'{len(listed)}; give the list that the test read'
+                f'{path} does not hold the names of the {len(entries)} '
+                "videos; test with PackActionInputs(meta_keys=('img_shape', "
+                "'filename', 'frame_dir')) in the config, or name the list "
+                f'that the test read (given: {len(listed)} videos)'
             )
         names, names_from = listed, 'list'
-    rows = [
-        _row_of(path, entry, name)
-        for entry, name in zip(entries, names, strict=True)
-    ]
-    length = rows[0][0].size
-    for name, (values, label) in zip(names, rows, strict=True):
-        if values.size != length:
+    rows, labels = [], []
+    for entry, name in zip(entries, names, strict=True):
+        row, label = _read_entry(entry, f'{path}: {name}')
+        if row.size != (rows or [row])[0].size:
             raise ToolError(
-                f'{path}: the scores of {name} have shape {values.shape}, '
-                f'not ({length},); {_AGAIN}'
+                f'{path}: {name} has {row.size} scores, others '
+                f'{rows[0].size}; {_AGAIN}'
             )
-        if not 0 <= label < length:
-            raise ToolError(
-                f'{path}: {name} has label {label}, but there are {length} '
-                'classes; test with labelled videos'
-            )
-    values, labels = zip(*rows, strict=True)
-    scores = Scores(
-        path, names, np.stack(values), np.array(labels, np.int64), names_from
-    )
+        rows.append(row)
+        labels.append(label)
     if ann is not None:
         mine, theirs = video_keys([names, listed])
         require_same_videos(
@@ -113,39 +98,31 @@ def load_scores(
             ],
             'give the list that the test read',
         )
-    return scores
+    return Scores(path, names, np.stack(rows), np.array(labels), names_from)
 
 
-def _name_of(entry: dict) -> str | None:
-    for key in ('filename', 'frame_dir'):
-        if isinstance(entry.get(key), str):
-            return entry[key]
-    return None
-
-
-def _row_of(path: Path, entry: dict, name: str) -> tuple[np.ndarray, int]:
+def _read_entry(entry: dict, where: str) -> tuple[np.ndarray, int]:
     """(K,) scores and the label of a video."""
     try:
         values, label = map(_numbers, (entry['pred_score'], entry['gt_label']))
     except (TypeError, ValueError, ArithmeticError, RuntimeError):
         raise ToolError(
-            f'{path}: the scores or the label of {name} are no numbers; '
-            f'{_AGAIN}'
+            f'{where}: the scores or the label are no numbers; {_AGAIN}'
         ) from None
-    if values.ndim != 1 or not values.size:
+    if values.ndim != 1:
         raise ToolError(
-            f'{path}: the scores of {name} have shape {values.shape}, not '
-            "(classes,); test with average_clips='prob'"
+            f'{where}: the scores have shape {values.shape}, not (classes,); '
+            "test with average_clips='prob'"
         )
     if not np.isfinite(values).all():
         raise ToolError(
-            f'{path}: the scores of {name} hold NaN or infinity; the network '
-            'or its input is broken, test it again'
+            f'{where}: the scores hold NaN or infinity; the network or its '
+            'input is broken, test it again'
         )
-    if label.size != 1 or label.item() % 1 or abs(label.item()) > 2**31:
+    if label.size != 1 or label.item() not in range(values.size):
         raise ToolError(
-            f'{path}: {name} has label {label.reshape(-1)[:3]}, not one whole '
-            'number; test with labelled videos'
+            f'{where} has label {label.reshape(-1)[:3]}, not one of the '
+            f'{values.size} classes; test with labelled videos'
         )
     return values, int(label.item())
 

@@ -32,7 +32,7 @@ from lgd_tools.cli import (
 )
 from lgd_tools.jobs import Job, JobError, run_jobs
 from lgd_tools.journal import DONE, Report
-from lgd_tools.video import VideoFile, one_line, reader_module
+from lgd_tools.video import VideoFile, one_line, reader
 from lgd_tools.videos.command import add_job_options, read_rows
 
 FIELDS = ('name', 'status', 'reason', 'frames', 'width', 'height', 'fps')
@@ -57,7 +57,6 @@ def portions(total: int, options: dict) -> list[np.ndarray]:
 
 def _read(path: Path, options: dict) -> dict:
     """As training reads."""
-    reader = reader_module()
     try:
         with reader.Video(path) as video:
             for numbers in portions(video.num_frames, options):

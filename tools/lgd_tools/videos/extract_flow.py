@@ -25,12 +25,12 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
+from lgd_mmaction.files import atomic_path
 from lgd_tools.cli import ToolError, make_parser, positive_int, write_lines
-from lgd_tools.files import atomic_path, write_png
 from lgd_tools.jobs import JobError
 from lgd_tools.journal import Report
 from lgd_tools.lists.clips import safe_name
-from lgd_tools.video import VideoFile
+from lgd_tools.video import VideoFile, write_png
 from lgd_tools.videos.command import (
     add_job_options,
     make_result_options,

@@ -13,6 +13,7 @@ import contextlib
 import re
 from pathlib import Path
 
+from lgd_mmaction.files import remove
 from lgd_tools.cli import (
     EXIT_INCOMPLETE,
     EXIT_OK,
@@ -21,7 +22,6 @@ from lgd_tools.cli import (
     require_dir,
     write_lines,
 )
-from lgd_tools.files import remove
 from lgd_tools.journal import DONE, Journal, print_some
 from lgd_tools.videos.command import read_rows
 

@@ -17,8 +17,8 @@ import argparse
 import os
 from pathlib import Path
 
+from lgd_mmaction.files import atomic_path
 from lgd_tools.cli import make_parser, parse_size, positive_int
-from lgd_tools.files import atomic_path
 from lgd_tools.jobs import JobError
 from lgd_tools.video import Encoder, VideoFile
 from lgd_tools.videos.command import (

@@ -9,10 +9,14 @@ import os
 import runpy
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 
-def _child(folder: Path, logs: list[Path], argv: list[str]) -> None:
+def _child(
+    folder: Path, logs: list[Path], argv: list[str], env: Mapping[str, str]
+) -> None:
+    os.environ.update(env)
     for number, log in enumerate(logs, 1):
         handle = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         os.dup2(handle, number)
@@ -23,7 +27,11 @@ def _child(folder: Path, logs: list[Path], argv: list[str]) -> None:
 
 
 def run_forked(
-    script: Path, *args: object, cwd: Path, logs: Path
+    script: Path,
+    *args: object,
+    cwd: Path,
+    logs: Path,
+    env: Mapping[str, str] | None = None,
 ) -> subprocess.CompletedProcess:
     """What ``python SCRIPT ARGS`` says and how it ends.
 
@@ -32,11 +40,12 @@ def run_forked(
         args: Its arguments.
         cwd: Where it runs.
         logs: Folder of what it says.
+        env: Further variables of the environment.
     """
     argv = [str(script), *map(str, args)]
     files = [logs / 'stdout.txt', logs / 'stderr.txt']
     process = multiprocessing.get_context('fork').Process(
-        target=_child, args=(cwd, files, argv)
+        target=_child, args=(cwd, files, argv, env or {})
     )
     process.start()
     process.join()

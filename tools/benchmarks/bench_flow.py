@@ -136,7 +136,7 @@ def table_storage(path: Path, sides: list[int], flows: int) -> Iterator[str]:
     for side in sides:
         frames = read(path, side, flows + 1)
         height, width = frames[0].shape
-        method = make_method('dis_medium', height, width)
+        method = make_method('dis', height, width)
         pairs = zip(frames, frames[1:], strict=False)
         flow = np.stack([method(*pair) for pair in pairs])
         stored, true = quantise(flow), np.clip(flow, -BOUND, BOUND)

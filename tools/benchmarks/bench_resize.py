@@ -18,8 +18,11 @@ from lgd_tools.cli import make_parser, positive_int, require_file, run_main
 from lgd_tools.jobs import JobError
 from lgd_tools.videos.resize_videos import count_frames, resize_one
 
+EXAMPLE = """\
+  python tools/benchmarks/bench_resize.py test.mp4 test.avi \\
+      --ffmpeg ffmpeg_dir/imageio_ffmpeg/binaries/ffmpeg-*"""
 OPTIONS = dict(
-    size=None, upscale=False, key_frames=16, crf=20, preset='medium',
+    size=None, key_frames=16, crf=20, preset='medium',
     allow_damaged=False,
 )  # fmt: skip
 
@@ -38,7 +41,7 @@ def with_pyav(source: Path, out: Path, side: int) -> tuple[float, float, str]:
     """(seconds, seconds of verification, what it says)."""
 
     def resize() -> None:
-        resize_one(str(source), str(out), dict(OPTIONS, short_side=side))
+        resize_one(source, out, dict(OPTIONS, short_side=side))
 
     spent, said = timed(resource.RUSAGE_SELF, resize)
     # once more what resize_one did at its end
@@ -80,7 +83,7 @@ def frames_of(path: Path) -> int:
 
 
 def main(argv: list[str] | None = None) -> int:
-    parser = make_parser(__doc__)
+    parser = make_parser(__doc__, EXAMPLE)
     parser.add_argument('videos', nargs='+', type=Path)
     parser.add_argument('--ffmpeg', type=Path, required=True, metavar='FILE')
     parser.add_argument('--repeat', type=positive_int, default=3, metavar='N')

@@ -9,9 +9,8 @@ import cv2
 import numpy as np
 
 from lgd_tools.cli import VIDEO_EXTENSIONS, ToolError
-from lgd_tools.files import write_png
 from lgd_tools.jobs import JobError
-from lgd_tools.video import VideoFile
+from lgd_tools.video import VideoFile, write_png
 
 GAP, LINE = 4, 22  # pixels between pictures, height of a caption
 PAPER, INK = (250, 250, 250), (30, 30, 30)

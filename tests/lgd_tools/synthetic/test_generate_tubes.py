@@ -293,7 +293,7 @@ def test_goes_on_where_it_stopped(tmp_path):
     }
     lost = tmp_path / 'videos' / f'{next(iter(first.truth.videos))}.avi'
     lost.unlink()
-    half = lost.with_name(f'.{lost.name}.1.part')
+    half = lost.with_name(f'.{lost.name}.1.lgd-part')
     half.write_bytes(b'half')
     again = generate_tubes(tmp_path, 'jhmdb', **options)
     assert (again.written, again.kept) == (1, 3)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from lgd_mmaction.files import PART
 from lgd_tools.cli import ToolError, read_text, write_json
 from lgd_tools.jobs import Job, run_jobs
 
@@ -55,7 +56,7 @@ def claim_folder(
                 'choose another folder, or overwrite them with --overwrite'
             )
     for path in paths:
-        for part in path.glob('*/.*.part'):
+        for part in path.glob(f'*/.*{PART}'):
             part.unlink(missing_ok=True)
     write_json(manifest, look)
 

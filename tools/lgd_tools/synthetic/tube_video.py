@@ -6,7 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from lgd_tools.files import atomic_path
+from lgd_mmaction.files import atomic_path
 from lgd_tools.synthetic.texture import (
     EndlessTexture,
     Palette,

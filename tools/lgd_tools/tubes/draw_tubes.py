@@ -30,7 +30,6 @@ from lgd_tools.cli import (
     warn,
     write_lines,
 )
-from lgd_tools.files import write_png
 from lgd_tools.pictures import (
     contact_sheet,
     find_pictures,
@@ -38,7 +37,7 @@ from lgd_tools.pictures import (
     spread,
 )
 from lgd_tools.tubes.drawing import DrawnTube, draw_boxes, draw_legend
-from lgd_tools.video import VideoFile, write_video
+from lgd_tools.video import VideoFile, write_png, write_video
 
 EXAMPLE = """\
   python tools/analysis/draw_tubes.py --ann data/jhmdb/jhmdb_tubes.json \\
@@ -79,7 +78,7 @@ def predicted_tubes(
     if name not in names:
         return []
     index = names.index(name)
-    tubes = link_tubes(detections, [index], Linking(nms_iou=nms_iou))
+    tubes = link_tubes(detections, index, Linking(nms_iou=nms_iou))
     if trim:
         tubes = trim_tubes(tubes, Trimming())
     video, scores = detections.videos[index], tubes.mean_scores()

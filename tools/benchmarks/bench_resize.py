@@ -6,7 +6,6 @@ bytes, and what each makes of a file cut off at 60 %. The ffmpeg program is
 any one, e.g. that of `pip install --target DIR imageio-ffmpeg`.
 """
 
-import argparse
 import os
 import resource
 import subprocess
@@ -15,13 +14,15 @@ from pathlib import Path
 
 import av
 
-from lgd_tools.cli import require_file, run_main
+from lgd_tools.cli import make_parser, require_file, run_main
 from lgd_tools.jobs import JobError
 from lgd_tools.videos.resize_videos import count_frames, resize_one
 
+EXAMPLE = """\
+  python tools/benchmarks/bench_resize.py test.mp4 test.avi \\
+      --ffmpeg ffmpeg_dir/imageio_ffmpeg/binaries/ffmpeg-*"""
 OPTIONS = dict(
     size=None,
-    upscale=False,
     key_frames=16,
     crf=20,
     preset='medium',
@@ -38,7 +39,7 @@ def with_pyav(source: Path, out: Path, side: int) -> tuple[float, float, str]:
     options, message = dict(OPTIONS, short_side=side), 'success'
     start = user_time(resource.RUSAGE_SELF)
     try:
-        resize_one(str(source), str(out), options)
+        resize_one(source, out, options)
     except JobError as error:
         message = f'fails: {error}'
     middle = user_time(resource.RUSAGE_SELF)
@@ -83,7 +84,7 @@ def frames_of(path: Path) -> int:
 
 
 def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = make_parser(__doc__, EXAMPLE)
     parser.add_argument('videos', nargs='+', type=Path)
     parser.add_argument('--ffmpeg', type=Path, required=True, metavar='FILE')
     parser.add_argument('--repeat', type=int, default=3, metavar='N')

@@ -178,7 +178,7 @@ def test_continues_and_grows(tmp_path):
     lost = tmp_path / 'videos_train' / 'down' / 'down_00001.mp4'
     stamp, content = kept.stat().st_mtime_ns, lost.read_bytes()
     lost.unlink()
-    half = lost.with_name('.down_00001.mp4.1.part')
+    half = lost.with_name('.down_00001.mp4.1.lgd-part')
     half.write_bytes(b'half')
     done = make(3)
     assert (done.written, done.kept) == (3, 5)

@@ -38,7 +38,7 @@ def _fresh_state() -> Iterator[None]:
     # would wait 5 s for each.
     for process in multiprocessing.active_children():
         if process.daemon:
-            process.terminate()
+            process.kill()
 
 
 @pytest.fixture(scope='session')

@@ -287,7 +287,8 @@ def test_stages_and_checkpoints(name: str) -> None:
         if not any(part in name for part in one_stage):
             assert 0 < hook.switch_epoch < epochs
     for scheduler in cfg.param_scheduler:
-        assert scheduler.get('end', epochs) <= epochs
+        if scheduler.get('by_epoch', True):
+            assert scheduler.get('end', epochs) <= epochs
     if cfg.load_from:
         # the last checkpoint of a run of another config of ours
         stem, number = re.fullmatch(
@@ -419,17 +420,13 @@ def test_table_agrees_with_the_names() -> None:
     )
     for *_, rows in table():
         for row in rows:
-            data, name = row.cells()['data'], row.names[0]
+            name = row.names[0]
             key = next(key for key in titles if key in name)
-            assert row.data == titles[key] and data.startswith(titles[key])
-            assert data.endswith('flow' if 'flow' in name else 'RGB')
+            assert row.data == titles[key]
             assert row.modality == ('Flow' if 'flow' in name else 'RGB')
             if len(row.names) > 1:
                 assert [n[-1] for n in row.names] == ['1', '2', '3']
                 assert len({n[:-1] for n in row.names}) == 1
-            split = re.search(r'split\d', name)
-            single = split and len(row.names) == 1
-            assert ('split 1' in data) if single else 'split' not in data
             if '/' not in name or name[0] != 'e':
                 plain = 'plain ' if 'plain' in name else 'LGD-'
                 dims = '2D' if '2d' in name else '3D'

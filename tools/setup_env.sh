@@ -72,7 +72,8 @@ assert os.path.samefile(lgd_mmaction.__path__[0], os.environ["HERE"] + "/lgd_mma
 import mmaction.datasets, mmaction.engine, mmaction.evaluation, mmaction.models
 cv2.optflow.createOptFlow_DualTVL1'
 [ "$1" = lite ] || imports+=$'\nimport mmdet; from mmcv.ops import RoIAlign, nms'
-[ -z "${2:-}" ] || imports+=$'\nimport hypothesis, mim, mypy, pytest, xdist'
+[ -z "${2:-}" ] || imports+=$'\nimport huggingface_hub, hypothesis, material, mim, mkdocstrings
+import mypy, nbclient, onnxruntime, onnxscript, pytest, xdist'
 if [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ] && works "$imports"; then
     echo "   everything is installed already ($*)" && exit
 fi
@@ -93,7 +94,7 @@ fi
 say "Installing the tested versions of what this package needs"
 lists=(-r $req/base.txt)
 [ "$1" = lite ] || lists+=(-r $req/full.txt)
-[ -z "${2:-}" ] || lists+=(-r $req/test.txt)
+[ -z "${2:-}" ] || lists+=(-r $req/test.txt -r $req/docs.txt -r $req/export.txt)
 pip install --no-compile --no-deps "${lists[@]}" ||
     fail "pip could not install them; its message is above"
 # every OpenCV package owns the same files: ours last

@@ -97,15 +97,27 @@ class ActionTubeDataset(SurvivesBadVideos, BaseActionDataset):
         self.use_frames = use_frames or modality == 'Flow'
         self.prefix_key = 'img' if self.use_frames else 'video'
         self.path_key = 'frame_dir' if self.use_frames else 'filename'
-        _check(
-            modality,
-            data_prefix,
-            self.use_frames,
-            frame_stride,
-            frames_per_video,
-            background and not test_mode,
-            proposal_file,
-        )
+        if modality not in TEMPLATES:
+            raise ConfigError(
+                f"modality={modality!r} is unknown: use 'RGB' or 'Flow'"
+            )
+        if set(data_prefix) != {self.prefix_key}:
+            raise ConfigError(
+                f'data_prefix must be dict({self.prefix_key}=folder), not '
+                f'{dict(data_prefix)}; use_frames=True reads images'
+            )
+        stride = frame_stride if frames_per_video is None else frames_per_video
+        if stride < 1 or frames_per_video is not None and frame_stride != 1:
+            raise ConfigError(
+                f'frame_stride={frame_stride} and frames_per_video='
+                f'{frames_per_video} must be 1 or more, and one of them left '
+                'out'
+            )
+        if background and not test_mode and proposal_file is None:
+            raise ConfigError(
+                'background=True learns from detector boxes that overlap no '
+                'ground truth: set proposal_file'
+            )
         self.split, self.subset = split, subset
         self.suffix = suffix
         self.filename_tmpl = filename_tmpl or TEMPLATES[modality]
@@ -333,50 +345,12 @@ def _truth(videos: list[TubeVideo], first_frame: np.ndarray) -> FrameBoxes:
             boxes.append(tube.boxes / size)
             labels.append(np.full(count, tube.label, np.int16))
             tubes.append(np.full(count, number, np.int16))
-    if not frames:
-        none = np.zeros(0, np.int64)
-        return FrameBoxes.sorted(none, np.zeros((0, 4)), label=none, tube=none)
-    return FrameBoxes.sorted(
-        np.concatenate(frames),
-        np.concatenate(boxes),
-        label=np.concatenate(labels),
-        tube=np.concatenate(tubes),
+    truth = FrameBoxes(
+        np.concatenate([np.zeros(0, np.int64), *frames]),
+        np.concatenate([np.zeros((0, 4), np.float32), *boxes]),
+        dict(
+            label=np.concatenate([np.zeros(0, np.int16), *labels]),
+            tube=np.concatenate([np.zeros(0, np.int16), *tubes]),
+        ),
     )
-
-
-def _check(
-    modality: str,
-    data_prefix: dict,
-    use_frames: bool,
-    frame_stride: int,
-    frames_per_video: int | None,
-    background: bool,
-    proposal_file: str | None,
-) -> None:
-    if modality not in TEMPLATES:
-        raise ConfigError(
-            f"modality={modality!r} is unknown: use 'RGB' or 'Flow'"
-        )
-    key = 'img' if use_frames else 'video'
-    if set(data_prefix) != {key}:
-        raise ConfigError(
-            f'ActionTubeDataset reads {"images" if use_frames else "videos"}'
-            f', so data_prefix must be dict({key}=folder), not '
-            f'{dict(data_prefix)}; use_frames=True reads images'
-        )
-    runs = 1 if frames_per_video is None else frames_per_video
-    if min(frame_stride, runs) < 1:
-        raise ConfigError(
-            f'frame_stride={frame_stride} and frames_per_video='
-            f'{frames_per_video} must be 1 or more'
-        )
-    if frames_per_video is not None and frame_stride != 1:
-        raise ConfigError(
-            'frame_stride and frames_per_video exclude each other: leave '
-            'one of them out'
-        )
-    if background and proposal_file is None:
-        raise ConfigError(
-            'background=True learns from detector boxes that overlap no '
-            'ground truth: set proposal_file'
-        )
+    return truth.take(np.argsort(truth.frame, kind='stable'))

@@ -47,8 +47,11 @@ def check_lists(cfg: Config, test: bool = False) -> None:
     for part in ('test',) if test else ('train', 'val'):
         loader = cfg.get(f'{part}_dataloader') or {}
         dataset = loader.get('dataset') or {}
+        root, lines = dataset.get('data_root'), dataset.get('ann_file')
         if dataset.get('type') not in _VIDEOS + _FRAMES:
             continue
+        if not Path(root or '', lines or '').is_file():
+            continue  # the data set says so
         rows[part] = list(_read(dataset))
         if classes and not dataset.get('multi_class'):
             _check_labels(dataset, rows[part], classes, part == 'train')
@@ -69,7 +72,10 @@ def _read(dataset: dict) -> Iterator[Row]:
     is_video = dataset['type'] in _VIDEOS
     root = Path(dataset.get('data_root') or '')
     folder = root / (prefix.get('video' if is_video else 'img') or '')
-    with open(root / dataset['ann_file'], errors='replace') as file:
+    path = root / (dataset.get('ann_file') or '')
+    if not path.is_file():  # the data set says so
+        return
+    with open(path, errors='replace') as file:
         for line in filter(str.strip, file):
             path, *rest = line.split()
             frames = 0

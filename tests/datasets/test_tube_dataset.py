@@ -268,7 +268,8 @@ def test_frame_boxes_looks_up_as_a_loop_does() -> None:
     rng = np.random.default_rng(0)
     frame = rng.integers(0, 30, 200)
     boxes, score = rng.random((200, 4)), rng.random(200)
-    table = FrameBoxes.sorted(frame, boxes, order=-score, score=score)
+    table = FrameBoxes(frame, boxes, dict(score=score))
+    table = table.take(np.lexsort((-score, frame)))
     for t in range(31):
         mine = np.flatnonzero(frame == t)
         mine = mine[np.argsort(-score[mine])]
@@ -349,7 +350,7 @@ def test_a_video_shorter_than_its_annotation(tmp_path: Path) -> None:
         (dict(use_frames=True), r'must be dict\(img=folder\)'),
         (dict(frame_stride=0), 'must be 1 or more'),
         (dict(frames_per_video=0), 'must be 1 or more'),
-        (dict(frame_stride=2, frames_per_video=2), 'exclude each other'),
+        (dict(frame_stride=2, frames_per_video=2), 'one of them left out'),
         (dict(background=True), 'set proposal_file'),
     ],
 )

@@ -196,21 +196,25 @@ def test_video_lists(data: bytes, root: Path) -> None:
     weight=0.7,
 )
 def test_experiment_lists(data: bytes, root: Path) -> None:
-    from lgd_tools.experiment.data_check import (
-        check_dataset,
+    from lgd_tools.experiment.data import (
         check_overlap,
         check_streams,
+        listed_videos,
     )
 
     parts = data.split(SPLIT)
     one, two = write(root / 'a', parts[0]), write(root / 'b', parts[-1])
     frames = {'type': 'RawframeDataset', 'ann_file': str(one)}
     videos = {'type': 'VideoDataset', 'ann_file': str(two)}
+    config = {
+        'train_dataloader': {'dataset': frames},
+        'test_dataloader': {'dataset': videos},
+    }
     for check in (
         partial(check_overlap, one, two),
         partial(check_streams, [one, two]),
-        partial(check_dataset, frames, classes=400),
-        partial(check_dataset, videos, 400),
+        listed_videos(config, 'train', 400).check,
+        listed_videos(config, 'test', 400).check,
     ):
         with contextlib.suppress(LGDError):
             check()

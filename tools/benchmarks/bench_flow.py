@@ -170,7 +170,7 @@ def table_storage(path: Path, sides: list[int], flows: int) -> list[str]:
     for side in sides:
         frames = read(path, side, flows + 1)
         height, width = frames[0].shape
-        method = make_method('dis_medium', height, width)
+        method = make_method('dis', height, width)
         flow = np.stack(
             [method(a, b) for a, b in zip(frames, frames[1:], strict=False)]
         )

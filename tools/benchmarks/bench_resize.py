@@ -21,7 +21,6 @@ from lgd_tools.videos.resize_videos import count_frames, resize_one
 
 OPTIONS = dict(
     size=None,
-    upscale=False,
     key_frames=16,
     crf=20,
     preset='medium',
@@ -38,7 +37,7 @@ def with_pyav(source: Path, out: Path, side: int) -> tuple[float, float, str]:
     options, message = dict(OPTIONS, short_side=side), 'success'
     start = user_time(resource.RUSAGE_SELF)
     try:
-        resize_one(str(source), str(out), options)
+        resize_one(source, out, options)
     except JobError as error:
         message = f'fails: {error}'
     middle = user_time(resource.RUSAGE_SELF)

@@ -192,7 +192,7 @@ def test_kinetics600_from_csv_to_row(
         )
     configs = repo_root / 'configs'
     argv = [
-        *('--name', 'k600', '--work-dir', 'work', '--sweep'),
+        *('--name', 'k600', '--work-dir', 'work'),
         *('--rgb', configs / 'lgd3d_k600.py'),
         *('--flow', configs / 'lgd3d_flow_k600.py'),
         *('--cfg-options', *SHRINK),
@@ -219,7 +219,7 @@ def test_kinetics600_from_csv_to_row(
         # or was it between its checkpoint and its next step?
         f'--resume {first.relative_to(tmp_path)}' in out
     )
-    assert json.loads(marker.read_text())['runs'] == 2
+    assert json.loads(marker.read_text())['state'] == 'done'
     result = json.loads((tmp_path / 'work/k600/result.json').read_text())
     assert result['summary']['videos'] == [4]
     for part in result['runs']:
@@ -237,7 +237,6 @@ def test_kinetics600_from_csv_to_row(
     row = _row(tmp_path / 'work/k600')
     assert row['test videos'] == '4'
     assert row['train videos'] == '8'
-    assert (tmp_path / 'work/k600/gains.png').stat().st_size > 1000
     # nothing is left to do
     out = run('run_experiment.py', *argv)
     assert out.count('done before') == 4

@@ -259,7 +259,7 @@ def test_wrong_folders(tmp_path, capsys):
     with pytest.raises(ToolError, match='holds 1 class folders'):
         convert(tmp_path)
     make(tmp_path / 'v', ['a/x.mp4', 'b/y.mp4'], b'')
-    with pytest.raises(ToolError, match='none of the 2 videos'):
+    with pytest.raises(ToolError, match='none of the 2 clips'):
         convert(tmp_path)
     for argv in (('--val-fraction', 1), ('--no-check-videos',)):
         with pytest.raises(SystemExit) as stop:

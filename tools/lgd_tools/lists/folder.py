@@ -46,10 +46,8 @@ from lgd_tools.cli import (
     require_dir,
     warn,
 )
-from lgd_tools.lists.clips import Clip
-from lgd_tools.lists.conversion import Conversion
-from lgd_tools.lists.conversion_args import add_conversion_arguments
-from lgd_tools.lists.conversion_tree import tree_stems
+from lgd_tools.lists.clips import Clip, tree_stems
+from lgd_tools.lists.conversion import Conversion, add_conversion_arguments
 from lgd_tools.lists.grouping import (
     fold_groups,
     group_keys,
@@ -241,7 +239,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         len(names),
         (is_val.count(False), is_val.count(True)),
         usual_frames(clips, args.workers),
-        str(args.videos.resolve()) if args.no_link else 'videos',
+        'videos',
         start,
         not args.keep_direction,
     )

@@ -9,8 +9,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from lgd_mmaction.files import write_bytes
 from lgd_tools.cli import write_text
-from lgd_tools.files import write_bytes
 from lgd_tools.video import VideoFile, write_video
 
 _SHOWN = 8  # classes in a timeline

@@ -88,6 +88,7 @@ def generate_dataset(
     name: str | None = None,
     workers: int = 1,
     overwrite: bool = False,
+    distance: int | None = None,
 ) -> Summary:
     """Write a data set of labelled clips; layout in the module's docstring.
 
@@ -97,7 +98,7 @@ def generate_dataset(
         classes: class names in the order of their labels; None: all.
         train_per_class, val_per_class: clips of each class, 0 or more.
         size: height and width in pixels, even.
-        frames, content, speed: as in :func:`render_clip`.
+        frames, content, speed, distance: as in :func:`render_clip`.
         fps: frames per second of the files.
         seed: data sets of different seeds share no clip.
         crf: H.264 quality, 0 (best) to 51.
@@ -149,8 +150,10 @@ def generate_dataset(
         'crf': crf,
         'version': VERSION,
     }
+    if distance is not None:
+        look['distance'] = distance
     # Says now, not after minutes, what cannot be rendered.
-    render_clip(task, classes[0], size, frames, seed, content, speed)
+    render_clip(task, classes[0], size, frames, seed, content, speed, distance)
     folders = [f'videos_{split}' for split in SPLITS]
     claim_folder(out / MANIFEST, look, 'clips', folders, overwrite)
 
@@ -176,6 +179,7 @@ def generate_dataset(
                     'seed': clip_seed(seed, split, index),
                     'content': content,
                     'speed': speed,
+                    'distance': distance,
                 }
                 jobs.append((str(folder / path), render, fps, crf))
         lists[split] = lines
@@ -240,6 +244,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         help='motion: what moves: scene (default), object or mixed',
     )
     add('--speed', type=float, default=1, help='motion: factor on the speed')
+    add(
+        '--distance',
+        type=non_negative_int,
+        metavar='PIXELS',
+        help='relation: between the two objects (default: all there is)',
+    )
     add('--crf', type=int, default=12, help='H.264 quality, 0 best to 51')
     add('--name', help="start of the lists' names (default: the task)")
     add_workers(parser)
@@ -278,6 +288,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         name=args.name,
         workers=args.workers,
         overwrite=args.overwrite,
+        distance=args.distance,
     )
     print(
         f'{args.out}: {done.written} clips written, {done.kept} kept, '
@@ -296,6 +307,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 clip_seed(args.seed, 'train', number),
                 args.content,
                 args.speed,
+                args.distance,
             )
             for number, label in enumerate(classes)
         }

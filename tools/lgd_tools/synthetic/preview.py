@@ -7,7 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from lgd_tools.files import write_png
+from lgd_tools.video import write_png
 
 _GAP = 4  # pixels between pictures
 _LINE = 22  # height of a row's caption

@@ -38,7 +38,8 @@ Why it needs a global view
 --------------------------
 The rooms are 0.36 of the longer side wide and stand at its two ends: at least
 0.28 of the longer side lies between any pixel of one object and any of the
-other. A unit sees both only if its receptive field is wider than that. And
+other, or just `distance` pixels where that is given (the rooms then stand
+around the middle). A unit sees both only if its receptive field is wider. And
 both answers are exclusive-or-like: no sum of what each object shows is
 enough; features of the two must be multiplied or compared.
 """
@@ -82,7 +83,9 @@ MIN_SHORT_SIDE = 32
 ROOM_SHARE = 0.36  # of the longer side
 COLOUR_FRAMES = 2  # frames that a colour stays
 _COLOURS = np.array([[230, 60, 50], [50, 200, 70], [70, 90, 240]], float)
-_ORDERS = np.array([[0, 1, 2], [0, 2, 1]])  # look -> colours in time
+# look -> colours in time; after the LOOKS of the task three that do not change
+_ORDERS = np.array([[0, 1, 2], [0, 2, 1], [0, 0, 0], [1, 1, 1], [2, 2, 2]])
+STILL_LOOKS = {'red': 2, 'green': 3, 'blue': 4}
 _STEPS = {'left': (-1, 0), 'right': (1, 0), 'up': (0, -1), 'down': (0, 1)}
 _SPEED = (0.05, 0.075)  # of the room's side, per frame
 
@@ -123,39 +126,61 @@ def relation_factors(label: str, seed: int) -> Factors:
     )
 
 
-def colour_sequence(look: int, phase: int, frames: int) -> np.ndarray:
+def colour_sequence(
+    look: int, phase: int, frames: int, hold: int = COLOUR_FRAMES
+) -> np.ndarray:
     """Colour index (0 red, 1 green, 2 blue) at every frame.
 
     Args:
-        look: index into LOOKS.
-        phase: step within the period at frame 0, 0 to 3 * COLOUR_FRAMES - 1.
+        look: index into LOOKS, or of STILL_LOOKS.
+        phase: step within the period at frame 0, 0 to 3 * hold - 1.
         frames: number of frames T.
+        hold: frames that a colour stays.
 
     Returns:
         int (T,).
     """
-    step = (phase + np.arange(frames)) // COLOUR_FRAMES % len(_COLOURS)
+    step = (phase + np.arange(frames)) // hold % len(_COLOURS)
     return _ORDERS[look][step]
 
 
-def rooms(size: tuple[int, int]) -> list[tuple[slice, slice]]:
+def rooms(
+    size: tuple[int, int], distance: int | None = None
+) -> list[tuple[slice, slice]]:
     """The rows and columns of the two rooms, in a picture of (h, w).
 
     Squares of ROOM_SHARE of the longer side (or as high as the picture), at
     the two ends of the longer side (left and right if it is square), in the
-    middle of the other.
+    middle of the other; with a distance, so many pixels apart.
+
+    Raises:
+        ToolError: The picture has no place for this distance.
     """
     long, short = max(size), min(size)
     room = min(int(ROOM_SHARE * long), short)
+    farthest = long - 2 * room
+    if distance is None:
+        distance = farthest
+    if not 0 <= distance <= farthest:
+        raise ToolError(
+            f'the objects cannot be {distance} pixels apart in '
+            f'{size[0]}x{size[1]} pixels: use a distance from 0 to {farthest}'
+        )
     across = slice((short - room) // 2, (short - room) // 2 + room)
-    ends = slice(0, room), slice(long - room, long)
+    first = (farthest - distance) // 2
+    second = first + room + distance
+    ends = slice(first, first + room), slice(second, second + room)
     if size[1] >= size[0]:
         return [(across, end) for end in ends]
     return [(end, across) for end in ends]
 
 
 def render_relation(
-    label: str, size: tuple[int, int], frames: int, seed: int
+    label: str,
+    size: tuple[int, int],
+    frames: int,
+    seed: int,
+    distance: int | None = None,
 ) -> np.ndarray:
     """Render one clip of the relation task.
 
@@ -165,6 +190,8 @@ def render_relation(
             the shorter at least MIN_SHORT_SIDE.
         frames: number of frames T; a look takes 6 to see in full.
         seed: non-negative integer.
+        distance: between the rooms of the objects, in pixels; None: the
+            rooms stand at the ends of the picture.
 
     Returns:
         uint8 (T, H, W, 3), RGB.
@@ -179,9 +206,10 @@ def render_relation(
             f'at least {MIN_SHORT_SIDE}'
         )
     factors = relation_factors(label, seed)
-    floor = _floor(size, seed)
+    places = rooms(size, distance)
+    floor = _floor(size, places, seed)
     clip = np.repeat(floor[None], frames, axis=0)
-    for number, room in enumerate(rooms(size)):
+    for number, room in enumerate(places):
         _draw_object(
             clip[:, room[0], room[1]],
             MOTIONS[factors.motions[number]],
@@ -191,27 +219,62 @@ def render_relation(
     return to_uint8(clip)
 
 
-def _floor(size: tuple[int, int], seed: int) -> np.ndarray:
+def render_object(
+    motion: str,
+    look: int,
+    side: int,
+    frames: int,
+    seed: int,
+    hold: int = COLOUR_FRAMES,
+    speed: float = 1.0,
+) -> np.ndarray:
+    """Render one object in a room of its own, on an even floor.
+
+    Args:
+        motion: one of MOTIONS.
+        look: index into LOOKS, or of STILL_LOOKS.
+        side: of the room, in pixels.
+        frames: number of frames T.
+        seed: non-negative integer.
+        hold: frames that a colour stays.
+        speed: factor on the speed.
+
+    Returns:
+        uint8 (T, side, side, 3), RGB.
+    """
+    room = np.full((frames, side, side, 3), 90, np.float32)
+    _draw_object(room, motion, look, (seed, 2), hold, speed)
+    return to_uint8(room)
+
+
+def _floor(
+    size: tuple[int, int], places: list[tuple[slice, slice]], seed: int
+) -> np.ndarray:
     """A still grey texture with two darker rooms, float32 (h, w, 3)."""
     rng = np.random.default_rng([seed, 1])
     texture = EndlessTexture((seed, 1), min(size))
     field = texture.view(size, (0.0, 0.0), 0.0, rng.uniform())[..., 0]
     grey = 150 + 25 * field
-    for rows, cols in rooms(size):
+    for rows, cols in places:
         grey[rows, cols] = 90 + 12 * field[rows, cols]
     return np.repeat(grey[..., None], 3, axis=2).astype(np.float32)
 
 
 def _draw_object(
-    room: np.ndarray, motion: str, look: int, seed: tuple[int, int]
+    room: np.ndarray,
+    motion: str,
+    look: int,
+    seed: tuple[int, int],
+    hold: int = COLOUR_FRAMES,
+    speed: float = 1.0,
 ) -> None:
     """Draw an object into float32 (T, s, s, 3), in place."""
     rng = np.random.default_rng(seed)
     frames, side = room.shape[:2]
     start = rng.uniform(0, side, 2)
-    velocity = rng.uniform(*_SPEED) * side * np.array(_STEPS[motion])
-    phase = int(rng.integers(COLOUR_FRAMES * len(_COLOURS)))
-    colours = colour_sequence(look, phase, frames)
+    velocity = rng.uniform(*_SPEED) * side * np.array(_STEPS[motion]) * speed
+    phase = int(rng.integers(hold * len(_COLOURS)))
+    colours = colour_sequence(look, phase, frames, hold)
     radius = rng.uniform(0.26, 0.34) * side
     corners = int(rng.choice([0, 3, 4, 5]))
     angle = rng.uniform(0, 2 * np.pi)

@@ -30,6 +30,7 @@ def render_clip(
     seed: int = 0,
     content: str = 'scene',
     speed: float = 1.0,
+    distance: int | None = None,
 ) -> np.ndarray:
     """Render one labelled clip.
 
@@ -42,6 +43,8 @@ def render_clip(
         seed: non-negative integer; equal arguments give equal frames.
         content: motion only: 'scene', 'object' or 'mixed' moves.
         speed: motion only: factor on the speeds.
+        distance: relation only: pixels between the two objects' rooms; None:
+            as far apart as the picture allows.
 
     Returns:
         uint8 (T, H, W, 3), RGB.
@@ -59,7 +62,7 @@ def render_clip(
         raise ToolError(f'seed {seed} is negative: use 0 or more')
     if task == 'motion':
         return render_motion(label, size, frames, seed, content, speed)
-    return render_relation(label, size, frames, seed)
+    return render_relation(label, size, frames, seed, distance)
 
 
 def clip_seed(seed: int, split: str, index: int) -> int:

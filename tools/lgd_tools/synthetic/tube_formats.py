@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lgd_mmaction.files import atomic_path, write_bytes
 from lgd_tools.cli import write_lines
-from lgd_tools.files import atomic_path, write_bytes
 
 if TYPE_CHECKING:
     from lgd_mmaction.detection.annotations import TubeAnnotations

@@ -7,8 +7,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from lgd_mmaction.files import atomic_path
 from lgd_tools.cli import ToolError
-from lgd_tools.files import atomic_path
 from lgd_tools.synthetic.texture import EndlessTexture, Palette, to_uint8
 from lgd_tools.synthetic.tube_scenes import Scene
 

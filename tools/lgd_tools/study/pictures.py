@@ -1,0 +1,154 @@
+"""The figures of docs/study.md, from results alone."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from lgd_mmaction.files import atomic_path
+from lgd_tools.study.statistics import Mean
+
+# colours that differ for the colour-blind too (Okabe and Ito)
+BLUE, ORANGE, GREEN, GREY = '#0072b2', '#d55e00', '#007d5a', '#666666'
+
+
+def _save(figure: Figure, path: Path) -> None:
+    with atomic_path(path) as part:
+        figure.savefig(part, dpi=110, format='png', facecolor='white')
+
+
+def _bars(mean: Mean) -> float:
+    """Half of the interval in per cent; none for one seed."""
+    return 100 * mean.half if mean.seeds > 1 else 0.0
+
+
+def draw_distances(
+    rows: Sequence[tuple[int, dict[str, Mean]]], field: int, path: Path
+) -> None:
+    """Accuracy against the distance of the two objects.
+
+    Args:
+        rows: Distance and name -> accuracy.
+        field: Receptive field of both networks, in pixels.
+        path: The PNG.
+    """
+    figure = Figure(figsize=(7, 3.8), layout='constrained')
+    axes = figure.subplots()
+    names = list(dict.fromkeys(name for _, row in rows for name in row))
+    for name, colour in zip(names, (ORANGE, BLUE), strict=False):
+        points = sorted((d, row[name]) for d, row in rows if name in row)
+        axes.errorbar(
+            [d for d, _ in points],
+            [100 * m.mean for _, m in points],
+            [_bars(m) for _, m in points],
+            color=colour,
+            marker='o',
+            capsize=3,
+            label=name,
+        )
+    axes.axvline(field - 2, color=GREY, linestyle='--')
+    axes.text(
+        field - 1.6,
+        76,
+        'from here on no position\nsees both objects',
+        color=GREY,
+        fontsize=9,
+    )
+    axes.axhline(50, color=GREY, linewidth=0.8, linestyle=':')
+    axes.set(
+        xlabel='pixels between the two objects',
+        ylabel='accuracy, %',
+        ylim=(40, 103),
+    )
+    # a second scale: in receptive fields
+    twin = axes.secondary_xaxis(
+        'top', functions=(lambda d: d / field, lambda d: d * field)
+    )
+    twin.set_xlabel(f'in receptive fields of {field} pixels')
+    axes.legend(loc='center left', frameon=False)
+    _save(figure, path)
+
+
+def draw_dots(
+    rows: Sequence[tuple[str, Mean, Sequence[float]]], path: Path
+) -> None:
+    """A dot and an interval for every variant, the seeds as small dots.
+
+    Args:
+        rows: Name, accuracy, and the accuracy of every seed.
+        path: The PNG.
+    """
+    figure = Figure(figsize=(7, 0.8 + 0.36 * len(rows)), layout='constrained')
+    axes = figure.subplots()
+    for y, (_, mean, seeds) in enumerate(rows):
+        axes.plot(
+            [100 * v for v in seeds],
+            [y] * len(seeds),
+            '|',
+            color=GREY,
+            markersize=9,
+        )
+        axes.errorbar(
+            100 * mean.mean,
+            y,
+            xerr=_bars(mean),
+            color=BLUE,
+            marker='o',
+            capsize=3,
+        )
+    axes.axvline(50, color=GREY, linewidth=0.8, linestyle=':')
+    axes.set_yticks(range(len(rows)), [name for name, _, _ in rows])
+    axes.invert_yaxis()
+    axes.set(xlabel='accuracy, %', xlim=(40, 103))
+    _save(figure, path)
+
+
+def draw_curves(
+    curves: dict[str, list[list[list[float]]]],
+    switch: int | None,
+    path: Path,
+) -> None:
+    """Training loss and accuracy, the mean over seeds and every seed.
+
+    Args:
+        curves: Name -> the runs' curves: rows of step, loss, accuracy.
+        switch: Step of the second stage.
+        path: The PNG.
+    """
+    figure = Figure(figsize=(9, 3.4), layout='constrained')
+    panels = figure.subplots(1, 2)
+    for (name, runs), colour in zip(
+        curves.items(), (BLUE, ORANGE, GREEN), strict=False
+    ):
+        table = np.array(runs)  # (seeds, points, 3)
+        for axes, column, scale in zip(panels, (1, 2), (1, 100), strict=True):
+            x, y = table[0, :, 0], scale * table[..., column]
+            axes.plot(x, y.T, color=colour, linewidth=0.6, alpha=0.35)
+            axes.plot(x, y.mean(0), color=colour, linewidth=2, label=name)
+    for axes in panels:
+        if switch:
+            axes.axvline(switch, color=GREY, linestyle='--')
+        axes.set_xlabel('step')
+    panels[0].set_ylabel('training loss, summed over classifiers')
+    panels[1].set(ylabel='training accuracy, %', ylim=(40, 103))
+    panels[1].legend(loc='lower right', frameon=False)
+    _save(figure, path)
+
+
+def draw_clips(clips: Sequence[tuple[str, Any]], path: Path) -> None:
+    """First frames of clips, one below another.
+
+    Args:
+        clips: Title and RGB picture (H, W, 3).
+        path: The PNG.
+    """
+    figure = Figure(figsize=(7, 1.75 * len(clips)), layout='constrained')
+    for axes, (title, picture) in zip(
+        figure.subplots(len(clips)), clips, strict=True
+    ):
+        axes.imshow(picture)
+        axes.set_title(title, fontsize=9)
+        axes.set_axis_off()
+    _save(figure, path)

@@ -1,0 +1,139 @@
+"""All runs of the study, in the order of what they tell.
+
+Every network and head has the same budget for its learning rate: RATES at
+TUNING_DISTANCES on TUNING_SEED, which is not reported; the rate of the lowest
+mean test loss is taken. A reported run waits for the runs that tune it.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from lgd_tools.study.training import Run
+
+FAR, NEAR = 40, 8
+RATES = (3e-3, 1e-2, 3e-2)
+TUNING_DISTANCES = (NEAR, FAR)
+TUNING_SEED = 100
+SEEDS = range(5)
+
+Variant = tuple[str, str]  # network, head
+PLAIN, LGD = ('plain', 'local'), ('lgd', 'both')
+# part -> the variants that it compares, and at which distances
+PARTS: dict[str, tuple[list[Variant], tuple[int, ...]]] = {
+    'distance': ([PLAIN, LGD], (FAR, 16, 0)),
+    'networks': (
+        [
+            PLAIN,
+            LGD,
+            ('global_to_local', 'both'),
+            ('local_to_global', 'both'),
+            ('multiplicative', 'both'),
+            ('neck', 'both'),
+            ('squeeze', 'local'),
+            ('non_local', 'local'),
+            ('wide', 'local'),
+            ('deep', 'local'),
+        ],
+        (FAR,),
+    ),
+    'heads': (
+        [
+            PLAIN,
+            ('plain', 'kernel_local'),
+            ('plain', 'two_stage_local'),
+            ('lgd', 'local'),
+            ('lgd', 'global'),
+            LGD,
+            ('lgd', 'kernel'),
+            ('lgd', 'two_stage'),
+        ],
+        (FAR,),
+    ),
+    'more_distances': ([PLAIN, LGD], (24, 32, 8)),
+}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The study, or a smaller one for a test.
+
+    Args:
+        question: One of task.QUESTIONS.
+        steps: Of every run.
+        seeds: The reported ones.
+        rates: Learning rates to choose from.
+        parts: Those of PARTS.
+    """
+
+    question: str = 'colour'
+    steps: int = 100
+    seeds: tuple[int, ...] = tuple(SEEDS)
+    rates: tuple[float, ...] = RATES
+    parts: tuple[str, ...] = tuple(PARTS)
+
+    def _run(self, variant: Variant, distance: int, seed: int) -> Run:
+        return Run(*variant, distance, seed, 0, self.question, self.steps)
+
+    def tuning(self, variant: Variant) -> list[Run]:
+        """The runs that choose a variant's learning rate."""
+        return [
+            replace(self._run(variant, distance, TUNING_SEED), lr=lr)
+            for distance in TUNING_DISTANCES
+            for lr in self.rates
+        ]
+
+    def rate(self, variant: Variant, results: dict[str, dict]) -> float | None:
+        """The learning rate of a variant; None while runs are missing."""
+        if len(self.rates) == 1:
+            return self.rates[0]
+        runs = self.tuning(variant)
+        if not all(run.key in results for run in runs):
+            return None
+        return min(
+            self.rates,
+            key=lambda lr: sum(
+                results[run.key]['test_loss'] for run in runs if run.lr == lr
+            ),
+        )
+
+    def reported(
+        self, part: str, results: dict[str, dict]
+    ) -> Iterator[tuple[Variant, Run | None]]:
+        """Variants and runs of a part; None where the rate is not chosen."""
+        variants, distances = PARTS[part]
+        for distance in distances:
+            for seed in self.seeds:
+                for variant in variants:
+                    lr = self.rate(variant, results)
+                    run = self._run(variant, distance, seed)
+                    yield variant, lr and replace(run, lr=lr)
+
+    def missing(self, results: dict[str, dict]) -> list[Run]:
+        """The runs that can start now, the most telling first."""
+        found = {}
+        for part in self.parts:
+            for variant, run in self.reported(part, results):
+                runs = [run] if run else self.tuning(variant)
+                found |= {r.key: r for r in runs if r.key not in results}
+        return list(found.values())
+
+    def keys(self, results: dict[str, dict]) -> set[str]:
+        """The runs of this plan that are done."""
+        mine = set()
+        for part in self.parts:
+            for variant, run in self.reported(part, results):
+                mine |= {r.key for r in [run, *self.tuning(variant)] if r}
+        return mine & results.keys()
+
+    def total(self) -> int:
+        """How many runs there are in all."""
+        reported = {
+            (variant, distance, seed)
+            for part in self.parts
+            for variant in PARTS[part][0]
+            for distance in PARTS[part][1]
+            for seed in self.seeds
+        }
+        tuned = {variant for variant, _, _ in reported}
+        tuning = [r for variant in tuned for r in self.tuning(variant)]
+        return len(reported) + len(tuning) * (len(self.rates) > 1)

@@ -1,0 +1,134 @@
+"""Train the runs of the study that are not there yet, one JSON each.
+
+Which runs there are, and in which order, says lgd_tools/study/plan.py. A run
+that has its JSON is done; one that was killed starts again. Every process
+has one thread. tools/study/report.py makes tables, figures and docs/study.md
+from the JSON, also of a part of the runs.
+"""
+
+import json
+import multiprocessing
+import os
+import time
+from collections.abc import Sequence
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from pathlib import Path
+from typing import Any
+
+from lgd_tools.cli import (
+    EXIT_INCOMPLETE,
+    EXIT_OK,
+    ToolError,
+    default_workers,
+    make_parser,
+    positive_int,
+    write_text,
+)
+
+RESULTS = Path('docs/study/runs')
+
+
+def read_results(folder: Path) -> dict[str, dict[str, Any]]:
+    """Key -> result of every run that is done."""
+    results = {}
+    for path in sorted(folder.glob('*.json')):
+        try:
+            results[path.stem] = json.loads(path.read_text())
+        except ValueError as error:
+            raise ToolError(
+                f'{path} is no JSON ({error}): delete it, and the run starts '
+                'again'
+            ) from error
+    return results
+
+
+def train_and_write(run: Any, folder: Path) -> dict[str, Any]:
+    """In a process of its own: train a run and write its JSON, whole."""
+    from lgd_tools.study.training import train
+
+    result = train(run)
+    write_text(folder / f'{run.key}.json', json.dumps(result) + '\n')
+    return result
+
+
+def run_all(
+    plan: Any,
+    folder: Path,
+    processes: int = 1,
+    minutes: float | None = None,
+    only: str = '',
+) -> int:
+    """Train what is missing; returns how many runs are missing still.
+
+    Args:
+        plan: A plan.Plan.
+        folder: Of the JSON.
+        processes: Runs at the same time.
+        minutes: No run starts later than so many minutes from now.
+        only: Part of the keys of the runs to train; '': all.
+    """
+    start, running, done = time.monotonic(), {}, 0
+    results = read_results(folder)
+    # before the processes start: numpy and torch read it at import
+    os.environ['OMP_NUM_THREADS'] = '1'
+    pool = ProcessPoolExecutor(processes, multiprocessing.get_context('spawn'))
+    with pool:
+        while True:
+            late = minutes and time.monotonic() - start > 60 * minutes
+            busy = {run.key for run in running.values()}
+            for run in plan.missing(results):
+                if late or len(running) == processes:
+                    break
+                if only in run.key and run.key not in busy:
+                    job = pool.submit(train_and_write, run, folder)
+                    running[job] = run
+            if not running:
+                return plan.total() - len(plan.keys(results))
+            for job in wait(running, return_when=FIRST_COMPLETED)[0]:
+                run, done = running.pop(job), done + 1
+                results[run.key] = result = job.result()
+                left = plan.total() - len(plan.keys(results))
+                each = (time.monotonic() - start) / done
+                print(
+                    f'{run.key}: {100 * result["accuracy"]:.1f} %, '
+                    f'{result["cpu_seconds"]} s; {left} of {plan.total()} '
+                    f'runs left, about {each * left / 60:.0f} min',
+                    flush=True,
+                )
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Command line; returns the exit code."""
+    parser = make_parser(
+        __doc__, '  python tools/study/run.py --processes 2 --minutes 60'
+    )
+    add = parser.add_argument
+    add('--out', type=Path, default=RESULTS, help='of the JSON (%(default)s)')
+    add(
+        '--processes',
+        type=positive_int,
+        default=default_workers(),
+        help='runs at the same time (default: the cores, %(default)s)',
+    )
+    add('--minutes', type=float, help='no run starts after these')
+    add('--only', default='', help='runs whose key holds this text')
+    add('--list', action='store_true', help='only say what is missing')
+    add('--question', default='colour', help='colour (default), look, motion')
+    add('--steps', type=positive_int, help='of each run')
+    args = parser.parse_args(argv)
+
+    from lgd_tools.study.plan import Plan
+
+    chosen = {'question': args.question, 'steps': args.steps}
+    plan = Plan(**{k: v for k, v in chosen.items() if v})
+    if args.list:
+        results = read_results(args.out)
+        for run in plan.missing(results):
+            print(run.key)
+        print(
+            f'{len(plan.keys(results))} of {plan.total()} runs are done; '
+            'those above can start, others wait for their learning rate'
+        )
+        return EXIT_OK
+    left = run_all(plan, args.out, args.processes, args.minutes, args.only)
+    return EXIT_INCOMPLETE if left else EXIT_OK

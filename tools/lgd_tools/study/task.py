@@ -1,0 +1,136 @@
+"""Batches of the study's question: are two objects, far apart, the same?
+
+The objects, their motions and their looks are those of
+``lgd_tools.synthetic.relation``, rendered once into a bank; a clip is two of
+them on an even floor. Drawn as there: whatever the class, each object by
+itself is uniform, so only a comparison of the two tells it.
+"""
+
+from functools import cache
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lgd_tools.cli import ToolError
+from lgd_tools.synthetic.relation import MOTIONS, STILL_LOOKS, render_object
+
+SIDE = 16  # of an object's room, in pixels
+FRAMES = 2
+HEIGHT, WIDTH = SIDE, 72
+MAX_DISTANCE = WIDTH - 2 * SIDE
+_SPEED = 2.0  # times that of the task: two frames are few
+# question -> the looks; `colour` can be seen in one frame, `look` (the order
+# of three colours) and `motion` in no frame
+QUESTIONS = {
+    'colour': (STILL_LOOKS['red'], STILL_LOOKS['green']),
+    'look': (0, 1),
+    'motion': (0, 1),
+}
+CLASSES = 2  # different, same
+
+
+@cache
+def bank(question: str, seed: int, copies: int) -> Tensor:
+    """Objects of every motion and look: uint8 (M, L, copies, 3, T, s, s)."""
+    looks = QUESTIONS[question]
+    kinds = [(m, look) for m in MOTIONS for look in looks]
+    clips = [
+        render_object(
+            motion,
+            look,
+            SIDE,
+            FRAMES,
+            (seed * len(kinds) + kind) * copies + copy,
+            hold=1,
+            speed=_SPEED,
+        )
+        for kind, (motion, look) in enumerate(kinds)
+        for copy in range(copies)
+    ]
+    objects = torch.from_numpy(np.stack(clips)).permute(0, 4, 1, 2, 3)
+    shape = (len(MOTIONS), len(looks), copies, *objects.shape[1:])
+    return objects.reshape(shape).contiguous()
+
+
+def draw_factors(
+    question: str, size: int, rng: torch.Generator
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Labels (N,), and motions and looks (N, 2) of the two objects.
+
+    Half of the labels are 1, 'same'. Given the label, motion and look of
+    each object are uniform and independent.
+    """
+
+    def uniform(count: int) -> Tensor:
+        return torch.randint(count, (size,), generator=rng)
+
+    labels = torch.arange(size) % CLASSES
+    motions = torch.stack([uniform(len(MOTIONS)) for _ in range(2)], 1)
+    looks = torch.stack([uniform(2) for _ in range(2)], 1)
+    if question == 'motion':
+        turn = (1 - labels) * (1 + uniform(len(MOTIONS) - 1))
+        motions[:, 1] = (motions[:, 0] + turn) % len(MOTIONS)
+    else:
+        looks[:, 1] = (looks[:, 0] + 1 - labels) % 2
+    return labels, motions, looks
+
+
+def compose(objects: Tensor, distance: int, places: Tensor) -> Tensor:
+    """Two objects on an even floor: float (N, 3, T, HEIGHT, WIDTH).
+
+    Args:
+        objects: uint8 (N, 2, 3, T, s, s).
+        distance: Pixels between the rooms of the two, 0 to MAX_DISTANCE.
+        places: Left end of the first room, (N,).
+    """
+    size = len(objects)
+    clips = torch.full((size, 3, FRAMES, HEIGHT, WIDTH), 150.0)
+    for clip, pair, left in zip(clips, objects, places.tolist(), strict=True):
+        right = left + SIDE + distance
+        clip[..., left : left + SIDE] = pair[0]
+        clip[..., right : right + SIDE] = pair[1]
+    return (clips - 110) / 50
+
+
+class Task:
+    """Endless batches: equal arguments, equal batches, for any network.
+
+    Args:
+        question: One of QUESTIONS.
+        distance: Pixels between the two objects' rooms.
+        seed: Seeds bank and draws; training and test share neither.
+        test: The test's clips instead of the training's.
+        copies: Objects of every motion and look.
+
+    Raises:
+        ToolError: The picture has no place for this distance.
+    """
+
+    def __init__(
+        self,
+        question: str,
+        distance: int,
+        seed: int,
+        test: bool = False,
+        copies: int = 48,
+    ) -> None:
+        if not 0 <= distance <= MAX_DISTANCE:
+            raise ToolError(
+                f'objects {distance} pixels apart do not fit into {WIDTH}: '
+                f'use a distance from 0 to {MAX_DISTANCE}'
+            )
+        self.question, self.distance = question, distance
+        stream = 2 * seed + test
+        self.bank = bank(question, stream, copies)
+        self.rng = torch.Generator().manual_seed(stream)
+
+    def batch(self, size: int) -> tuple[Tensor, Tensor]:
+        """Clips (N, 3, T, HEIGHT, WIDTH) and labels (N,), 1 = the same."""
+        labels, motions, looks = draw_factors(self.question, size, self.rng)
+        copies = self.bank.size(2)
+        copy = torch.randint(copies, (size, 2), generator=self.rng)
+        free = MAX_DISTANCE - self.distance
+        places = torch.randint(free + 1, (size,), generator=self.rng)
+        objects = self.bank[motions, looks, copy]
+        return compose(objects, self.distance, places), labels

@@ -1,0 +1,110 @@
+"""One run of the study: train, test, and what was seen as a dict."""
+
+import math
+import time
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+
+from lgd_tools.study.networks import build
+from lgd_tools.study.task import Task
+
+BATCH = 32
+TEST_CLIPS = 512
+WARM_UP = 0.1  # of the steps
+SWITCH = 0.6  # of the steps are stage 1, where there are two
+EVERY = 10  # steps of a point of the learning curve
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a run is; equal runs give equal results on one machine.
+
+    Args:
+        network: One of networks.NETWORKS.
+        head: One of networks.HEADS.
+        distance: Pixels between the two objects.
+        seed: Of the weights and of the clips.
+        lr: The largest learning rate.
+        question: One of task.QUESTIONS.
+        steps: Of BATCH clips.
+    """
+
+    network: str
+    head: str
+    distance: int
+    seed: int
+    lr: float
+    question: str = 'colour'
+    steps: int = 100
+
+    @property
+    def key(self) -> str:
+        """Name of the run's JSON."""
+        return (
+            f'{self.question}-{self.network}-{self.head}-d{self.distance}-'
+            f'lr{self.lr:g}-n{self.steps}-s{self.seed}'
+        )
+
+
+def learning_rate(step: int, steps: int) -> float:
+    """Share of the largest rate: linear warm-up, then half a cosine."""
+    warm = max(1, round(WARM_UP * steps))
+    if step < warm:
+        return (step + 1) / warm
+    return 0.5 + 0.5 * math.cos(math.pi * (step - warm) / (steps - warm))
+
+
+def train(run: Run) -> dict[str, Any]:
+    """Train and test; what the run is, and what was seen."""
+    torch.set_num_threads(1)
+    torch.manual_seed(run.seed)
+    model = build(run.network, run.head)
+    optimizer = torch.optim.AdamW(
+        model.parameters(), lr=run.lr, weight_decay=0.05
+    )
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer, lambda step: learning_rate(step, run.steps)
+    )
+    task = Task(run.question, run.distance, run.seed)
+    start, curve, losses, hits = time.process_time(), [], [], []
+    for step in range(run.steps):
+        two_stages = run.head.startswith('two_stage')
+        if two_stages and step == round(SWITCH * run.steps):
+            model.head.set_stage(2)
+        loss, right = model.loss(*task.batch(BATCH))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+        losses.append(loss.item())
+        hits.append(right.item() / BATCH)
+        if (step + 1) % EVERY == 0:
+            mean = [sum(values) / EVERY for values in (losses, hits)]
+            curve.append([step + 1, *(round(value, 4) for value in mean)])
+            losses, hits = [], []
+    seconds = time.process_time() - start
+    test_loss, accuracy = test(model, run)
+    return {
+        **asdict(run),
+        'accuracy': accuracy,
+        'test_clips': TEST_CLIPS,
+        'test_loss': test_loss,
+        'curve': curve,  # step, training loss, training accuracy
+        'parameters': model.body_parameters(),
+        'cpu_seconds': round(seconds, 1),
+    }
+
+
+@torch.no_grad()
+def test(model: torch.nn.Module, run: Run) -> tuple[float, float]:
+    """Mean loss and accuracy on clips of objects that were not trained on."""
+    model.eval()
+    task = Task(run.question, run.distance, run.seed, test=True)
+    batches = TEST_CLIPS // (2 * BATCH)
+    total, right = 0.0, 0
+    for _ in range(batches):
+        loss, hits = model.loss(*task.batch(2 * BATCH))
+        total, right = total + loss.item(), right + hits.item()
+    return round(total / batches, 5), right / TEST_CLIPS

@@ -8,7 +8,7 @@ import torch
 from mmengine.dataset import pseudo_collate
 from mmengine.registry import init_default_scope
 
-from lgd_mmaction.errors import CheckpointError
+from lgd_mmaction.errors import CheckpointError, ConfigError
 from lgd_mmaction.launch.config_errors import naming_slips, read_config
 from lgd_mmaction.pickles import load_weights
 from lgd_tools.cli import ToolError, read_label_map, require_file

@@ -66,13 +66,9 @@ def allow_mmengine_checkpoints() -> None:
     safe would let a file make pointers out of its bytes, and ``getattr`` and
     ``bytes`` are too much as well; so narrow stand-ins take the place of all
     these. weights_only stays on, and everything else is refused as before.
-    Inert before torch 2.6.
     """
     import torch
-    from mmengine.utils import digit_version
 
-    if digit_version(torch.__version__) < digit_version('2.6'):
-        return
     from lgd_mmaction.pickles import ARRAYS
 
     names = ARRAYS | {

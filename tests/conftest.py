@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import random
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -35,10 +36,14 @@ def _fresh_state() -> Iterator[None]:
     torch.manual_seed(0)
     yield
     # Data workers that an error left: whatever collects the garbage later
-    # would wait 5 s for each.
-    for process in multiprocessing.active_children():
-        if process.daemon:
+    # would wait 5 s for each. torch's handler would call their end an error.
+    left = [p for p in multiprocessing.active_children() if p.daemon]
+    if left:
+        stock = signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        for process in left:
             process.kill()
+            process.join()
+        signal.signal(signal.SIGCHLD, stock)
 
 
 @pytest.fixture(scope='session')

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Try the whole thing in a few minutes: a small LGD-3D, both stages.
+# Try the whole thing in a few minutes: a small LGD-3D, both stages. Example:
 #
 #     bash tools/quickstart.sh [options]
 #

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Install what the tests need, lint, check types, build the site, run all tests.
+# Examples:
 #
 #     bash tools/run_tests.sh              everything
 #     bash tools/run_tests.sh --quick      lint and the tests not marked slow

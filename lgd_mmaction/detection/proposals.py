@@ -48,8 +48,6 @@ def read_proposals(
     path: str | PathLike,
     videos: list[TubeVideo],
     known: set[str],
-    score_thr: float = 0.0,
-    max_per_frame: int = 100,
 ) -> FrameBoxes:
     """The proposals of some videos, best first in each frame.
 
@@ -64,8 +62,6 @@ def read_proposals(
         videos: The videos whose proposals are wanted; their order numbers
             the frames.
         known: Names of all annotated videos.
-        score_thr: Boxes with a lower score are left out.
-        max_per_frame: At most so many boxes of a frame are kept.
 
     Returns:
         Boxes as fractions of width and height, with ``score`` (M,).
@@ -110,25 +106,14 @@ def read_proposals(
     keep = finite & there & solid
     # a detector that rounds may leave the frame by a little
     outside = keep & (np.abs(clipped - boxes) > 0.01).any(1)
-    low = keep & (score < score_thr)
-    keep &= ~low
-
     found = FrameBoxes(
         first[video[keep]] + frame[keep],
         clipped[keep],
         {'score': score[keep].astype(np.float32)},
     )
     found = found.take(np.lexsort((-found.extra['score'], found.frame)))
-    # the first ones of each frame are its best
-    place = np.arange(len(found)) - np.searchsorted(found.frame, found.frame)
-    spare = place >= max_per_frame
-    found = found.take(~spare)
     level = logging.WARNING if any(counts.values()) else logging.INFO
-    counts |= {
-        'clipped to the frame': int(outside.sum()),
-        f'under a score of {score_thr:g}': int(low.sum()),
-        f'beyond {max_per_frame} a frame': int(spare.sum()),
-    }
+    counts['clipped to the frame'] = int(outside.sum())
     parts = [f'{n} {what}' for what, n in counts.items() if n]
     frames = int(lengths.sum())
     print_log(

@@ -24,8 +24,8 @@ class TubeProtocol:
 
     Attributes:
         frame_thresholds: Overlaps of frame-mAP.
-        video_thresholds: Overlaps of video-mAP.
-        video_range: Also the mean of video-mAP over 0.5, 0.55 ... 0.95.
+        video_thresholds: Overlaps of video-mAP; beside them stands the mean
+            over 0.5, 0.55 ... 0.95.
         nms_iou: Class-wise suppression within a frame, before every
             measure; None for none. The default leaves it to the detector:
             a third of the pairs of actors of UCF101-24 overlap more than
@@ -38,7 +38,6 @@ class TubeProtocol:
 
     frame_thresholds: Sequence[float] = (0.5,)
     video_thresholds: Sequence[float] = (0.2, 0.5, 0.75)
-    video_range: bool = True
     nms_iou: float | None = None
     linking: Linking = field(default_factory=Linking)
     trimming: Trimming | None = None
@@ -209,18 +208,12 @@ def evaluate_tubes(
         f'frame_mAP@{threshold:g}': values
         for threshold, values in zip(p.frame_thresholds, frame, strict=True)
     }
-    wanted = dict.fromkeys(p.video_thresholds + RANGE * p.video_range)
-    if wanted:
-        values = video_ap(
-            detections, list(wanted), p.linking, p.trimming, p.ap
-        )
-        by_threshold = dict(zip(wanted, values, strict=True))
-        for threshold in p.video_thresholds:
-            per_class[f'video_mAP@{threshold:g}'] = by_threshold[threshold]
-        if p.video_range:
-            per_class['video_mAP@0.5:0.95'] = np.mean(
-                [by_threshold[t] for t in RANGE], axis=0
-            )
+    wanted = list(dict.fromkeys(p.video_thresholds + RANGE))
+    values = video_ap(detections, wanted, p.linking, p.trimming, p.ap)
+    video = dict(zip(wanted, values, strict=True))
+    for threshold in p.video_thresholds:
+        per_class[f'video_mAP@{threshold:g}'] = video[threshold]
+    per_class['video_mAP@0.5:0.95'] = np.mean([video[t] for t in RANGE], 0)
     return TubeReport(
         {name: float(np.nanmean(v)) for name, v in per_class.items()},
         per_class,

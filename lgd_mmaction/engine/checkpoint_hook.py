@@ -217,7 +217,7 @@ class SafeCheckpointHook(CheckpointHook):
         self.saved_iter = meta['iter']
         if is_main_process():
             pointer = Path(runner.work_dir, 'last_checkpoint')
-            AtomicBackend().put_text(self.last_ckpt, pointer)
+            AtomicBackend().put(self.last_ckpt.encode(), pointer)
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Refuse NaN and infinite weights; add each rank's statistics."""
@@ -264,12 +264,6 @@ class AtomicBackend(LocalBackend):
                 'are untouched, so make room or mend the folder and run the '
                 'same command with --resume auto'
             ) from error
-
-    def put_text(
-        self, obj: str, filepath: str | Path, encoding: str = 'utf-8'
-    ) -> None:
-        """Write text, as :meth:`put`."""
-        self.put(obj.encode(encoding), filepath)
 
 
 class _CheckpointFolder(AtomicBackend):

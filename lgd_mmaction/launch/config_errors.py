@@ -9,6 +9,7 @@ import contextlib
 import re
 import sys
 import traceback
+from collections.abc import Iterator
 from pathlib import Path
 
 from mmengine.config import Config
@@ -68,24 +69,36 @@ def config_files(path: str | Path) -> list[Path]:
     return found
 
 
-def describe_slip(error: Exception, path: str | Path) -> str | None:
-    """A sentence about a component or an argument that does not exist.
+@contextlib.contextmanager
+def naming_slips(path: str | Path) -> Iterator[None]:
+    """Say where a component or an argument stands that does not exist.
 
     Args:
-        error: What building raised.
-        path: The config, whose lines are searched for the name.
+        path: The config whose parts are built in the body.
 
-    Returns:
-        None where the error is another, or the name is not in the config:
-        then the code is at fault.
+    Raises:
+        ConfigError: In place of the error of the registry or the class. (One
+            about a name that is not in the config stays: it is the code's.)
     """
-    text = ' '.join(str(error.args[0] if error.args else '').split())
-    matches = [re.search(pattern, text) for pattern in _SLIPS]
-    name = next((match[1] for match in matches if match), None)
-    if name is None:
-        return None
+    try:
+        yield
+    except (KeyError, TypeError) as error:
+        text = ' '.join(str(error.args[0] if error.args else '').split())
+        matches = [re.search(pattern, text) for pattern in _SLIPS]
+        name = next((match[1] for match in matches if match), None)
+        places = _places(path, name) if name else []
+        if not places:
+            raise
+        raise ConfigError(
+            f'{" or ".join(places[:3])}: {text.split(". Please")[0]}; correct '
+            'the name, or import its module in custom_imports'
+        ) from error
+
+
+def _places(path: str | Path, name: str) -> list[str]:
+    """Where a config, what it inherits, or the command line has a name."""
     word = re.compile(rf'\b{name}\b')
-    places = [
+    found = [
         f'{file}:{number}'
         for file in config_files(path)
         for number, line in enumerate(
@@ -93,11 +106,4 @@ def describe_slip(error: Exception, path: str | Path) -> str | None:
         )
         if word.search(line)
     ]
-    if any(map(word.search, sys.argv)):
-        places.append('the command line')
-    if not places:
-        return None
-    return (
-        f'{" or ".join(places[:3])}: {text.split(". Please")[0]}; correct the '
-        'name, or import its module in custom_imports'
-    )
+    return found + ['the command line'] * any(map(word.search, sys.argv))

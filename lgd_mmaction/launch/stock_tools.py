@@ -21,7 +21,7 @@ from mmengine.config import Config
 
 from lgd_mmaction.checkpoints import MID_EPOCH_FILE
 from lgd_mmaction.errors import ConfigError, LGDError
-from lgd_mmaction.launch.config_errors import describe_slip, read_config
+from lgd_mmaction.launch.config_errors import naming_slips, read_config
 from lgd_mmaction.launch.console import shorten_console
 from lgd_mmaction.launch.list_check import check_lists
 from lgd_mmaction.launch.preflight import check_config
@@ -71,14 +71,10 @@ def run_stock_tool(name: str) -> None:
         )
         check_lists(cfg, test=name == 'test.py')
         shorten_console()
-        script.main()
+        with naming_slips(args.config):
+            script.main()
     except LGDError as error:
         _end(error, str(error))
-    except (KeyError, TypeError) as error:
-        sentence = describe_slip(error, args.config)
-        if sentence is None:
-            raise
-        _end(error, sentence)
     except OSError as error:
         full = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
         if error.errno not in full:

@@ -5,19 +5,22 @@ import fnmatch
 import os
 from typing import Any
 
-from torch import Tensor
-
-from lgd_mmaction.errors import CheckpointError, ConfigError
+from lgd_mmaction.errors import ConfigError
 from lgd_mmaction.models.inflate import inflate_2d_weights, load_2d_state_dict
 from lgd_mmaction.models.lgd_model import LGDModel
 from lgd_mmaction.models.lgd_resnet3d import LGDResNet3d
-from lgd_mmaction.pickles import load_weights
+from lgd_mmaction.models.weights import load_all, read_state_dict
 
 MODELS: dict[str, dict[str, Any]] = {
     f'lgd{dims}d_r{depth}': dict(dims=dims, depth=depth)
     for dims in (2, 3)
     for depth in LGDResNet3d.depths
 }
+
+REMEDY = (
+    'give the name and the arguments (num_classes, sketch_dim, ...) that it '
+    'was trained with, or pretrained=... to take the backbone alone'
+)
 
 
 def list_models(pattern: str = '*') -> list[str]:
@@ -54,7 +57,7 @@ def create_model(
         close = difflib.get_close_matches(name, MODELS, 1)
         hint = f'; did you mean {close[0]!r}?' if close else ''
         raise ConfigError(
-            f'there is no model {name!r}{hint} Names: {", ".join(MODELS)}'
+            f'there is no model {name!r}{hint}; names: {", ".join(MODELS)}'
         )
     model = LGDModel(**MODELS[name], num_classes=num_classes, **kwargs)
     if pretrained:
@@ -62,20 +65,8 @@ def create_model(
             pretrained = f'torchvision://resnet{MODELS[name]["depth"]}'
         _load_backbone(model, os.fspath(pretrained))
     if checkpoint is not None:
-        _load(model, _state_dict(checkpoint), str(checkpoint))
+        load_all(model, read_state_dict(checkpoint), str(checkpoint), REMEDY)
     return model
-
-
-def _state_dict(path: str | os.PathLike) -> dict[str, Tensor]:
-    try:
-        saved = load_weights(path)
-    except OSError as error:
-        raise CheckpointError(
-            f'the checkpoint {path} cannot be opened ({error.strerror}): '
-            'correct the path'
-        ) from error
-    saved = saved.get('state_dict', saved) if isinstance(saved, dict) else {}
-    return {k.removeprefix('module.'): v for k, v in saved.items()}
 
 
 def _load_backbone(model: LGDModel, source: str) -> None:
@@ -83,29 +74,9 @@ def _load_backbone(model: LGDModel, source: str) -> None:
     if os.path.isfile(source):
         state = {
             key.removeprefix('backbone.'): value
-            for key, value in _state_dict(source).items()
+            for key, value in read_state_dict(source).items()
             if key.startswith('backbone.')
         }
         if any('.diffusion.' in key for key in state):
-            return _load(model.backbone, state, source)
+            return load_all(model.backbone, state, source, REMEDY)
     inflate_2d_weights(model.backbone, load_2d_state_dict(source), source)
-
-
-def _load(module: Any, state: dict[str, Tensor], source: str) -> None:
-    """Load all of a network's weights, or say which one does not fit."""
-    own = module.state_dict()
-    for key in [*own, *state]:
-        mine, theirs = own.get(key), state.get(key)
-        if mine is None or theirs is None or mine.shape != theirs.shape:
-            raise CheckpointError(
-                f'{source} does not fit the network: {key} is '
-                f'{_shape(theirs)} there and {_shape(mine)} here; give the '
-                'name and the arguments (num_classes, sketch_dim, ...) that '
-                'it was trained with, or pretrained=... to take the backbone '
-                'alone'
-            )
-    module.load_state_dict(state)
-
-
-def _shape(value: Tensor | None) -> str:
-    return 'missing' if value is None else str(tuple(value.shape))

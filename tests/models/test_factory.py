@@ -128,7 +128,7 @@ def test_pretrained_true_asks_for_imagenet_weights_of_its_depth(
     'kwargs, message',
     [
         (dict(name='lgd3d_r51'), "no model 'lgd3d_r51'; did you mean 'lgd3d"),
-        (dict(name='c3d'), "no model 'c3d' Names: lgd2d_r18, "),
+        (dict(name='c3d'), "no model 'c3d'; names: lgd2d_r18, "),
         (dict(num_classes=0), 'num_classes of LGDModel is 0: 1 or more'),
         (dict(in_channels=1), 'in_channels of LGDModel is 1: 2 or 3'),
         (dict(pseudo3d='D'), "pseudo3d='D' is unknown"),

@@ -138,12 +138,17 @@ def parse_size(text: str) -> tuple[int, int]:
     return int(words[0]), int(words[-1])
 
 
+def default_workers() -> int:
+    """Processor cores that this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
 def add_workers(parser: argparse.ArgumentParser) -> None:
-    """Add ``--workers``; the default is the cores this process may use."""
+    """Add ``--workers``."""
     parser.add_argument(
         '--workers',
         type=positive_int,
-        default=len(os.sched_getaffinity(0)),
+        default=default_workers(),
         metavar='N',
         help='parallel workers (default: the cores of this machine, '
         '%(default)s)',

@@ -27,7 +27,6 @@ from lgd_tools.cli import (
 
 # of a checkout: this file is tools/lgd_tools/example.py
 ROOT = Path(__file__).resolve().parents[2]
-SETTINGS = 'settings.json'
 # of the log of a training: progress, and what it is about
 _TELLING = re.compile(r'Epoch\(.*(acc|loss|mAP)|TwoStageHook:|resumed epoch')
 _NOISE = re.compile(
@@ -41,7 +40,7 @@ class Step:
     """A command of tools/ with what it is for.
 
     Attributes:
-        title: Printed above it; '' goes on with the step before.
+        title: Printed above it.
         command: Words after `python`.
         key: Where not '': the output goes to KEY.log, only the telling lines
             are shown, and once done it is not done again.
@@ -82,8 +81,7 @@ def run_steps(
     }
     for step in steps:
         words = [str(word) for word in step.command]
-        if step.title:
-            print(f'\n== {step.title}')
+        print(f'\n== {step.title}')
         print(f'   $ {by_hand}python {shlex.join(words)}', flush=True)
         done = out / f'{step.key}.done'
         if step.key and done.exists():
@@ -167,7 +165,7 @@ def claim(
     Raises:
         ToolError: It is refused, or cannot be written.
     """
-    mine = out / SETTINGS
+    mine = out / 'settings.json'
     if re.search(r'\s', str(out)):  # a list of videos takes none
         raise ToolError(
             f'the folder {out} has a blank in its name, which MMAction2 '

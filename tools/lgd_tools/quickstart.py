@@ -64,7 +64,11 @@ def steps(out: Path, data: Path, seed: int, smoke: bool) -> Iterator[Step]:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    parser = example_parser(__doc__, '  bash tools/quickstart.sh')
+    parser = example_parser(
+        __doc__,
+        '  bash tools/quickstart.sh\n'
+        '  python tools/run_quickstart.py --smoke  # in this environment',
+    )
     # quickstart.sh heeds it
     parser.add_argument('--no-install', action='store_true',
                         help='use the active environment')  # fmt: skip

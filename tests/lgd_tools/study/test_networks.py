@@ -4,9 +4,7 @@ import pytest
 import torch
 
 from lgd_tools.study.networks import (
-    NETWORKS,
     build,
-    interaction,
     receptive_field,
     seen_pixels,
 )
@@ -35,42 +33,44 @@ def test_what_a_global_path_adds_sees_everything(network):
     assert seen == (WHOLE if network == 'squeeze' else 27)
 
 
-def scored(network: str, head: str, distance: int) -> tuple[float, float]:
-    """Size of the interaction of two objects, and of the scores."""
-    torch.manual_seed(0)
-    model = build(network, head).eval()
+def interaction_far(
+    network: str, head: str, distance: int, seed: int = 0
+) -> float:
+    """Interaction of two objects in units of what changing one changes."""
+    torch.manual_seed(seed)
+    model = build(network, head).double()
+    model.eval()
     for module in model.modules():
-        if hasattr(module, 'zero') and module.zero:  # W^{x,g}
+        if getattr(module, 'zero', False):  # W^{x,g}, or nothing is global
             torch.nn.init.normal_(module.expand.weight)
         if isinstance(module, torch.nn.BatchNorm3d):
-            module.running_mean.normal_()
+            torch.nn.init.ones_(module.weight)  # non-local: a zero
     objects = bank('colour', 0, 2)
     a, b = objects[0, 0, 0], objects[1, 1, 0]
-    corners = (
-        compose(torch.stack(pair)[None], distance, torch.zeros(1).long())
-        for pair in ((a, a), (b, a), (a, b), (b, b))
-    )
+    place = torch.zeros(1, dtype=torch.long)
 
-    def score(clips: torch.Tensor) -> torch.Tensor:
-        return torch.cat(
-            list(model.head.logits(model.features(clips)).values())
-        )
+    @torch.no_grad()
+    def score(one: torch.Tensor, two: torch.Tensor) -> torch.Tensor:
+        clip = compose(torch.stack([one, two])[None], distance, place)
+        logits = model.head.logits(model.features(clip.double()))
+        return torch.cat(list(logits.values()))
 
-    with torch.no_grad():
-        size = score(
-            compose(torch.stack((a, b))[None], 0, torch.zeros(1).long())
-        )
-        return interaction(score, corners).abs().max().item(), (
-            size.abs().max().item()
-        )
+    # 0 where the score is a function of the one plus one of the other
+    mixed = score(a, a) - score(b, a) - score(a, b) + score(b, b)
+    moved = score(a, a) - score(b, a)
+    return (mixed.abs().max() / moved.abs().max()).item()
 
 
 @pytest.mark.parametrize('head', ['local', 'kernel_local'])
 def test_plain_network_is_a_sum_of_objects_it_never_sees_together(head):
-    # the reason why it can do no better than guess, see interaction()
-    for distance, is_sum in ((25, False), (26, True), (40, True)):
-        found, size = scored('plain', head, distance)
-        assert (found < 1e-4 * size) == is_sum, (distance, found, size)
+    """Then the best it can do is to guess: the objects are independent.
+
+    A score f(a) + h(b) has the same mean over a and b in both classes, and
+    cross entropy, convex in it, is least where it is constant.
+    """
+    assert interaction_far('plain', head, 16) > 1e-4
+    for distance in (receptive_field('plain') - 1, FAR):
+        assert interaction_far('plain', head, distance) < 1e-10
 
 
 @pytest.mark.parametrize(
@@ -78,10 +78,7 @@ def test_plain_network_is_a_sum_of_objects_it_never_sees_together(head):
     [v for v in PARTS['networks'][0] if v[0] not in ('plain', 'wide', 'deep')],
 )
 def test_every_global_part_lets_far_objects_interact(network, head):
-    if network == 'non_local':
-        pytest.xfail('starts as the identity: its last norm is zero')
-    if (network, head) == ('global_to_local', 'both'):
-        # g_0 is a mean of the stem's output, not of what the units made
-        assert NETWORKS[network][1]['diffusion']['form'] == network
-    found, size = scored(network, head, FAR)
-    assert found > 1e-3 * size
+    # a g behind one ReLU is linear unless the objects switch a channel
+    # of it: that takes some luck with weights that are not trained
+    seeds = range(12)
+    assert any(interaction_far(network, head, FAR, s) > 1e-6 for s in seeds)

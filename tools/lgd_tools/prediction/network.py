@@ -9,7 +9,7 @@ from mmengine.dataset import pseudo_collate
 from mmengine.registry import init_default_scope
 
 from lgd_mmaction.errors import CheckpointError, ConfigError
-from lgd_mmaction.launch.config_errors import describe_slip, read_config
+from lgd_mmaction.launch.config_errors import naming_slips, read_config
 from lgd_mmaction.pickles import load_weights
 from lgd_tools.cli import ToolError, read_label_map, require_file
 
@@ -59,14 +59,9 @@ class Network:
         for step in pipeline:
             if clips and 'num_clips' in step:
                 step['num_clips'] = clips
-        try:
+        with naming_slips(config):
             self.steps = [TRANSFORMS.build(step) for step in pipeline]
             self.model = MODELS.build(cfg.model)
-        except (KeyError, TypeError) as error:
-            sentence = describe_slip(error, config)
-            if sentence is None:
-                raise
-            raise ConfigError(sentence) from error
         _load(self.model, load_weights(checkpoint), checkpoint, config)
         if device is None:
             device = 'cuda' if torch.cuda.is_available() else 'cpu'

@@ -4,7 +4,6 @@ All are one small stock ResNet3d (stem 1x3x3 of stride 2, then residual units
 of two pseudo-3D convolutions, 16 channels), plain or with one thing added.
 """
 
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -172,7 +171,9 @@ def receptive_field(network: str) -> int:
     1 + the sum over convolutions of (k - 1) times the stride before it: stem
     of stride 2, then two 3x3 of stride 1 in every unit. Two pixels with d
     others between them are seen together only if d <= receptive_field - 2.
-    What a global path, a gate or attention adds is not counted.
+    What a global path, a gate or attention adds is not counted. Where no
+    position sees both objects, the scores of a plain network are a sum over
+    the objects, and the best it can do on the study's question is to guess.
     """
     units = backbone_config(network)['stage_blocks'][0]
     return 1 + 2 * (1 + 2 * 2 * units)
@@ -180,27 +181,11 @@ def receptive_field(network: str) -> int:
 
 def seen_pixels(network: str, width: int) -> int:
     """The same, measured: pixels of a row with a gradient to one position."""
-    model = build(network, 'local').backbone.double().eval()
+    model = build(network, 'local').backbone.double()
+    model.eval()  # the stock method returns nothing
     clip = torch.randn(1, 3, 2, 8, width, dtype=torch.double)
     clip.requires_grad_()
     maps = model(clip)
     local = maps[0] if isinstance(maps, tuple) else maps
     local[..., local.size(-1) // 2].sum().backward()
     return int((clip.grad != 0).any(dim=(0, 1, 2, 3)).sum())
-
-
-def interaction(
-    score: Callable[[Tensor], Tensor], corners: Iterator[Tensor]
-) -> Tensor:
-    """f(a, b) - f(a', b) - f(a, b') + f(a', b'): 0 where f is a sum.
-
-    A score that is a mean over positions, none of which sees both objects,
-    is a function of the one plus a function of the other; then the best that
-    it can do on the study's question is to guess.
-
-    Args:
-        score: Clips -> (N, K).
-        corners: Clips with the objects (a, b), (a', b), (a, b'), (a', b').
-    """
-    one, two, three, four = (score(clips) for clips in corners)
-    return one - two - three + four

@@ -4,13 +4,14 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 
 from lgd_tools.cli import ToolError
 from lgd_tools.study import plan as plans
 from lgd_tools.study.plan import LGD, PLAIN, Plan
 from lgd_tools.study.report import main as report
 from lgd_tools.study.run import main, read_results, run_all
-from lgd_tools.study.training import Run, train
+from lgd_tools.study.training import Run, told_apart, train
 
 PAGE = """# Page
 <!-- table missing -->
@@ -46,7 +47,7 @@ def test_study_goes_on_where_it_was_and_reports_what_is_there(
     results = read_results(runs)
     assert len(results) == 2
     for result in results.values():
-        assert 0 <= result['accuracy'] <= 1 and result['parameters'] > 10_000
+        assert 0 <= result['told_apart'] <= 1 and result['parameters'] > 10_000
         assert [point[0] for point in result['curve']] == [10]
     said = capsys.readouterr().out.splitlines()
     assert '1 of 2 runs left' in said[0] and '0 of 2 runs left' in said[1]
@@ -76,6 +77,18 @@ def test_equal_runs_are_equal_and_stages_switch() -> None:
     one, two = train(run), train(run)
     assert {**one, 'cpu_seconds': 0} == {**two, 'cpu_seconds': 0}
     assert one['accuracy'] * one['test_clips'] % 1 == 0
+
+
+def test_sum_tells_half_of_the_pairs_apart_whatever_its_threshold() -> None:
+    first = torch.tensor([0, 0, 1, 1]).repeat(8)
+    second = torch.tensor([0, 1, 0, 1]).repeat(8)
+    labels = (first == second).long()
+    for f, h in ((1.0, 2.0), (-1.0, 0.3), (0.1, -5.0), (2.0, 2.0)):
+        # right in 3 of 4 where the threshold is between
+        scores = f * first + h * second
+        assert told_apart(scores, labels) == 0.5
+    assert told_apart(labels * 2.0, labels) == 1
+    assert told_apart(-labels.float(), labels) == 0
 
 
 def test_list_and_broken_results(

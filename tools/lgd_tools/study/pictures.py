@@ -27,10 +27,10 @@ def _bars(mean: Mean) -> float:
 def draw_distances(
     rows: Sequence[tuple[int, dict[str, Mean]]], field: int, path: Path
 ) -> None:
-    """Accuracy against the distance of the two objects.
+    """Pairs told apart against the distance of the two objects.
 
     Args:
-        rows: Distance and name -> accuracy.
+        rows: Distance and name -> share.
         field: Receptive field of both networks, in pixels.
         path: The PNG.
     """
@@ -59,7 +59,7 @@ def draw_distances(
     axes.axhline(50, color=GREY, linewidth=0.8, linestyle=':')
     axes.set(
         xlabel='pixels between the two objects',
-        ylabel='accuracy, %',
+        ylabel='told apart, %',
         ylim=(40, 103),
     )
     # a second scale: in receptive fields
@@ -77,7 +77,7 @@ def draw_dots(
     """A dot and an interval for every variant, the seeds as small dots.
 
     Args:
-        rows: Name, accuracy, and the accuracy of every seed.
+        rows: Name, share told apart, and that of every seed.
         path: The PNG.
     """
     figure = Figure(figsize=(7, 0.8 + 0.36 * len(rows)), layout='constrained')
@@ -101,7 +101,7 @@ def draw_dots(
     axes.axvline(50, color=GREY, linewidth=0.8, linestyle=':')
     axes.set_yticks(range(len(rows)), [name for name, _, _ in rows])
     axes.invert_yaxis()
-    axes.set(xlabel='accuracy, %', xlim=(40, 103))
+    axes.set(xlabel='told apart, %', xlim=(40, 103))
     _save(figure, path)
 
 

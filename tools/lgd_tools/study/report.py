@@ -50,16 +50,16 @@ class Seen:
                     place = self.runs[variant, run.distance]
                     place[run.seed] = results[run.key]
 
-    def accuracies(self, variant: Variant, distance: int) -> dict[int, float]:
-        """Seed -> accuracy."""
+    def scores(self, variant: Variant, distance: int) -> dict[int, float]:
+        """Seed -> share of pairs told apart."""
         runs = self.runs.get((variant, distance), {})
-        return {seed: run['accuracy'] for seed, run in runs.items()}
+        return {seed: run['told_apart'] for seed, run in runs.items()}
 
     def mean(self, variant: Variant, distance: int) -> Any:
         """A statistics.Mean, or None without a run."""
         from lgd_tools.study.statistics import mean_of
 
-        values = list(self.accuracies(variant, distance).values())
+        values = list(self.scores(variant, distance).values())
         return mean_of(values) if values else None
 
 
@@ -80,7 +80,7 @@ def distance_table(seen: Seen) -> str:
     field = receptive_field('plain')
     rows = []
     for distance in sorted(_distances()):
-        pair = [seen.accuracies(v, distance) for v in (LGD, PLAIN)]
+        pair = [seen.scores(v, distance) for v in (LGD, PLAIN)]
         rows.append(
             [
                 distance,
@@ -112,7 +112,7 @@ def variant_table(seen: Seen, part: str) -> str:
     from lgd_tools.study.statistics import difference
 
     variants, (distance, *_) = PARTS[part]
-    base, rows = seen.accuracies(PLAIN, distance), []
+    base, rows = seen.scores(PLAIN, distance), []
     for variant in variants:
         runs = list(seen.runs.get((variant, distance), {}).values())
         rows.append(
@@ -124,7 +124,7 @@ def variant_table(seen: Seen, part: str) -> str:
                 seen.mean(variant, distance),
                 None
                 if variant == PLAIN
-                else difference(seen.accuracies(variant, distance), base),
+                else difference(seen.scores(variant, distance), base),
                 len(runs),
             ]
         )
@@ -134,7 +134,7 @@ def variant_table(seen: Seen, part: str) -> str:
             'receptive field',
             'parameters without head',
             'learning rate',
-            'accuracy, %',
+            'told apart, %',
             'minus plain',
             'seeds',
         ],
@@ -198,7 +198,7 @@ def draw(seen: Seen, plan: Plan, folder: Path) -> list[Path]:
             (
                 name_of(v),
                 seen.mean(v, distance),
-                list(seen.accuracies(v, distance).values()),
+                list(seen.scores(v, distance).values()),
             )
             for v in variants
             if seen.mean(v, distance)

@@ -90,7 +90,7 @@ def run_all(
                 left = plan.total() - len(plan.keys(results))
                 each = (time.monotonic() - start) / done
                 print(
-                    f'{run.key}: {100 * result["accuracy"]:.1f} %, '
+                    f'{run.key}: {100 * result["told_apart"]:.1f} %, '
                     f'{result["cpu_seconds"]} s; {left} of {plan.total()} '
                     f'runs left, about {each * left / 60:.0f} min',
                     flush=True,

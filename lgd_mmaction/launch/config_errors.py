@@ -46,7 +46,7 @@ def _place_of(error: Exception) -> str | None:
     """``file:line`` of the config that was being read or run."""
     file, line = None, 1
     for frame, number in traceback.walk_tb(error.__traceback__):
-        if frame.f_globals.get('__name__') == Config.__module__:
+        if frame.f_code is Config._file2dict.__code__:
             file, line = frame.f_locals.get('filename', file), 1
         elif frame.f_code.co_name == '<module>' and file:
             line = number

@@ -228,7 +228,7 @@ def test_names_of_own_folders(data: bytes, root: Path) -> None:
     for name in names:
         name_key(safe_name(name))
         kinetics.clip_stems(Clip(name, 0, name), Counter())
-    for pattern in folder.GROUPS:
+    for pattern in grouping.GROUPS:
         if not clips:
             continue
         with contextlib.suppress(LGDError):

@@ -138,7 +138,10 @@ def test_too_few_arguments(
         (['train.py', 'no.py'], ['no config file no.py', 'configs/']),
         (
             ['train.py', 'CONFIG'],
-            ['data/quickstart/quickstart_train_list_videos.txt', 'ann_file'],
+            [
+                'data/quickstart/quickstart_train_list_videos.txt cannot be',
+                'write it again with tools/data',
+            ],
         ),
         (
             [

@@ -41,7 +41,7 @@ def test_study_goes_on_where_it_was_and_reports_what_is_there(
     (kept,) = runs.glob('*.json')
     before = kept.stat().st_mtime_ns
     # what a killed run leaves is no result
-    (runs / '.x.json.1.part').write_text('{')
+    (runs / '.x.json.12345678.lgd-part').write_text('{')
     assert run_all(plan, runs) == 0
     assert kept.stat().st_mtime_ns == before
     results = read_results(runs)

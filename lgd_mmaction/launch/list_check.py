@@ -72,7 +72,10 @@ def _read(dataset: dict) -> Iterator[Row]:
     is_video = dataset['type'] in _VIDEOS
     root = Path(dataset.get('data_root') or '')
     folder = root / (prefix.get('video' if is_video else 'img') or '')
-    with open(root / dataset['ann_file'], errors='replace') as file:
+    path = root / (dataset.get('ann_file') or '')
+    if not path.is_file():  # the data set says so
+        return
+    with open(path, errors='replace') as file:
         for line in filter(str.strip, file):
             path, *rest = line.split()
             frames = 0

@@ -12,6 +12,7 @@ from lgd_mmaction.models.lgd_resnet3d import (
     LGDResNet3dCSN,
     LGDResNet3dSlowOnly,
 )
+from lgd_mmaction.models.pooled_pair import PooledPair
 from lgd_mmaction.models.pseudo3d import Pseudo3DConv
 from lgd_mmaction.models.roi import RoIFeatures
 from lgd_mmaction.models.tensor_sketch import TensorSketch
@@ -25,6 +26,7 @@ __all__ = [
     'LGDResNet3dSlowOnly',
     'LocalGlobalDiffusion',
     'LowRankProjection',
+    'PooledPair',
     'Pseudo3DConv',
     'RoIFeatures',
     'TensorSketch',

@@ -397,5 +397,5 @@ def test_sampler_repeats_no_frame_within_the_video() -> None:
         timestamp_start=1,
         start_index=1,
     )
-    drawn = sample(results)['frame_inds']
-    assert drawn.tolist() == list(range(13, 29))  # images count from 1
+    # images count from 1
+    assert sample(results)['frame_inds'].tolist() == [*range(13, 29)]

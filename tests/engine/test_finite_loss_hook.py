@@ -90,6 +90,7 @@ def test_stops_with_step_rate_and_files(
     assert 'NaN' not in ''.join(logs) and ''.join(logs).count('loss"') == 4
 
 
+@pytest.mark.slow
 def test_weights_did_not_take_it(
     tiny: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.forks import run_forked
+
 ROOT = Path(__file__).parents[2]
 COMMANDS = sorted(
     path.relative_to(ROOT).as_posix()
@@ -39,13 +41,7 @@ def seconds_of_children() -> float:
     return used.ru_utime + used.ru_stime
 
 
-@pytest.mark.parametrize(
-    'name',
-    [
-        pytest.param(name, marks=[pytest.mark.slow] * (name in TORCH))
-        for name in COMMANDS
-    ],
-)
+@pytest.mark.parametrize('name', COMMANDS)
 def test_help(name: str, tmp_path: Path) -> None:
     bin, folder = tmp_path / 'bin', tmp_path / 'folder'
     bin.mkdir()
@@ -59,18 +55,19 @@ def test_help(name: str, tmp_path: Path) -> None:
         (bin / 'python').chmod(0o755)
         env['PATH'] = f'{bin}{os.pathsep}{env["PATH"]}'
     else:
-        program, command = 'python', [sys.executable, script]
-        if name not in TORCH:
-            command[1:] = ['-c', CODE, script]
+        program, command = 'python', [sys.executable, '-c', CODE, script]
     before = seconds_of_children()
-    done = subprocess.run(
-        [*command, '--help'],
-        cwd=folder,
-        env=env,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
+    if name in TORCH:
+        done = run_forked(ROOT / name, '--help', cwd=folder, logs=bin)
+    else:
+        done = subprocess.run(
+            [*command, '--help'],
+            cwd=folder,
+            env=env,
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
     seconds = seconds_of_children() - before  # of processor: others are busy
     assert (done.returncode, done.stderr) == (0, '')
     shown = done.stdout.lower().split('example', 1)

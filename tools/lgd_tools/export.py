@@ -10,8 +10,8 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from lgd_mmaction.files import write_bytes
 from lgd_tools.cli import ToolError, make_parser, parse_size
-from lgd_tools.files import write_bytes
 
 EXAMPLE = (
     '  python tools/export.py configs/lgd3d_r50_k400.py work_dirs/a/'

@@ -104,11 +104,12 @@ def _draw_maps(
         for part in (findings.cam, findings.change, findings.effect)
     ]
     total = float(findings.effect.sum())
-    largest = max(float(findings.effect.abs().max()), 1e-12)
+    # a few positions stand out of the others
+    largest = max(float(findings.effect.abs().quantile(0.99)), 1e-12)
     t, h, w = findings.cam.shape
     figure.suptitle(
-        f'(b) Where g acts: maps of $x_l$ at the end of {findings.stage}, '
-        f'{t} x {h} x {w} positions (frames x rows x columns), enlarged',
+        f'(b) Where what was added up to the end of {findings.stage} acts: '
+        f'its {t} x {h} x {w} positions (frames x rows x columns), enlarged',
         fontsize=11,
     )
     rows = [

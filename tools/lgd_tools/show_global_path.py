@@ -8,6 +8,7 @@ Grad-CAM of the local path; (c) which frames move g most.
 from collections.abc import Sequence
 from pathlib import Path
 
+from lgd_mmaction.files import write_bytes
 from lgd_tools.cli import (
     ToolError,
     make_parser,
@@ -15,7 +16,6 @@ from lgd_tools.cli import (
     read_label_map,
     require_file,
 )
-from lgd_tools.files import write_bytes
 
 EXAMPLE = (
     '  python tools/analysis/show_global_path.py configs/lgd3d_r50_k400.py '

@@ -212,8 +212,8 @@ class VideoFile:
 def check_video_size(size: tuple[int, int]) -> None:
     """Raise ToolError unless H.264 with yuv420p can hold this (h, w).
 
-    Odd sizes are refused, not padded: padding would change the pictures, and
-    yuv444p, which could hold them, is not read by every decoder.
+    Odd sizes are not padded, which would change the pictures, and yuv444p,
+    which could hold them, is not read by every decoder.
     """
     height, width = size
     if height < 2 or width < 2 or height % 2 or width % 2:
@@ -343,12 +343,10 @@ def write_video(
             training can seek cheaply.
 
     Raises:
-        ToolError: The frames, the size, the rate or the quality cannot be
-            encoded, or the file cannot be written.
+        ToolError: The rate is out of range, or the file cannot be written.
     """
     path = Path(path)
     rate, container = check_fps(fps), 'avi' if path.suffix == '.avi' else 'mp4'
-    check_crf(crf)
     options = dict(preset='veryfast', gop=gop, container=container)
     try:
         with (
@@ -356,27 +354,10 @@ def write_video(
             Encoder(part, rate, crf, **options) as encoder,
         ):
             for frame in frames:
-                _check_frame(path, frame, encoder.size)
                 encoder.add(frame)
-            if not encoder.count:
-                raise ToolError(
-                    f'{path}: there is no frame to write; give at least 1'
-                )
-    except OSError as error:  # av's errors are OSErrors too
+    except (OSError, av.FFmpegError) as error:
         raise ToolError(
             f'{path} could not be written ({error}): check that the folder '
             'is writable, that the disk is not full, and that PyAV has libx264'
         ) from error
     return path
-
-
-def _check_frame(
-    path: Path, frame: np.ndarray, size: tuple[int, int] | None
-) -> None:
-    if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3:
-        raise ToolError(
-            f'{path}: frames must be uint8 of shape (H, W, 3), not '
-            f'{frame.dtype} of shape {frame.shape}'
-        )
-    if size is None:
-        check_video_size(frame.shape[:2])

@@ -43,6 +43,7 @@ import lgd_mmaction
 from lgd_tools.experiment import command, runner
 
 def run_forked(title, command, lock=None):
+    print(*command, flush=True)
     def child():
         sys.argv = command[1:]
         runpy.run_path(sys.argv[0], run_name='__main__')
@@ -212,7 +213,9 @@ def test_kinetics600_from_csv_to_row(
         assert process.wait(60) == 128 + signal.SIGTERM
     assert json.loads(marker.read_text())['state'] == 'started'
     assert not (tmp_path / 'work/k600/rgb/train/epoch_2.pth').exists()
-    out = run('run_experiment.py', *argv)
+    forking = tmp_path / 'forking.py'
+    forking.write_text(FORKING)
+    out = run(forking, repo_root / 'tools' / 'run_experiment.py', *argv)
     # told to stop, the training saved itself within epoch 2
     resumed = first.with_name('mid_epoch.pth').relative_to(tmp_path)
     assert f'--resume {resumed}' in out or (

@@ -6,10 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from mmaction.registry import DATASETS, MODELS
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
-from lgd_mmaction.launch.config_errors import check_components, read_config
+from lgd_mmaction.launch.config_errors import read_config
 from lgd_mmaction.launch.list_check import check_lists
 from lgd_mmaction.launch.preflight import check_config
 from lgd_tools.cli import ToolError, read_list
@@ -39,12 +40,15 @@ def convert(videos: Path, out: Path, *more: object) -> Config:
     return read_config(str(out / f'{out.name}.py'))
 
 
-def checked(cfg: Config, path: Path) -> None:
-    """What train.py does before it builds anything."""
+def checked(cfg: Config) -> None:
+    """What train.py does before and while it builds."""
     init_default_scope('mmaction')
-    check_components(cfg, path)
     check_config(cfg)
     check_lists(cfg)
+    for part in ('train', 'test'):
+        dataset = DATASETS.build(cfg[f'{part}_dataloader'].dataset)
+        assert dataset[0]['inputs'].dtype == torch.uint8
+    MODELS.build(cfg.model)
 
 
 @pytest.mark.parametrize('recipe', ['small', 'lgd3d', 'lgd2d'])
@@ -53,7 +57,7 @@ def test_the_config_fits_the_data(videos, tmp_path, capsys, recipe):
     path = tmp_path / 'mine' / 'mine.py'
     assert len(path.read_text().splitlines()) <= 15
     cfg.model.backbone.pretrained = None  # no download
-    checked(cfg, path)
+    checked(cfg)
     out, err = capsys.readouterr()
     assert err == ''
     for command in ('tools/train.py', 'tools/test.py', 'tools/predict.py'):
@@ -84,7 +88,8 @@ def test_the_config_fits_the_data(videos, tmp_path, capsys, recipe):
 
 def test_clips_may_be_mirrored(videos, tmp_path):
     cfg = convert(videos, tmp_path / 'a', '--no-keep-direction')
-    assert cfg.train_pipeline[4] == dict(type='Flip', flip_ratio=0.5)
+    steps = {s['type']: s for s in cfg.train_dataloader.dataset.pipeline}
+    assert steps['Flip']['flip_ratio'] == 0.5
 
 
 def test_groups_are_folders_and_folds_part_none(videos, tmp_path, capsys):
@@ -102,7 +107,7 @@ def test_groups_are_folders_and_folds_part_none(videos, tmp_path, capsys):
     tested = []
     for k in range(1, 5):
         fold = read_config(str(out / f'mine_fold_{k}.py'))
-        checked(fold, out / f'mine_fold_{k}.py')
+        checked(fold)
         assert not cameras(fold, 'train') & cameras(fold, 'test')
         assert cameras(fold, 'val') == cameras(fold, 'test')
         assert [h.type for h in fold.custom_hooks] == ['TwoStageHook']
@@ -167,8 +172,6 @@ def test_sampling(frames, clip_len, interval):
 
 @pytest.mark.parametrize('recipe', ['small', 'lgd3d', 'lgd2d'])
 def test_a_checkpoint_says_its_recipe(videos, tmp_path, recipe):
-    from mmaction.registry import MODELS
-
     depth = 18 if recipe == 'small' else 50
     base = own_config.configs_folder() / '_base_' / f'own_{recipe}.py'
     backbone = Config.fromfile(base).model.backbone

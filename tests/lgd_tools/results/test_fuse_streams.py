@@ -13,6 +13,7 @@ from lgd_tools.results.fuse_streams import (
     fuse_files,
     main,
     normalise_weights,
+    pooled_interval,
 )
 from lgd_tools.results.measures import class_accuracies, measure
 
@@ -152,6 +153,16 @@ def test_command_line(streams, tmp_path, capsys):
     report = json.loads(out.read_text())
     assert report['streams'][0]['weight'] == pytest.approx(2 / 3)
     assert report['per_class'][1]['name'] == 'class no 1'
+
+
+def test_the_interval_of_all_folds():
+    """9 of 10 in each of two folds are 18 of 20."""
+    one = {'videos': 10, 'fused': None, 'streams': [{'top1': 0.9}]}
+    assert pooled_interval([one, one]) == (
+        'top-1: 18 of 20, 90.00 % (95 % interval, Wilson: 69.90 to 97.21)'
+    )
+    fused = {**one, 'fused': {'top1': 1.0}}
+    assert pooled_interval([fused]).startswith('top-1: 10 of 10, 100.00 %')
 
 
 def test_errors_of_the_command_line(streams, tmp_path):

@@ -20,7 +20,11 @@ from lgd_tools.cli import (
 from lgd_tools.experiment import plan, steps
 from lgd_tools.experiment.data import check_overlap, check_streams
 from lgd_tools.experiment.steps import run_command
-from lgd_tools.results.fuse_streams import format_report, fuse_files
+from lgd_tools.results.fuse_streams import (
+    format_report,
+    fuse_files,
+    pooled_interval,
+)
 from lgd_tools.results.scores import load_scores
 from lgd_tools.results.summarise_splits import format_table, summarise
 
@@ -231,6 +235,8 @@ class Experiment:
         }
         table = format_table(self.args.name, summary, extra=extra)
         write_text(self.folder / 'result.md', table + '\n')
+        if len(splits) > 1:
+            print(f'all splits together, {pooled_interval(splits)}')
         return table
 
     def dry_run(self) -> None:

@@ -8,7 +8,7 @@ before everything has been read and checked.
 import argparse
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 from lgd_tools.cli import (
@@ -39,21 +39,19 @@ Stems = Callable[[Clip], Iterable[str]]
 
 def add_conversion_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments that every converter has."""
-    add = parser.add_argument
-    add(
+    folder = partial(parser.add_argument, type=Path, metavar='DIR')
+    flag = partial(parser.add_argument, action='store_true')
+    folder(
         '--out',
-        type=Path,
         required=True,
-        metavar='DIR',
         help='data folder of the configs: lists, label map, report, links',
     )
-    add(
+    flag(
         '--no-check-videos',
-        action='store_true',
         help='list every annotated clip under its official name, without '
         'looking for it',
     )
-    add(
+    parser.add_argument(
         '--exclude',
         type=Path,
         nargs='+',
@@ -63,30 +61,26 @@ def add_conversion_arguments(parser: argparse.ArgumentParser) -> None:
         'bad.txt of check_videos.py: relative to the folder of the videos; '
         'the report counts and names them, the exit code does not',
     )
-    add(
+    folder(
         '--rawframes',
-        type=Path,
-        metavar='DIR',
         help='also write *_rawframes.txt for the frame folders under DIR '
         '(<clip>/ or <class>/<clip>/; Kinetics: DIR may hold '
         'rawframes_train/ and rawframes_val/, or train/ and val/)',
     )
-    add(
+    parser.add_argument(
         '--frames',
         choices=('flow', 'img'),
         default='flow',
         help='which pictures --rawframes counts: flow_x_00001.jpg and '
         'flow_y_00001.jpg, or img_00001.jpg (default: %(default)s)',
     )
-    add(
+    flag(
         '--common',
-        action='store_true',
         help='with --rawframes: list only clips of which both the video and '
         'the frame folder are usable, so that both lists hold the same clips',
     )
-    add(
+    flag(
         '--allow-missing',
-        action='store_true',
         help='exit with 0, not 1, when clips had to be left out',
     )
     add_workers(parser)

@@ -287,31 +287,12 @@ def split_root(given: Path, split: str, stem: str) -> Path:
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = make_parser(__doc__, EXAMPLE)
     add = parser.add_argument
-    add(
-        '--version',
-        type=int,
-        choices=(400, 600),
-        required=True,
-        help='Kinetics-400 or Kinetics-600',
-    )
-    add(
-        '--csv',
-        type=Path,
-        nargs='+',
-        required=True,
-        metavar='FILE',
-        help='official csv files, one or more',
-    )
-    add(
-        '--videos',
-        type=Path,
-        metavar='DIR',
-        help='folder of the clips (default: --out)',
-    )
-    add(
+    file = partial(add, type=Path, metavar='FILE')
+    add('--version', type=int, choices=(400, 600), required=True)
+    file('--csv', nargs='+', required=True, help='official csv files')
+    add('--videos', type=Path, metavar='DIR', help='default: --out')
+    file(
         '--label-map',
-        type=Path,
-        metavar='FILE',
         help='class names by index, for csv files that lack classes or '
         'labels (test)',
     )

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from lgd_tools.cli import ToolError, file_sha256, make_parser, write_json
-from lgd_tools.results.measures import class_accuracies, measure
+from lgd_tools.results.measures import class_accuracies, measure, wilson
 from lgd_tools.results.scores import class_names, load_scores, pair_streams
 
 EXAMPLE = (
@@ -164,7 +164,24 @@ def format_report(report: dict) -> str:
             lines.append(f'  ({lost} videos of {stream["name"]} left out)')
     if report['fused'] is not None:
         lines.append(line('fused', '', report['fused']))
-    return '\n'.join(lines)
+    return '\n'.join([*lines, pooled_interval([report])])
+
+
+def pooled_interval(reports: Sequence[dict]) -> str:
+    """Top-1 of the tests of all splits together, with its 95 % interval.
+
+    Of folds, in which every video is tested once.
+    """
+    videos = sum(report['videos'] for report in reports)
+    right = sum(
+        round((r['fused'] or r['streams'][0])['top1'] * r['videos'])
+        for r in reports
+    )
+    low, high = wilson(right, videos)
+    return (
+        f'top-1: {right} of {videos}, {100 * right / videos:.2f} % (95 % '
+        f'interval, Wilson: {100 * low:.2f} to {100 * high:.2f})'
+    )
 
 
 def named_paths(texts: Sequence[str]) -> dict[str, str]:

@@ -28,3 +28,15 @@ def measure(values: np.ndarray, labels: np.ndarray) -> dict[str, float]:
         'top5': float(hits.any(axis=1).mean()),
         'mean_class': float(np.nanmean(class_accuracies(values, labels))),
     }
+
+
+def wilson(right: int, videos: int) -> tuple[float, float]:
+    """95 % interval of the share ``right / videos``.
+
+    It takes videos for independent; where several are of one recording, the
+    truth is wider.
+    """
+    from scipy.stats import binomtest  # slow to import
+
+    interval = binomtest(right, videos).proportion_ci(method='wilson')
+    return float(interval.low), float(interval.high)

@@ -30,6 +30,7 @@ from lgd_tools.results.measures import (
     class_accuracies,
     measure,
     predicted_classes,
+    wilson,
 )
 from lgd_tools.results.run_log import (
     STAGE_1_LOSSES,
@@ -117,8 +118,6 @@ def summarise(
     course: Course, scores: Scores, classes: Sequence[str], matrix: np.ndarray
 ) -> dict[str, Any]:
     """Every number of the report; shares are of one."""
-    from scipy.stats import binomtest
-
     clips, number = scores.values.shape
     seen, right = matrix.sum(1), int(np.trace(matrix))
     measures = measure(scores.values, scores.labels)
@@ -144,9 +143,7 @@ def summarise(
         'classes_without_clips': int((seen == 0).sum()),
         'chance': max(1 / number, float(seen.max()) / clips),
         **measures,
-        'top1_interval_95': list(
-            binomtest(right, clips).proportion_ci(method='wilson')
-        ),
+        'top1_interval_95': list(wilson(right, clips)),
         'class_accuracy': {
             name: value if count else None
             for name, value, count in zip(

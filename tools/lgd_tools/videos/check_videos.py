@@ -18,6 +18,7 @@ import csv
 import io
 import json
 from collections import Counter
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -153,16 +154,12 @@ def main(argv: list[str] | None = None) -> int:
     parser = make_parser(__doc__, EXAMPLE)
     parser.add_argument('root', type=Path, help='folder of videos')
     parser.add_argument(
-        '--out',
-        type=Path,
-        required=True,
-        help='folder for the results and the journal',
+        '--out', type=Path, required=True, help='for results and journal'
     )
-    parser.add_argument(
+    number = partial(parser.add_argument, type=positive_int, metavar='N')
+    number(
         '--frames',
-        type=positive_int,
         default=8,
-        metavar='N',
         help='decode N frames: first, last and spread ones (default: 8)',
     )
     parser.add_argument(
@@ -170,12 +167,8 @@ def main(argv: list[str] | None = None) -> int:
         action='store_true',
         help='decode every frame, and search for hidden damage',
     )
-    parser.add_argument(
-        '--min-frames',
-        type=positive_int,
-        default=1,
-        metavar='N',
-        help='shorter videos are bad (default: 1)',
+    number(
+        '--min-frames', default=1, help='shorter videos are bad (default: 1)'
     )
     parser.add_argument(
         '--reader',

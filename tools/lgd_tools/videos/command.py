@@ -33,26 +33,17 @@ def parse_shard(text: str) -> tuple[int, int]:
 def add_job_options(
     parser: argparse.ArgumentParser, time_limit: float
 ) -> None:
-    """Add --list, --time-limit, --shard and --workers.
-
-    Args:
-        parser: Gets them.
-        time_limit: Default seconds for one video.
-    """
-    parser.add_argument(
-        '--list',
-        type=Path,
-        metavar='TXT',
-        help='only the videos of this `path label` list',
-    )
-    parser.add_argument(
+    """Add --list, --time-limit (seconds), --shard and --workers."""
+    add = parser.add_argument
+    add('--list', type=Path, metavar='TXT', help='only videos of this list')
+    add(
         '--time-limit',
         type=float,
         default=time_limit,
         metavar='SECONDS',
         help='for one video (default: %(default)g)',
     )
-    parser.add_argument(
+    add(
         '--shard',
         type=parse_shard,
         metavar='I/N',
@@ -62,7 +53,7 @@ def add_job_options(
     add_workers(parser)
 
 
-def make_result_options(parser: argparse.ArgumentParser) -> None:
+def add_result_options(parser: argparse.ArgumentParser) -> None:
     """Add source, target, --allow-damaged and --overwrite."""
     parser.add_argument('source', type=Path, help='folder of videos')
     parser.add_argument('target', type=Path, help='folder for the results')
@@ -113,7 +104,7 @@ def make_results(
     """Make one file or folder of each video, resumably; say what became.
 
     Args:
-        args: Parsed :func:`add_job_options`, :func:`make_result_options`.
+        args: Parsed :func:`add_job_options`, :func:`add_result_options`.
         function: (source, target, options[, picture]) -> result, with
             ``size`` (:func:`stored_size`) and ``note`` (of damage).
         names: Of each video, and what its result is called.

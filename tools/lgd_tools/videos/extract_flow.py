@@ -33,7 +33,7 @@ from lgd_tools.lists.clips import safe_name
 from lgd_tools.video import VideoFile, write_png
 from lgd_tools.videos.command import (
     add_job_options,
-    make_result_options,
+    add_result_options,
     make_results,
     read_rows,
     stored_size,
@@ -154,7 +154,7 @@ def require_apart(names: dict[str, str]) -> None:
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
     parser = make_parser(__doc__, EXAMPLE)
-    make_result_options(parser)
+    add_result_options(parser)
     parser.add_argument(
         '--method',
         choices=METHODS,

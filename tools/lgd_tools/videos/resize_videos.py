@@ -23,7 +23,7 @@ from lgd_tools.jobs import JobError
 from lgd_tools.video import Encoder, VideoFile
 from lgd_tools.videos.command import (
     add_job_options,
-    make_result_options,
+    add_result_options,
     make_results,
     read_rows,
 )
@@ -107,7 +107,7 @@ def resize_one(source: Path, target: Path, options: dict) -> dict:
 
 def main(argv: list[str] | None = None) -> int:
     parser = make_parser(__doc__, EXAMPLE)
-    make_result_options(parser)
+    add_result_options(parser)
     size = parser.add_mutually_exclusive_group(required=True)
     size.add_argument(
         '--short-side',

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from lgd_mmaction.models.tensor_sketch import TensorSketch
 
-Complex = tuple[Tensor, Tensor]  # real and imaginary part
+# real and imaginary part: a pair, or a tensor (2, ...)
+Complex = tuple[Tensor, Tensor] | Tensor
 
 
 class MatmulSketch(nn.Module):
@@ -28,6 +29,13 @@ class MatmulSketch(nn.Module):
     Shapes:
         (N, C) or (N, C, *positions) -> (N, D), float32.
     """
+
+    table0: Tensor
+    table1: Tensor
+    sign: Tensor
+    columns: Tensor
+    twiddle: Tensor
+    rows: Tensor
 
     def __init__(self, sketch: TensorSketch) -> None:
         super().__init__()

@@ -13,7 +13,7 @@ from lgd_mmaction.models.lgd_resnet3d import GlobalPath
 from lgd_tools.cli import ToolError
 
 STEPS = 16  # of the path from x_l without g to x_l with it
-CELLS = 6  # a map with fewer rows is too coarse to be looked at
+CELLS = 4  # fewer rows tell no place; x_L has them in clips of 112 pixels
 State = tuple[Tensor, Tensor]
 
 

@@ -22,7 +22,7 @@ from typing import Any
 
 from lgd_mmaction.errors import LGDError
 from lgd_mmaction.files import remove, remove_parts
-from lgd_tools.cli import ToolError
+from lgd_tools.cli import ToolError, progress
 from lgd_tools.journal import (
     CRASHED,
     DONE,
@@ -227,3 +227,23 @@ def run_jobs(
                 book.add(outcome)
                 bar.update()
     return Report([outcomes[job.key] for job in jobs], skipped)
+
+
+def run_once(
+    function: Callable, jobs: Sequence[Job], workers: int, desc: str
+) -> Report:
+    """``function(*job.args)`` for all jobs, without a journal.
+
+    Args:
+        function: Importable by name; returns what can be pickled.
+        jobs: The items; their keys must differ.
+        workers: Number of processes.
+        desc: Label of the progress bar.
+    """
+    if len({job.key for job in jobs}) != len(jobs):
+        raise ToolError('two items have the same name: rename one of them')
+    served = _serve(function, jobs, workers, None)
+    with contextlib.closing(served):
+        ended = progress(served, desc, len(jobs))
+        outcomes = {outcome.key: outcome for outcome in ended}
+    return Report([outcomes[job.key] for job in jobs])

@@ -48,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         '--map-stage',
         metavar='layerN',
         help='stage of the network whose maps are drawn (default: the last '
-        'one with 6 rows or more)',
+        'one with 4 rows or more)',
     )
     args = parser.parse_args(argv)
     names = read_label_map(args.label_map) if args.label_map else []

@@ -25,7 +25,6 @@ from lgd_tools.cli import (
     EXIT_INCOMPLETE,
     EXIT_OK,
     ToolError,
-    default_workers,
     make_parser,
     non_negative_int,
     open_fraction,
@@ -128,7 +127,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     add(
         '--workers',
         type=non_negative_int,
-        default=min(8, default_workers()),
+        default=min(8, os.cpu_count() or 1),
         metavar='N',
         help='processes that read videos (default: %(default)s)',
     )

@@ -8,7 +8,7 @@ from typing import Any
 
 from lgd_mmaction.files import PART
 from lgd_tools.cli import ToolError, read_text, write_json
-from lgd_tools.jobs import Job, run_jobs
+from lgd_tools.jobs import Job, run_once
 
 
 def claim_folder(
@@ -81,7 +81,7 @@ def make_all(
         yield from map(make, jobs)
         return
     todo = [Job(str(number), (job,)) for number, job in enumerate(jobs)]
-    report = run_jobs(make, todo, workers=workers, desc=what)
+    report = run_once(make, todo, workers, what)
     for outcome in report.bad:
         raise ToolError(
             f'{outcome.error}: give the command again, for lack of memory '

@@ -147,7 +147,7 @@ def read_masks(
         ToolError: A mask is there twice or is not readable; names it.
     """
     from lgd_mmaction.detection.annotations import TubeVideo
-    from lgd_tools.jobs import Job, run_jobs
+    from lgd_tools.jobs import Job, run_once
 
     jobs = []
     for member in members_of(path, 'puppet_mask.mat'):
@@ -155,7 +155,7 @@ def read_masks(
         if name in names:
             jobs.append(Job(name, (str(path), member)))
     # SciPy crashes the interpreter on some damaged files
-    done = run_jobs(read_mask, jobs, workers=workers, desc='masks')
+    done = run_once(read_mask, jobs, workers, 'masks')
     videos = {}
     for outcome in done.outcomes:
         name = outcome.key

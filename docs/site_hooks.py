@@ -13,7 +13,7 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
-PAGES = ('*.md', 'docs/*.md', 'docs/*.ipynb', 'docs/images/*')
+PAGES = ('*.md', 'docs/*.md', 'docs/*.ipynb', 'docs/**/*.png', 'docs/**/*.svg')
 PAGES += ('tools/data/README.md', 'configs/**/*.py')  # what pages link to
 REFERENCE = {
     'Networks by name': ('models.factory', 'models.lgd_model', 'models.hub'),

@@ -2,6 +2,7 @@
 
 import copy
 import io
+import logging
 import statistics
 import time
 import warnings
@@ -81,6 +82,9 @@ def to_onnx(deployed: Deployed, clip: Tensor) -> bytes:
         raise ToolError(
             f'ONNX needs {error.name}: pip install onnx onnxscript onnxruntime'
         ) from error
+    # it would name every operator of torchvision that is not there
+    exporter = 'torch.onnx._internal.exporter._registration'
+    logging.getLogger(exporter).setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')  # the exporter's own calls
         program = torch.onnx.export(

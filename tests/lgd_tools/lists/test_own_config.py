@@ -9,6 +9,7 @@ import torch
 from mmaction.registry import DATASETS, MODELS
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
+from mmengine.runner import Runner
 
 from lgd_mmaction.launch.config_errors import read_config
 from lgd_mmaction.launch.list_check import check_lists
@@ -196,3 +197,28 @@ def test_a_foreign_checkpoint_is_refused(tmp_path):
     torch.save({'fc.weight': torch.zeros(2, 2)}, tmp_path / 'a.pth')
     with pytest.raises(ToolError, match='is not of LGD-2D, LGD-3D'):
         own_config.recipe_of(tmp_path / 'a.pth')
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('name', ['own_small', 'quickstart_lgd3d'])
+def test_one_clip_and_epochs_of_one_step_train(videos, tmp_path, name):
+    """Warm-up is counted in steps, and no smaller batch is dropped."""
+    cfg = convert(videos, tmp_path / 'mine', '--recipe', 'small')
+    folder = own_config.configs_folder() / ('_base_' * name.startswith('own'))
+    other = Config.fromfile(folder / f'{name}.py')
+    cfg.param_scheduler = other.param_scheduler
+    assert not other.train_dataloader.get('drop_last')
+    cfg.train_dataloader.update(num_workers=0, persistent_workers=False)
+    cfg.train_dataloader.dataset.indices = 1
+    cfg.val_dataloader = cfg.val_cfg = cfg.val_evaluator = None
+    cfg.custom_hooks = [dict(type='TwoStageHook', switch_epoch=1)]
+    cfg.default_hooks.checkpoint.save_best = None
+    cfg.train_cfg.max_epochs = 2
+    cfg.work_dir = str(tmp_path / 'wd')
+    cfg.experiment_name = f'one_step_{name}'
+    runner = Runner.from_cfg(cfg)
+    runner.train()
+    assert runner.iter == 2 and runner.model.cls_head.active_stage == 2
+    # the second of 20 steps of warm-up is over
+    rate = runner.optim_wrapper.get_lr()['lr'][0]
+    assert 0 < rate < 0.2 * cfg.optim_wrapper.optimizer.lr

@@ -5,13 +5,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from mmaction.registry import TRANSFORMS
 from mmengine.dataset import pseudo_collate
 from mmengine.registry import init_default_scope
 
-from lgd_mmaction.errors import CheckpointError, ConfigError
+from lgd_mmaction.errors import ConfigError
 from lgd_mmaction.launch.config_errors import naming_slips, read_config
-from lgd_mmaction.pickles import load_weights
 from lgd_tools.cli import ToolError, read_label_map, require_file
+from lgd_tools.recognizer import load_recognizer
 
 
 class Network:
@@ -42,11 +43,7 @@ class Network:
         clips: int | None = None,
         labels: str | Path | None = None,
     ) -> None:
-        from mmaction.registry import MODELS, TRANSFORMS
-
-        require_file(config, 'config')
-        require_file(checkpoint, 'checkpoint')
-        cfg = read_config(str(config))
+        cfg = read_config(str(require_file(config, 'config')))
         init_default_scope(cfg.get('default_scope') or 'mmaction')
         dataset = (cfg.get('test_dataloader') or {}).get('dataset') or {}
         pipeline = [dict(step) for step in dataset.get('pipeline') or ()]
@@ -61,12 +58,11 @@ class Network:
                 step['num_clips'] = clips
         with naming_slips(config):
             self.steps = [TRANSFORMS.build(step) for step in pipeline]
-            self.model = MODELS.build(cfg.model)
-        _load(self.model, load_weights(checkpoint), checkpoint, config)
+            self.model, _ = load_recognizer(str(config), str(checkpoint))
         if device is None:
             device = 'cuda' if torch.cuda.is_available() else 'cpu'
         try:
-            self.model.to(device).eval()
+            self.model.to(device)
         except RuntimeError as error:
             reason = str(error).splitlines()[0]
             raise ToolError(f'--device {device}: {reason}') from None
@@ -102,36 +98,3 @@ class Network:
             ):
                 out[i] = result.pred_score.float().cpu().numpy()
         return out
-
-
-def _load(
-    model: torch.nn.Module,
-    content: dict,
-    checkpoint: str | Path,
-    config: str | Path,
-) -> None:
-    """Load all weights, or say why they are not those of this network."""
-    state = content.get('state_dict', content)
-    state = {str(k).removeprefix('module.'): v for k, v in state.items()}
-    own = model.state_dict()
-    other = [
-        name
-        for name, value in own.items()
-        if getattr(state.get(name), 'shape', None) != value.shape
-    ]
-    if not other:
-        model.load_state_dict({name: state[name] for name in own})
-        return
-    heads = [n for n in other if n.startswith('cls_head.') and n in state]
-    if len(heads) == len(other):
-        name = next((n for n in heads if n.endswith('bias')), heads[0])
-        raise CheckpointError(
-            f'{checkpoint} has a classifier of {len(state[name])} classes '
-            f'and {config} one of {len(own[name])}: give the config that it '
-            'was trained with'
-        )
-    raise CheckpointError(
-        f'{checkpoint} is of another network than {config}: {len(other)} of '
-        f'{len(own)} weights are missing or of another shape, the first is '
-        f'{other[0]}; give the config that it was trained with'
-    )

@@ -222,10 +222,12 @@ def test_what_cannot_be_done_again_is_removed(work, tmp_path):
 
     assert go('ok', 1) == 0
     target.write_text('made')
-    (tmp_path / '.x.out.99.part').write_text('of a killed run')
-    (tmp_path / '.y.out.99.part').write_text('of another run')
+    (tmp_path / '.x.out.0000099.lgd-part').write_text('of a killed run')
+    (tmp_path / '.y.out.0000099.lgd-part').write_text('of another run')
     assert go('ok', 1) == 0 and target.exists()
-    assert [p.name for p in tmp_path.glob('.*.part')] == ['.y.out.99.part']
+    assert [p.name for p in tmp_path.glob('.*.lgd-part')] == [
+        '.y.out.0000099.lgd-part'
+    ]
     assert go('bad', 2) == 1 and not target.exists()
 
 

@@ -91,7 +91,7 @@ def test_flow_of_shards(tmp_path):
     stems = [name.replace(' ', '_').removesuffix('.mp4') for name in names]
     # what others are writing now, and what a killed run left
     parts = {
-        name: (out / stem).with_name(f'.{Path(stem).name}.9.part')
+        name: (out / stem).with_name(f'.{Path(stem).name}.000009.lgd-part')
         for name, stem in zip(names, stems, strict=True)
     }
     for part in parts.values():
@@ -145,7 +145,7 @@ def test_one_of_three_processes_is_killed(tmp_path, repo_root, capsys):
     assert start('2/3').wait(120) == 0
     assert main(argv) == 0
     assert '24 done, 0 failed, 0 missing' in capsys.readouterr().out
-    assert not list(target.rglob('.*.part'))
+    assert not list(target.rglob('.*.lgd-part'))
     for name in names:
         with VideoFile(target / name) as video:
             assert sum(1 for _ in video.decode()) == 100

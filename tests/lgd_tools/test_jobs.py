@@ -222,11 +222,11 @@ def test_what_cannot_be_done_again_is_removed(work, tmp_path):
 
     assert go('ok', 1) == 0
     target.write_text('made')
-    (tmp_path / '.x.out.99999999.lgd-part').write_text('of a killed run')
-    (tmp_path / '.y.out.99999999.lgd-part').write_text('of another run')
+    (tmp_path / '.x.out.0000099.lgd-part').write_text('of a killed run')
+    (tmp_path / '.y.out.0000099.lgd-part').write_text('of another run')
     assert go('ok', 1) == 0 and target.exists()
     assert [p.name for p in tmp_path.glob('.*.lgd-part')] == [
-        '.y.out.99999999.lgd-part'
+        '.y.out.0000099.lgd-part'
     ]
     assert go('bad', 2) == 1 and not target.exists()
 

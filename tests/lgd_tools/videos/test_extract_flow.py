@@ -243,7 +243,7 @@ def test_resumes_after_a_kill(tmp_path, repo_root):
     clip(source / 'b.mp4', frames=3)
     (source / 'zero.mp4').write_bytes(b'')
     # what a killed run leaves
-    left = out / 'a#(1)!' / '.x_&y.12345678.lgd-part'
+    left = out / 'a#(1)!' / '.x_&y.00000123.lgd-part'
     left.mkdir(parents=True)
     (left / TEMPLATE.format('x', 1)).write_bytes(b'half')
     script = repo_root / 'tools' / 'data' / 'extract_flow.py'

@@ -91,7 +91,7 @@ def test_flow_of_shards(tmp_path):
     stems = [name.replace(' ', '_').removesuffix('.mp4') for name in names]
     # what others are writing now, and what a killed run left
     parts = {
-        name: (out / stem).with_name(f'.{Path(stem).name}.99999999.lgd-part')
+        name: (out / stem).with_name(f'.{Path(stem).name}.000009.lgd-part')
         for name, stem in zip(names, stems, strict=True)
     }
     for part in parts.values():

@@ -266,7 +266,7 @@ def test_command_resumes_after_a_kill(tmp_path, repo_root):
     (source / 'zero.mp4').write_bytes(b'')
     (target / 'a b').mkdir(parents=True)
     # what a killed run leaves: an unfinished file under a hidden name
-    left = target / 'a b' / '.x #1.mp4.12345678.lgd-part'
+    left = target / 'a b' / '.x #1.mp4.00000123.lgd-part'
     left.write_bytes(b'half')
     script = repo_root / 'tools' / 'data' / 'resize_videos.py'
     command = [sys.executable, str(script), str(source), str(target)]

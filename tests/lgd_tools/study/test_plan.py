@@ -1,7 +1,7 @@
 """The order of the runs, and the choice of the learning rate."""
 
-from lgd_tools.study.plan import LGD, PARTS, PLAIN, TUNING_SEED, Plan
-from lgd_tools.study.training import Run, learning_rate
+from lgd_tools.study.plan import LGD, PARTS, PLAIN, TUNING_SEED, Plan, Run
+from lgd_tools.study.training import learning_rate
 
 
 def finished(runs: list[Run], loss=lambda run: 0.5) -> dict[str, dict]:

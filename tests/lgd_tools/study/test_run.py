@@ -8,10 +8,10 @@ import torch
 
 from lgd_tools.cli import ToolError
 from lgd_tools.study import plan as plans
-from lgd_tools.study.plan import LGD, PLAIN, Plan
+from lgd_tools.study.plan import LGD, PLAIN, Plan, Run
 from lgd_tools.study.report import main as report
 from lgd_tools.study.run import main, read_results, run_all
-from lgd_tools.study.training import Run, told_apart, train
+from lgd_tools.study.training import told_apart, train
 
 PAGE = """# Page
 <!-- table missing -->

@@ -8,8 +8,6 @@ mean test loss is taken. A reported run waits for the runs that tune it.
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from lgd_tools.study.training import Run
-
 FAR, NEAR = 40, 8
 RATES = (3e-3, 1e-2, 3e-2)
 TUNING_DISTANCES = (NEAR, FAR)
@@ -51,6 +49,37 @@ PARTS: dict[str, tuple[list[Variant], tuple[int, ...]]] = {
     ),
     'more_distances': ([PLAIN, LGD], (24, 32, 8)),
 }
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a run is; equal runs give equal results on one machine.
+
+    Args:
+        network: One of networks.NETWORKS.
+        head: One of networks.HEADS.
+        distance: Pixels between the two objects.
+        seed: Of the weights and of the clips.
+        lr: The largest learning rate.
+        question: One of task.QUESTIONS.
+        steps: Of 32 clips each.
+    """
+
+    network: str
+    head: str
+    distance: int
+    seed: int
+    lr: float
+    question: str = 'colour'
+    steps: int = 100
+
+    @property
+    def key(self) -> str:
+        """Name of the run's JSON."""
+        return (
+            f'{self.question}-{self.network}-{self.head}-d{self.distance}-'
+            f'lr{self.lr:g}-n{self.steps}-s{self.seed}'
+        )
 
 
 @dataclass(frozen=True)

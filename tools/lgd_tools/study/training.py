@@ -2,12 +2,13 @@
 
 import math
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 import torch
 
 from lgd_tools.study.networks import build
+from lgd_tools.study.plan import Run
 from lgd_tools.study.task import Task
 
 BATCH = 32
@@ -15,37 +16,6 @@ TEST_CLIPS = 512
 WARM_UP = 0.1  # of the steps
 SWITCH = 0.6  # of the steps are stage 1, where there are two
 EVERY = 10  # steps of a point of the learning curve
-
-
-@dataclass(frozen=True)
-class Run:
-    """What a run is; equal runs give equal results on one machine.
-
-    Args:
-        network: One of networks.NETWORKS.
-        head: One of networks.HEADS.
-        distance: Pixels between the two objects.
-        seed: Of the weights and of the clips.
-        lr: The largest learning rate.
-        question: One of task.QUESTIONS.
-        steps: Of BATCH clips.
-    """
-
-    network: str
-    head: str
-    distance: int
-    seed: int
-    lr: float
-    question: str = 'colour'
-    steps: int = 100
-
-    @property
-    def key(self) -> str:
-        """Name of the run's JSON."""
-        return (
-            f'{self.question}-{self.network}-{self.head}-d{self.distance}-'
-            f'lr{self.lr:g}-n{self.steps}-s{self.seed}'
-        )
 
 
 def learning_rate(step: int, steps: int) -> float:

@@ -46,7 +46,9 @@ def _place_of(error: Exception) -> str | None:
     """``file:line`` of the config that was being read or run."""
     file, line = None, 1
     for frame, number in traceback.walk_tb(error.__traceback__):
-        if frame.f_code is Config._file2dict.__code__:
+        name = frame.f_globals.get('__name__'), frame.f_code.co_name
+        # _get_base_files reads a copy
+        if name[0] == Config.__module__ and name[1] != '_get_base_files':
             file, line = frame.f_locals.get('filename', file), 1
         elif frame.f_code.co_name == '<module>' and file:
             line = number

@@ -4,7 +4,7 @@ from lgd_mmaction.models.diffusion import (
     LocalGlobalDiffusion,
     LowRankProjection,
 )
-from lgd_mmaction.models.diffusion_neck import DiffusionNeck
+from lgd_mmaction.models.diffusion_neck import DiffusionNeck, PooledPair
 from lgd_mmaction.models.kernelized_head import KernelizedHead
 from lgd_mmaction.models.lgd_resnet3d import (
     LGDResNet2Plus1d,
@@ -12,7 +12,6 @@ from lgd_mmaction.models.lgd_resnet3d import (
     LGDResNet3dCSN,
     LGDResNet3dSlowOnly,
 )
-from lgd_mmaction.models.pooled_pair import PooledPair
 from lgd_mmaction.models.pseudo3d import Pseudo3DConv
 from lgd_mmaction.models.roi import RoIFeatures
 from lgd_mmaction.models.tensor_sketch import TensorSketch

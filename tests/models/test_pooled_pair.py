@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from lgd_mmaction.launch.stock_tools import stock_tools_dir
-from lgd_mmaction.models.pooled_pair import PooledPair
-from lgd_tools.global_path import read_clip
-from lgd_tools.recognizer import load_recognizer
+from lgd_mmaction.models.diffusion_neck import PooledPair
+from lgd_tools.prediction.recognizer import load_recognizer
+from lgd_tools.results.global_path import read_clip
 from lgd_tools.video import write_video
 from tests.lgd_tools.tiny_recognizer import write_tiny
 

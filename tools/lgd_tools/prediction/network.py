@@ -12,7 +12,7 @@ from mmengine.registry import init_default_scope
 from lgd_mmaction.errors import ConfigError
 from lgd_mmaction.launch.config_errors import naming_slips, read_config
 from lgd_tools.cli import ToolError, read_label_map, require_file
-from lgd_tools.recognizer import load_recognizer
+from lgd_tools.prediction.recognizer import load_recognizer
 
 
 class Network:

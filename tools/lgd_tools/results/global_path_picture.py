@@ -9,7 +9,7 @@ from matplotlib.colors import TwoSlopeNorm
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from lgd_tools.global_path import Findings
+from lgd_tools.results.global_path import Findings
 
 # colours that differ for the colour-blind too (Okabe and Ito)
 BLUE, ORANGE, GREEN = '#0072b2', '#e69f00', '#007d5a'

@@ -54,9 +54,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     names = read_label_map(args.label_map) if args.label_map else []
     videos = [require_file(video, 'video') for video in args.video]
     # torch after --help
-    from lgd_tools.global_path import Network, look_at, read_clip
-    from lgd_tools.global_path_picture import draw, summary
-    from lgd_tools.recognizer import load_recognizer
+    from lgd_tools.prediction.recognizer import load_recognizer
+    from lgd_tools.results.global_path import Network, look_at, read_clip
+    from lgd_tools.results.global_path_picture import draw, summary
 
     model, cfg = load_recognizer(args.config, args.checkpoint)
     classes, stages = model.cls_head.num_classes, Network(model).stages

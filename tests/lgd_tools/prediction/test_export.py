@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from lgd_mmaction.errors import CheckpointError
-from lgd_tools import deployment
 from lgd_tools.cli import ToolError
-from lgd_tools.export import main
-from lgd_tools.recognizer import load_recognizer
+from lgd_tools.prediction import deployment
+from lgd_tools.prediction.export import main
+from lgd_tools.prediction.recognizer import load_recognizer
 from lgd_tools.video import write_video
 from tests.lgd_tools.tiny_recognizer import write_tiny
 

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import torch
 
-from lgd_tools import global_path as gp
 from lgd_tools.cli import ToolError
-from lgd_tools.recognizer import load_recognizer
-from lgd_tools.show_global_path import main
+from lgd_tools.prediction.recognizer import load_recognizer
+from lgd_tools.results import global_path as gp
+from lgd_tools.results.show_global_path import main
 from lgd_tools.video import write_video
 from tests.lgd_tools.tiny_recognizer import write_tiny
 

@@ -64,8 +64,8 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse(argv)
     # torch after --help
-    from lgd_tools import deployment as d
-    from lgd_tools.recognizer import clip_length, load_recognizer
+    from lgd_tools.prediction import deployment as d
+    from lgd_tools.prediction.recognizer import clip_length, load_recognizer
 
     model, cfg = load_recognizer(args.config, args.checkpoint, args.stage)
     deployed = d.Deployed(model, args.with_preprocessing)

@@ -392,10 +392,8 @@ def test_sampler_repeats_no_frame_within_the_video() -> None:
         modality='RGB',
         num_frames=40,
         total_frames=40,
-        fps=1,
         timestamp=20,
-        timestamp_start=1,
-        start_index=1,
+        **dict.fromkeys(('fps', 'timestamp_start', 'start_index'), 1),
     )
     # images count from 1
     assert sample(results)['frame_inds'].tolist() == [*range(13, 29)]

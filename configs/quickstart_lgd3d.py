@@ -66,9 +66,8 @@ optim_wrapper = dict(
     paramwise_cfg=dict(norm_decay_mult=0, bias_decay_mult=0),
 )
 param_scheduler = [
-    dict(
-        type='LinearLR', start_factor=0.05, end=0.5, convert_to_iter_based=True
-    ),
+    # in steps, half an epoch here: an epoch of a small set may have one
+    dict(type='LinearLR', start_factor=0.05, by_epoch=False, end=20),
     dict(
         type='CosineAnnealingLR',
         T_max=10,

@@ -7,13 +7,10 @@ upstream is fixed and harmless when applied twice. Nothing on disk changes.
 import functools
 import sys
 from functools import partial
-from importlib.abc import Loader, MetaPathFinder
-from importlib.machinery import ModuleSpec
-from importlib.util import spec_from_loader
+from importlib.util import find_spec
+from pathlib import Path
 from types import ModuleType
 from typing import Any
-
-_DRN_PACKAGE = 'mmaction.models.localizers.drn'
 
 
 def apply_upstream_fixes() -> None:
@@ -28,48 +25,35 @@ def apply_upstream_fixes() -> None:
     normalise_in_five_dimensions()
 
 
-class _MissingDRNFinder(MetaPathFinder, Loader):
-    """Find ``mmaction.models.localizers.drn.drn`` when nothing else does."""
-
-    def find_spec(
-        self, fullname: str, path: Any = None, target: Any = None
-    ) -> ModuleSpec | None:
-        if fullname == _DRN_PACKAGE:
-            return spec_from_loader(fullname, self, is_package=True)
-        if fullname == f'{_DRN_PACKAGE}.drn':
-            return spec_from_loader(fullname, self)
-        return None
-
-    def exec_module(self, module: ModuleType) -> None:
-        if module.__name__ == _DRN_PACKAGE:
-            return
-        from mmaction.registry import MODELS
-        from torch import nn
-
-        class DRN(nn.Module):
-            """Stands in for the localizer that the release left out."""
-
-            def __init__(self, *args: Any, **kwargs: Any) -> None:
-                raise ImportError(
-                    'DRN is not part of the mmaction2 release that is '
-                    'installed (open-mmlab/mmaction2 issue 2714); install '
-                    'mmaction2 from its git repository to use it.'
-                )
-
-        DRN.__module__ = module.__name__
-        DRN.__qualname__ = 'DRN'
-        module.DRN = MODELS.register_module(module=DRN)
-
-
 def provide_missing_drn() -> None:
     """Let ``import mmaction.models`` work with mmaction2 1.2.0 from PyPI.
 
     Wheel and sdist lack ``mmaction/models/localizers/drn``, which the package
-    imports (https://github.com/open-mmlab/mmaction2/issues/2714). The finder
-    goes last on ``sys.meta_path``: where the module exists, it is never asked.
+    imports (https://github.com/open-mmlab/mmaction2/issues/2714).
     """
-    if not any(isinstance(f, _MissingDRNFinder) for f in sys.meta_path):
-        sys.meta_path.append(_MissingDRNFinder())
+    folder = Path(find_spec('mmaction').origin).parent
+    package = 'mmaction.models.localizers.drn'
+    exists = (folder / 'models' / 'localizers' / 'drn').exists()
+    if exists or package in sys.modules:
+        return
+    from mmaction.registry import MODELS
+    from torch import nn
+
+    class DRN(nn.Module):
+        """Stands in for the localizer that the release left out."""
+
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            raise ImportError(
+                'DRN is not part of the mmaction2 release that is installed '
+                '(open-mmlab/mmaction2 issue 2714); install mmaction2 from '
+                'its git repository to use it.'
+            )
+
+    DRN.__module__, DRN.__qualname__ = f'{package}.drn', 'DRN'
+    sys.modules[package] = ModuleType(package)
+    sys.modules[DRN.__module__] = module = ModuleType(DRN.__module__)
+    sys.modules[package].drn = module
+    module.DRN = MODELS.register_module(module=DRN)
 
 
 def allow_mmengine_checkpoints() -> None:
@@ -82,13 +66,9 @@ def allow_mmengine_checkpoints() -> None:
     safe would let a file make pointers out of its bytes, and ``getattr`` and
     ``bytes`` are too much as well; so narrow stand-ins take the place of all
     these. weights_only stays on, and everything else is refused as before.
-    Inert before torch 2.6.
     """
     import torch
-    from mmengine.utils import digit_version
 
-    if digit_version(torch.__version__) < digit_version('2.6'):
-        return
     from lgd_mmaction.pickles import ARRAYS
 
     names = ARRAYS | {

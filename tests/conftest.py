@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import random
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ os.environ.setdefault('MPLBACKEND', 'Agg')
 import numpy as np
 import pytest
 import torch
+from mmengine.logging import MMLogger
 from mmengine.registry import init_default_scope
 
 REPO = Path(__file__).resolve().parents[1]
@@ -34,11 +36,17 @@ def _fresh_state() -> Iterator[None]:
     np.random.seed(0)
     torch.manual_seed(0)
     yield
+    # a run of the same second would write to this one's console
+    MMLogger._instance_dict.clear()
     # Data workers that an error left: whatever collects the garbage later
-    # would wait 5 s for each.
-    for process in multiprocessing.active_children():
-        if process.daemon:
-            process.terminate()
+    # would wait 5 s for each. torch's handler would call their end an error.
+    left = [p for p in multiprocessing.active_children() if p.daemon]
+    if left:
+        stock = signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        for process in left:
+            process.kill()
+            process.join()
+        signal.signal(signal.SIGCHLD, stock)
 
 
 @pytest.fixture(scope='session')

@@ -16,7 +16,6 @@ from mmengine.runner import Runner
 
 from lgd_mmaction.detection.box_table import BoxTable
 from lgd_mmaction.errors import DataError
-from lgd_mmaction.launch.preflight import check_config
 from tests.datasets import tiny_tubes as tiny
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -335,22 +334,16 @@ def test_says_in_one_sentence_what_to_install(
     assert 'Traceback' not in run.stderr
 
 
-def test_preflight_names_missing_proposals(root: Path, tmp_path: Path) -> None:
+def test_missing_files_are_named(root: Path, tmp_path: Path) -> None:
     cfg = shrink(load('lgd3d_jhmdb_split1'), root)
-    check_config(cfg, test=True)
-    cfg.test_dataloader.dataset.proposal_file = str(tmp_path / 'none.npz')
-    with pytest.raises(DataError) as error:
-        check_config(cfg, test=True)
-    text = str(error.value)
-    assert str(tmp_path / 'none.npz') in text
-    assert 'test_dataloader.dataset.proposal_file' in text
-    assert 'tools/data/detect_people.py' in text
-    cfg.test_dataloader.dataset.ann_file = 'data/jhmdb/jhmdb_tubes.json'
-    with pytest.raises(DataError, match='tools/data/jhmdb.py'):
-        check_config(cfg, test=True)
-    cfg.test_dataloader.dataset.ann_file = 'data/ucf101_24/x.json'
-    with pytest.raises(DataError, match='tools/data/ucf101_24.py'):
-        check_config(cfg, test=True)
+    dataset = cfg.test_dataloader.dataset
+    gone = str(tmp_path / 'none.npz')
+    for key, remedy in (
+        ('proposal_file', 'tools/data/detect_people.py'),
+        ('ann_file', 'tools/data/jhmdb.py'),
+    ):
+        with pytest.raises(DataError, match=f'{gone} does not .*{remedy}'):
+            DATASETS.build({**dataset, key: gone})
 
 
 @pytest.mark.slow

@@ -12,6 +12,10 @@ import pytest
 
 from lgd_mmaction.detection.annotations import load_tubes
 from lgd_mmaction.detection.box_table import BoxTable
+from lgd_tools import detection_example
+from lgd_tools.cli import ToolError
+from lgd_tools.detection_example import random_scores
+from tests.forks import run_forked
 
 MEASURES = {
     'frame_mAP@0.5', 'video_mAP@0.2', 'video_mAP@0.5', 'video_mAP@0.75',
@@ -37,20 +41,29 @@ def example(repo_root):
     return run
 
 
-@pytest.fixture
-def example_module():
-    from lgd_tools import detection_example
-
-    return detection_example
-
-
 @pytest.mark.slow
-def test_every_step_of_two_streams(example, tmp_path):
+def test_every_step_of_two_streams(tmp_path, repo_root, monkeypatch):
     pytest.importorskip('mmdet')
     pytest.importorskip('mmcv.ops')
     out = tmp_path / 'all'
-    done = example('--style', 'ucf101_24', '--flow', '--out', out)
-    assert done.returncode == 0, done.stdout + done.stderr
+
+    def run(words, env, log):
+        done = run_forked(
+            repo_root / words[0],
+            *words[1:],
+            cwd=repo_root,
+            logs=tmp_path,
+            env=env,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        if log:
+            log.write_text(done.stdout + done.stderr)
+
+    # tests/tools/test_quickstart.py runs steps in processes of their own
+    monkeypatch.setattr('lgd_tools.example._run', run)
+    monkeypatch.chdir(repo_root)
+    argv = ['--style', 'ucf101_24', '--flow', '--smoke', '--workers', '1']
+    assert detection_example.main([*argv, '--out', str(out)]) == 0
 
     truth = load_tubes(out / 'data' / 'ucf101_24_tubes.json')
     made = load_tubes(out / 'data' / 'truth_tubes.json')
@@ -99,35 +112,34 @@ def test_every_step_of_two_streams(example, tmp_path):
         assert (out / 'drawn' / f'{video.name}.png').is_file()
 
 
-def test_goes_on_where_it_stopped(example_module, tmp_path, monkeypatch):
-    """A finished training is not done again, nor its test."""
-    args = example_module.parse(['--out', str(tmp_path / 'all')])
-    steps = example_module.Example(args)
-    commands = []
+def test_goes_on_where_it_stopped(tmp_path, monkeypatch):
+    """What is done is not done again; later steps see what earlier made."""
+    from lgd_tools import example
 
-    def run(command, log=''):
-        commands.append([str(word) for word in command])
-        work = args.out / 'rgb'
-        if log == 'train_rgb':
-            work.mkdir(parents=True)
-            (work / 'last_checkpoint').write_text(str(work / 'epoch_3.pth'))
-        else:
-            (work / 'detections.npz').touch()
+    ran = []
 
-    monkeypatch.setattr(steps, 'run', run)
-    assert steps.train_and_test('rgb') == args.out / 'rgb/detections.npz'
-    assert [command[0] for command in commands] == [
-        'tools/train.py',
-        'tools/test.py',
-    ]
-    # interrupted, the training goes on from its last checkpoint
-    assert '--resume' in commands[0]
-    assert commands[1][2].endswith('epoch_3.pth')
-    steps.train_and_test('rgb')
-    assert len(commands) == 2
+    def run(words, env, log):
+        ran.append(words[0])
+        if words[0] == 'train':
+            (tmp_path / 'checkpoint').touch()
+        if words[0] == 'stop':
+            raise ToolError('stopped')
+
+    def steps(last):
+        yield example.Step('making', ['make'])
+        yield example.Step('training', ['train'], 'train')
+        assert (tmp_path / 'checkpoint').exists()
+        yield example.Step('testing', [last], 'test')
+
+    monkeypatch.setattr(example, '_run', run)
+    with pytest.raises(ToolError, match='stopped'):
+        example.run_steps(steps('stop'), tmp_path, {})
+    example.run_steps(steps('test'), tmp_path, {})
+    example.run_steps(steps('test'), tmp_path, {})
+    assert ran == ['make', 'train', 'stop', 'make', 'test', 'make']
 
 
-def test_chance_has_the_proposals_and_no_knowledge(example_module):
+def test_chance_has_the_proposals_and_no_knowledge():
     proposals = BoxTable(
         videos=np.array(['a/1', 'b/2']),
         video=np.repeat([0, 1], 500).astype(np.int32),
@@ -137,8 +149,8 @@ def test_chance_has_the_proposals_and_no_knowledge(example_module):
         frames_video=np.repeat([0, 1], 500).astype(np.int32),
         frames_frame=np.tile(np.arange(500), 2).astype(np.int32),
     )
-    table = example_module.random_detections(proposals, {'b/2'}, 4, seed=0)
-    assert table.videos.tolist() == ['b/2']
+    table = random_scores(proposals, ['b/2'], 4, seed=0)
+    assert set(table.videos[table.video]) == {'b/2'}
     assert np.array_equal(table.boxes, proposals.boxes[500:])
     assert np.array_equal(table.frames_frame, np.arange(500))
     # a fifth for each class and background, times the box's score

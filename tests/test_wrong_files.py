@@ -13,6 +13,7 @@ model = dict(
     backbone=dict(type='LGDResNet3d', depth=50,
                   pretrained=None),
     cls_head=dict(type='KernelizedHead', num_classes=4, in_channels=2048))
+default_scope = 'mmaction'
 """
 
 
@@ -20,30 +21,19 @@ model = dict(
 @pytest.mark.parametrize(
     'change, message',
     [
-        (('depth=50,', 'depth=50,,'), r'config.py:4: syntax error'),
+        (('depth=50,', 'depth=50,,'), r'config.py:4: SyntaxError'),
         (('depth=50', 'depth=depht'), r'config.py:4: NameError: .*depht'),
         (
             ('pretrained=', 'pretraned='),
-            r'config.py:5: model.backbone: LGDResNet3d takes no argument '
-            r"'pretraned'; did you mean 'pretrained'",
+            r'config.py:5: .*got an unexpected keyword argument .pretraned.',
         ),
         (
             ('KernelizedHead', 'KernelisedHead'),
-            r'config.py:6: model.cls_head: there is no component '
-            r"'KernelisedHead'; did you mean 'KernelizedHead'",
-        ),
-        (
-            ('num_classes=4', "num_classes='4'"),
-            r'config.py:6: model.cls_head: num_classes of KernelizedHead is '
-            r"'4', not of type int",
+            r'config.py:6: KernelisedHead is not in the .* registry; correct',
         ),
         (
             ('cls_head=dict(', 'cls_head=list('),
             r'config.py:6: TypeError: list\(\) takes no keyword arguments',
-        ),
-        (
-            ('num_classes=4, in_channels=2048)', 'num_classes=4), neck=3'),
-            r'config.py:6: model.neck is 3, not a dict\(type=...\)',
         ),
     ],
 )
@@ -52,39 +42,17 @@ def test_config_errors_name_file_and_line(
     change: tuple[str, str],
     message: str,
     refused: Callable,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     import re
 
+    monkeypatch.chdir(tmp_path)
     (tmp_path / 'config.py').write_text(CONFIG.replace(*change))
     # seen through a config that inherits it, too
     (tmp_path / 'child.py').write_text("_base_ = 'config.py'\nseed = 1\n")
     for name in ('config.py', 'child.py'):
         said = refused('train.py', tmp_path / name)
         assert re.search(message, said), said
-
-
-def test_config_errors_find_what_a_comprehension_wrote(
-    tmp_path: Path, refused: Callable
-) -> None:
-    """As the data bases: ``data = {part: dict(...) for part in ...}``."""
-    (tmp_path / 'data.py').write_text(
-        'data = {\n'
-        '    part: dict(\n'
-        "        ann_fil=f'{part}.txt',\n"
-        '    )\n'
-        "    for part in ('train', 'val')\n"
-        '}\n'
-    )
-    (tmp_path / 'model.py').write_text(CONFIG)
-    (tmp_path / 'config.py').write_text(
-        "_base_ = ['model.py', 'data.py']\n"
-        'train_dataloader = dict(\n'
-        "    dataset={'type': 'RobustVideoDataset', **_base_.data.train}\n"
-        ')\n'
-    )
-    said = refused('train.py', tmp_path / 'config.py')
-    assert 'data.py:3: train_dataloader.dataset: ' in said
-    assert "takes no argument 'ann_fil'; did you mean 'ann_file'" in said
 
 
 def lines_of(folder: Path) -> dict[str, tuple[Callable, str]]:
@@ -139,7 +107,7 @@ def lines_of(folder: Path) -> dict[str, tuple[Callable, str]]:
             'a 1\nb 2\nc \u00b2\n',
         ),
         'log of a run': (
-            lambda: run_log._read_session(path),
+            lambda: run_log.read_records(path),
             '{"step": 1}\n{"step": 2}\n{"step": "3"}\n',
         ),
     }
@@ -166,12 +134,12 @@ def test_lists_name_file_and_line(tmp_path: Path, name: str) -> None:
 
 def test_no_link_leads_out_of_the_output(tmp_path: Path) -> None:
     from lgd_tools.cli import ToolError
-    from lgd_tools.lists.clips import Placer
+    from lgd_tools.lists.clips import Links
 
-    placer = Placer(tmp_path / 'out', link=True)
+    links = Links(tmp_path / 'out')
     for name in ('../up.avi', 'a/../../up.avi', '/etc/up.avi'):
         with pytest.raises(ToolError, match='leads out of'):
-            placer.place(tmp_path / 'videos', name)
+            links.place(tmp_path / 'videos', name)
     assert not (tmp_path / 'out').exists()
 
 
@@ -181,9 +149,9 @@ def test_what_fuzzing_found(
     """One case of each cause that tests/fuzz came upon."""
     import json
 
-    from lgd_tools import jobs
     from lgd_tools.cli import ToolError
     from lgd_tools.experiment.steps import StepStore
+    from lgd_tools.journal import Journal
     from lgd_tools.results import run_log, summarise_splits
 
     def refused(read: Callable, path: Path, content: bytes) -> None:
@@ -195,8 +163,8 @@ def test_what_fuzzing_found(
     store = StepStore(tmp_path, {})
     for marker in (
         {'step': 'rgb'},
-        {'step': 'rgb', 'state': 'done', 'inputs': {}, 'runs': 1},
-        {'step': 'rgb', 'state': 'started', 'inputs': [], 'runs': 1},
+        {'step': 'rgb', 'state': 'done', 'inputs': {}},
+        {'step': 'rgb', 'state': 'started', 'inputs': [], 'outputs': {}},
     ):
         data = json.dumps(marker).encode()
         refused(lambda: store.done('rgb', {}), tmp_path / 'rgb.json', data)
@@ -225,8 +193,8 @@ def test_what_fuzzing_found(
         b'{"key": 3, "status": "done", "result": {}}\n' + deep + b'\n'
         b'{"key": "b", "status": "done", "result": {"n": 1}}\n'
     )
-    book = jobs.Journal(journal)
-    book.close()
+    with Journal(journal) as book:
+        pass
     assert list(book.entries) == ['b']
 
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Install what the tests need, lint, check types, run all tests.
+# Install what the tests need, lint, check types, build the site, run all tests.
+# Examples:
 #
 #     bash tools/run_tests.sh              everything
 #     bash tools/run_tests.sh --quick      lint and the tests not marked slow
@@ -32,6 +33,7 @@ run() { printf '\n$' && printf ' %q' "$@" && printf '\n' && "$@" </dev/null; }
 run python -m ruff check .
 run python -m ruff format --check .
 ! grep -q '^\[tool.mypy\]' pyproject.toml || run python -m mypy
+NO_MKDOCS_2_WARNING=1 run python -m mkdocs build --strict --quiet
 for script in tools/*.sh .ci/run; do
     bash -n "$script"
 done

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Make or use a Python environment for this package.
+# Make or use a Python environment for this package. Examples:
 #
 #     bash tools/setup_env.sh lite         # recognition, about two minutes
 #     bash tools/setup_env.sh full         # and detection: builds mmcv
@@ -72,7 +72,8 @@ assert os.path.samefile(lgd_mmaction.__path__[0], os.environ["HERE"] + "/lgd_mma
 import mmaction.datasets, mmaction.engine, mmaction.evaluation, mmaction.models
 cv2.optflow.createOptFlow_DualTVL1'
 [ "$1" = lite ] || imports+=$'\nimport mmdet; from mmcv.ops import RoIAlign, nms'
-[ -z "${2:-}" ] || imports+=$'\nimport hypothesis, mim, mypy, pytest, xdist'
+[ -z "${2:-}" ] || imports+=$'\nimport huggingface_hub, hypothesis, material, mim, mkdocstrings
+import mypy, nbclient, onnxruntime, onnxscript, pytest, xdist'
 if [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ] && works "$imports"; then
     echo "   everything is installed already ($*)" && exit
 fi
@@ -86,20 +87,17 @@ assert tuple(map(int, torch.__version__.split(".")[:2])) >= (2, 6)' ||
             "checkpoint holds); update the torch of this environment"
 else
     say "Installing torch (a build of your own choice stays if it is there)"
-    pip install --no-compile -r $req/torch.txt || fail "torch could not be" \
-        "installed; install it by hand (pytorch.org) and run this again"
+    pip install --no-compile -r $req/torch.txt
 fi
 
 say "Installing the tested versions of what this package needs"
 lists=(-r $req/base.txt)
 [ "$1" = lite ] || lists+=(-r $req/full.txt)
-[ -z "${2:-}" ] || lists+=(-r $req/test.txt)
-pip install --no-compile --no-deps "${lists[@]}" ||
-    fail "pip could not install them; its message is above"
+[ -z "${2:-}" ] || lists+=(-r $req/test.txt -r $req/docs.txt -r $req/export.txt)
+pip install --no-compile --no-deps "${lists[@]}"
 # every OpenCV package owns the same files: ours last
 works 'import cv2; cv2.optflow.createOptFlow_DualTVL1' || pip install -q \
-    --no-deps --force-reinstall "$(grep ^opencv $req/base.txt)" ||
-    fail "OpenCV could not be installed"
+    --no-deps --force-reinstall "$(grep ^opencv $req/base.txt)"
 
 has=$(version mmcv || true)
 case $1,$has in
@@ -109,13 +107,10 @@ case $1,$has in
 lite,) pip install --no-deps mmcv-lite==$mmcv ;;
 esac
 if [ "$1" = full ] && ! works 'from mmcv.ops import RoIAlign, nms'; then
-    needs="the full mmcv is built from source (no index has wheels of it)"
-    command -v "${CXX:-c++}" >/dev/null || fail "$needs and there is no C++" \
-        "compiler; install one (for example: sudo apt-get install g++)"
-    works 'import os, sysconfig
-assert os.path.exists(sysconfig.get_path("include") + "/Python.h")' ||
-        fail "$needs and Python.h is missing; install it (for example: sudo" \
-            "apt-get install python3-dev)"
+    # no index has wheels of it
+    command -v "${CXX:-c++}" >/dev/null || fail "the full mmcv is built from" \
+        "source and there is no C++ compiler; install one with Python.h (for" \
+        "example: sudo apt-get install g++ python3-dev)"
     # without debugging symbols: half the time
     export MMCV_WITH_OPS=1 CFLAGS="${CFLAGS:-} -g0" CXXFLAGS="${CXXFLAGS:-} -g0"
     # without nvcc operators for the CPU only, whatever build torch is
@@ -126,8 +121,7 @@ assert os.path.exists(sysconfig.get_path("include") + "/Python.h")' ||
         # before anything is removed: a failed build changes nothing
         rm -rf "$env/.lgd_wheels"
         pip wheel $cache --no-deps --no-build-isolation \
-            --wheel-dir "$env/.lgd_wheels" mmcv==$mmcv ||
-            fail "mmcv could not be built; the compiler's message is above"
+            --wheel-dir "$env/.lgd_wheels" mmcv==$mmcv
         # mmcv and mmcv-lite own the same folder: never one over the other
         pip uninstall -q -y mmcv-lite mmcv
         pip install --no-deps "$env"/.lgd_wheels/mmcv-*.whl

@@ -19,6 +19,8 @@ default_hooks = dict(
     epoch_seed=dict(type='EpochSeedHook'),
     # bad_videos.txt in the work directory
     bad_videos=dict(type='BadVideoHook'),
+    # cuDNN searches in training, where all clips have one size
+    device_settings=dict(type='DeviceSettingsHook'),
     # SIGTERM, SIGINT, SIGUSR1: finish the step, save, end with exit code 85
     preemption=dict(type='PreemptionHook'),
     # a NaN loss stops the run before the weights take it

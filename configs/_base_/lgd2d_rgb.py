@@ -15,6 +15,7 @@ model = dict(
         with_pool2=False,
         norm_eval=False,
         diffusion=dict(form='both', reduction=16),
+        channels_last=True,
     )
 )
 

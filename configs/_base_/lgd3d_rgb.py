@@ -2,6 +2,9 @@
 # adds depth, classes and data; hooks and logging are default_runtime.py's.
 _base_ = 'default_runtime.py'
 
+# on GPUs that have it; --amp is float16 instead
+default_hooks = dict(device_settings=dict(bf16=True))
+
 # Every 3D convolution is a 1x3x3 followed by a 3x1x1 (kind A); time is halved
 # at res3, res4 and res5 (16 frames -> 2).
 model = dict(
@@ -19,6 +22,7 @@ model = dict(
         with_pool2=False,
         norm_eval=False,
         diffusion=dict(form='both', reduction=16),
+        channels_last=True,
     ),
     cls_head=dict(
         type='KernelizedHead',

@@ -36,15 +36,12 @@ def check_lines(dataset) -> None:
         raise DataError(
             f'the annotation file {path} is empty; write it with tools/data'
         )
-    problem_of = (
-        _frames_problem if dataset.path_key == 'frame_dir' else _video_problem
-    )
     labelled = None
     for number, raw in enumerate(lines, 1):
         problem, has_label = _text_problem(raw), True
         if problem is None:
             text = raw.decode().strip()
-            problem, has_label = problem_of(dataset, text)
+            problem, has_label = _line_problem(dataset, text)
         if problem is None and labelled not in (None, has_label):
             problem = 'only some lines have a label'
         if problem is not None:
@@ -73,42 +70,39 @@ def _text_problem(raw: bytes) -> str | None:
     return None
 
 
-def _video_problem(dataset, text: str) -> tuple[str | None, bool]:
-    """(problem, has a label) of `path label`."""
-    path, *labels = text.split(dataset.delimiter)
-    if not labels and not dataset.test_mode:
-        return 'expected `path label`, there is no label', False
-    if len(labels) > 1 and not dataset.multi_class:
-        return (
-            f'expected `path label`, and a path without {dataset.delimiter!r}',
-            True,
-        )
-    problem = _label_problem(dataset, labels) or _path_problem(dataset, path)
+def _line_problem(dataset, text: str) -> tuple[str | None, bool]:
+    """(problem, has a label) of a line.
+
+    `path label`, or `dir [offset] total_frames label` of frames.
+    """
+    is_frames = dataset.path_key == 'frame_dir'
+    names = ['dir', 'total_frames'] if is_frames else ['path']
+    if is_frames and dataset.with_offset:
+        names.insert(1, 'offset')
+    shape = f'expected `{" ".join(names)} label`'
+    fields = text.split(None if is_frames else dataset.delimiter)
+    numbers, labels = fields[1 : len(names)], fields[len(names) :]
+    if len(fields) < len(names) or not (labels or dataset.test_mode):
+        problem = shape
+    elif not all(map(_is_whole, numbers)):
+        problem = f'{shape}, {" ".join(names[1:])} as numbers'
+    elif numbers and int(numbers[-1]) < 1:
+        problem = 'there are no frames (total_frames is 0)'
+    elif len(labels) > 1 and not dataset.multi_class:
+        problem = f'{shape}, and a path without blanks'
+    else:
+        problem = _label_problem(dataset, labels)
+        problem = problem or _path_problem(dataset, fields[0])
     return problem, bool(labels)
 
 
-def _frames_problem(dataset, text: str) -> tuple[str | None, bool]:
-    """(problem, has a label) of `dir [offset] total_frames label`."""
-    path, *rest = text.split()
-    count = 2 if dataset.with_offset else 1
-    names = ('offset', 'total_frames')[-count:]
-    shape = f'`dir {" ".join(names)} label`'
-    numbers, labels = rest[:count], rest[count:]
-    if len(numbers) < count or not (labels or dataset.test_mode):
-        return f'expected {shape}', False
-    if not all(n.isascii() and n.isdigit() and len(n) < 10 for n in numbers):
-        return f'expected {shape}, {" ".join(names)} as numbers', True
-    if int(numbers[-1]) < 1:
-        return 'there are no frames (total_frames is 0)', True
-    if len(labels) > 1 and not dataset.multi_class:
-        return f'expected {shape}, and a path without blanks', True
-    problem = _label_problem(dataset, labels) or _path_problem(dataset, path)
-    return problem, bool(labels)
+def _is_whole(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) < 10
 
 
 def _label_problem(dataset, labels: list[str]) -> str | None:
     for label in labels:
-        if not (label.isascii() and label.isdigit() and len(label) < 10):
+        if not _is_whole(label):
             return f'the label {label!r} is not a whole number from 0'
         if dataset.num_classes and int(label) >= dataset.num_classes:
             return f'label {label} with num_classes={dataset.num_classes}'

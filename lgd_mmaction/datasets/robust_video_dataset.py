@@ -244,8 +244,15 @@ class RobustVideoDataset(SurvivesBadVideos, RepeatsSampling, VideoDataset):
     """The stock ``VideoDataset`` that survives broken videos.
 
     Arguments are those of ``VideoDataset``, of :class:`SurvivesBadVideos`
-    and of :class:`RepeatsSampling` (several clips of a video at once).
+    and of :class:`RepeatsSampling` (several clips of a video at once). What
+    the reader finds out by reading a whole file (containers other than MP4)
+    is kept in the folder ``video_index`` beside the annotation file.
     """
+
+    def get_data_info(self, idx: int) -> dict:
+        lists = os.path.dirname(self.ann_file)
+        cache = os.path.join(lists, 'video_index')
+        return {**super().get_data_info(idx), 'index_cache': cache}
 
 
 @DATASETS.register_module()

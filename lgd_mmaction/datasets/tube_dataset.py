@@ -16,6 +16,8 @@ from lgd_mmaction.errors import ConfigError, DataError
 from lgd_mmaction.video.errors import BrokenVideoError
 from lgd_mmaction.video.unpack_flow import UnpackFlow
 
+# proposals that overlap less are background, the best ones of a frame
+BACKGROUND_IOU, MAX_BACKGROUND = 0.3, 3
 TEMPLATES = {'RGB': '{:05}.jpg', 'Flow': 'flow_{}_{:05}.jpg'}
 
 
@@ -55,13 +57,11 @@ class ActionTubeDataset(SurvivesBadVideos, BaseActionDataset):
         modality: ``'RGB'`` or ``'Flow'``.
         proposal_file: Boxes of a person detector (docs/detection.md); None
             takes the ground truth. In training the ground truth is added.
-        proposal_score_thr, max_proposals: Which of its boxes are used.
         frame_stride, frames_per_video: Thinning, see above; one of them.
         background: Training shows, as class K, proposals that overlap no
-            ground truth of their frame, in frames without action too. Needs
-            ``proposal_file`` and a head with K + 1 classes.
-        background_iou: Proposals below this overlap are background.
-        max_background: Best-scored ones of a frame that are used.
+            ground truth of their frame by 0.3, the best three of a frame, in
+            frames without action too. Needs ``proposal_file`` and a head
+            with K + 1 classes.
         test_mode: See above.
         kwargs: Those of SurvivesBadVideos (what becomes of broken videos)
             and of mmengine's BaseDataset.
@@ -84,39 +84,43 @@ class ActionTubeDataset(SurvivesBadVideos, BaseActionDataset):
         start_index: int = 1,
         modality: str = 'RGB',
         proposal_file: str | None = None,
-        proposal_score_thr: float = 0.0,
-        max_proposals: int = 100,
         frame_stride: int = 1,
         frames_per_video: int | None = None,
         background: bool = False,
-        background_iou: float = 0.3,
-        max_background: int = 3,
         test_mode: bool = False,
         **kwargs,
     ) -> None:
         self.use_frames = use_frames or modality == 'Flow'
         self.prefix_key = 'img' if self.use_frames else 'video'
         self.path_key = 'frame_dir' if self.use_frames else 'filename'
-        _check(
-            modality,
-            data_prefix,
-            self.use_frames,
-            frame_stride,
-            frames_per_video,
-            background and not test_mode,
-            proposal_file,
-        )
+        if modality not in TEMPLATES:
+            raise ConfigError(
+                f"modality={modality!r} is unknown: use 'RGB' or 'Flow'"
+            )
+        if set(data_prefix) != {self.prefix_key}:
+            raise ConfigError(
+                f'data_prefix must be dict({self.prefix_key}=folder), not '
+                f'{dict(data_prefix)}; use_frames=True reads images'
+            )
+        stride = frame_stride if frames_per_video is None else frames_per_video
+        if stride < 1 or frames_per_video is not None and frame_stride != 1:
+            raise ConfigError(
+                f'frame_stride={frame_stride} and frames_per_video='
+                f'{frames_per_video} must be 1 or more, and one of them left '
+                'out'
+            )
+        if background and not test_mode and proposal_file is None:
+            raise ConfigError(
+                'background=True learns from detector boxes that overlap no '
+                'ground truth: set proposal_file'
+            )
         self.split, self.subset = split, subset
         self.suffix = suffix
         self.filename_tmpl = filename_tmpl or TEMPLATES[modality]
         self.proposal_file = proposal_file
-        self.proposal_score_thr = proposal_score_thr
-        self.max_proposals = max_proposals
         self.frame_stride = frame_stride
         self.frames_per_video = frames_per_video
         self.background = background
-        self.background_iou = background_iou
-        self.max_background = max_background
         self._broken: BrokenVideoError | None = None
         super().__init__(
             ann_file,
@@ -170,8 +174,6 @@ class ActionTubeDataset(SurvivesBadVideos, BaseActionDataset):
                 os.path.join(self.data_root or '', self.proposal_file),
                 videos,
                 set(annotations.videos),
-                self.proposal_score_thr,
-                self.max_proposals,
             )
         self.key_frames = self._key_frames()
         runs = self._runs()
@@ -226,34 +228,16 @@ class ActionTubeDataset(SurvivesBadVideos, BaseActionDataset):
         return os.path.join(self.data_prefix['video'], name + self.suffix)
 
     def _check_files(self) -> None:
-        """Look for every video, or for its first and last image."""
-        missing = []
-        for name, frames in zip(
-            self.names, self.num_frames.tolist(), strict=True
-        ):
-            path = self._path(name)
-            if '://' in path:
-                return
-            if self.use_frames:
-                last = frames - 1 - (self.modality == 'Flow')
-                for index in (0, last):
-                    number = (index + self.start_index,)
-                    if self.modality == 'Flow':
-                        number = ('x', *number)
-                    image = self.filename_tmpl.format(*number)
-                    image = os.path.join(path, image)
-                    if not os.path.isfile(image):
-                        missing.append(image)
-                        break
-            elif not os.path.isfile(path):
-                missing.append(path)
+        """Look for every video, or for the folder of its images."""
+        paths = [self._path(name) for name in self.names]
+        missing = [
+            p for p in paths if '://' not in p and not os.path.exists(p)
+        ]
         if missing:
-            other = 'filename_tmpl' if self.use_frames else 'suffix'
             raise DataError(
-                f'{len(missing)} of {len(self.names)} videos of '
-                f'{self.split}/{self.subset} are missing or incomplete, '
-                f'first {missing[0]}; check data_prefix and {other}, '
-                'or extract them again'
+                f'{len(missing)} of {len(paths)} videos of {self.split}/'
+                f'{self.subset} are missing, first {missing[0]}; check '
+                'data_prefix and suffix, or extract them again'
             )
 
     # ----------------------------------------------------------- samples
@@ -305,8 +289,7 @@ class ActionTubeDataset(SurvivesBadVideos, BaseActionDataset):
                     # best first in each frame, so the best are kept
                     iou = box_iou(found[:, None], boxes[None])
                     iou = iou.max(1, initial=0)
-                    apart = found[iou < self.background_iou]
-                    apart = apart[: self.max_background]
+                    apart = found[iou < BACKGROUND_IOU][:MAX_BACKGROUND]
                     boxes = np.concatenate([boxes, apart])
                     more = np.full(len(apart), self.num_classes - 1)
                     label = np.concatenate([label, more])
@@ -333,50 +316,12 @@ def _truth(videos: list[TubeVideo], first_frame: np.ndarray) -> FrameBoxes:
             boxes.append(tube.boxes / size)
             labels.append(np.full(count, tube.label, np.int16))
             tubes.append(np.full(count, number, np.int16))
-    if not frames:
-        none = np.zeros(0, np.int64)
-        return FrameBoxes.sorted(none, np.zeros((0, 4)), label=none, tube=none)
-    return FrameBoxes.sorted(
-        np.concatenate(frames),
-        np.concatenate(boxes),
-        label=np.concatenate(labels),
-        tube=np.concatenate(tubes),
+    truth = FrameBoxes(
+        np.concatenate([np.zeros(0, np.int64), *frames]),
+        np.concatenate([np.zeros((0, 4), np.float32), *boxes]),
+        dict(
+            label=np.concatenate([np.zeros(0, np.int16), *labels]),
+            tube=np.concatenate([np.zeros(0, np.int16), *tubes]),
+        ),
     )
-
-
-def _check(
-    modality: str,
-    data_prefix: dict,
-    use_frames: bool,
-    frame_stride: int,
-    frames_per_video: int | None,
-    background: bool,
-    proposal_file: str | None,
-) -> None:
-    if modality not in TEMPLATES:
-        raise ConfigError(
-            f"modality={modality!r} is unknown: use 'RGB' or 'Flow'"
-        )
-    key = 'img' if use_frames else 'video'
-    if set(data_prefix) != {key}:
-        raise ConfigError(
-            f'ActionTubeDataset reads {"images" if use_frames else "videos"}'
-            f', so data_prefix must be dict({key}=folder), not '
-            f'{dict(data_prefix)}; use_frames=True reads images'
-        )
-    runs = 1 if frames_per_video is None else frames_per_video
-    if min(frame_stride, runs) < 1:
-        raise ConfigError(
-            f'frame_stride={frame_stride} and frames_per_video='
-            f'{frames_per_video} must be 1 or more'
-        )
-    if frames_per_video is not None and frame_stride != 1:
-        raise ConfigError(
-            'frame_stride and frames_per_video exclude each other: leave '
-            'one of them out'
-        )
-    if background and proposal_file is None:
-        raise ConfigError(
-            'background=True learns from detector boxes that overlap no '
-            'ground truth: set proposal_file'
-        )
+    return truth.take(np.argsort(truth.frame, kind='stable'))

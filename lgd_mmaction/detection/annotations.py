@@ -20,6 +20,7 @@ x2 = 10. Labels index ``classes``.
 """
 
 import json
+from collections import Counter
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -27,7 +28,7 @@ from pathlib import Path
 import numpy as np
 
 from lgd_mmaction.errors import DataError
-from lgd_mmaction.files import write_atomic
+from lgd_mmaction.files import write_bytes
 
 FORMAT = 'lgd_mmaction tubes'
 VERSION = 1
@@ -93,9 +94,7 @@ class TubeAnnotations:
             names = self.splits[str(split)][subset]
         except KeyError:
             known = ', '.join(
-                f'{s}/{name}'
-                for s, each in self.splits.items()
-                for name in each
+                f'{s}/{name}' for s in self.splits for name in self.splits[s]
             )
             raise DataError(
                 f'the annotations of {self.dataset} have no split '
@@ -106,31 +105,32 @@ class TubeAnnotations:
 
 def save_tubes(annotations: TubeAnnotations, path: str | PathLike) -> None:
     """Write an annotation file, whole or not at all."""
+    videos = {
+        video.name: {
+            'num_frames': video.num_frames,
+            'width': video.width,
+            'height': video.height,
+            'tubes': [
+                {
+                    'label': int(tube.label),
+                    'start': int(tube.start),
+                    'boxes': _plain(tube.boxes),
+                }
+                for tube in video.tubes
+            ],
+        }
+        for video in annotations.videos.values()
+    }
     content = {
         'format': FORMAT,
         'version': VERSION,
         'dataset': annotations.dataset,
         'classes': list(annotations.classes),
         'splits': annotations.splits,
-        'videos': {
-            video.name: {
-                'num_frames': video.num_frames,
-                'width': video.width,
-                'height': video.height,
-                'tubes': [
-                    {
-                        'label': int(tube.label),
-                        'start': int(tube.start),
-                        'boxes': _plain(tube.boxes),
-                    }
-                    for tube in video.tubes
-                ],
-            }
-            for video in annotations.videos.values()
-        },
+        'videos': videos,
     }
     text = json.dumps(content, separators=(',', ':')) + '\n'
-    write_atomic(path, text.encode())
+    write_bytes(path, text.encode())
 
 
 def load_tubes(path: str | PathLike) -> TubeAnnotations:
@@ -141,49 +141,51 @@ def load_tubes(path: str | PathLike) -> TubeAnnotations:
             tube or a box in it is wrong; the message names it.
     """
     path = Path(path)
+    remedy = 'convert the data set with tools/data/jhmdb.py or ucf101_24.py'
+    if not path.exists():
+        raise DataError(f'{path} does not exist; {remedy}')
     try:
         content = json.loads(path.read_text(encoding='utf-8'))
-    except FileNotFoundError:
-        raise DataError(
-            f'{path} does not exist; tools/data/jhmdb.py and '
-            'tools/data/ucf101_24.py write such a file'
-        ) from None
     except (OSError, ValueError, RecursionError) as error:
         raise DataError(f'{path} cannot be read as JSON: {error}') from None
     if not isinstance(content, dict) or content.get('format') != FORMAT:
         raise DataError(
             f'{path} is not an annotation file of tubes ("format" is not '
-            f'"{FORMAT}"); convert it with tools/data/jhmdb.py or '
-            'tools/data/ucf101_24.py'
+            f'"{FORMAT}"); {remedy}'
         )
     if content.get('version') != VERSION:
         raise DataError(
             f'{path} is of version {content.get("version")!r}, this release '
-            f'reads version {VERSION}; convert the data set again'
+            f'reads version {VERSION}; {remedy}'
         )
     try:
         return _parse(content)
     except DataError as error:
         raise DataError(f'{path}: {error}') from None
-    except (
-        KeyError,
-        TypeError,
-        ValueError,
-        AttributeError,
-        OverflowError,
-    ) as error:
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
         raise DataError(
-            f'{path} is damaged ({type(error).__name__}: {error}); convert '
-            'the data set again'
+            f'{path} is damaged ({type(error).__name__}: {error}); {remedy}'
         ) from None
+    except OverflowError:
+        raise DataError(f'{path} holds a number beyond any box') from None
 
 
 def _parse(content: dict) -> TubeAnnotations:
     classes = tuple(_names(content['classes'], 'classes'))
-    videos = {
-        name: _parse_video(name, video, len(classes))
-        for name, video in content['videos'].items()
-    }
+    videos = {}
+    for name, video in content['videos'].items():
+        tubes = tuple(
+            Tube(
+                _integer(tube['label'], name),
+                _integer(tube['start'], name),
+                _boxes(tube['boxes'], name),
+            )
+            for tube in video['tubes']
+        )
+        size = [video[key] for key in ('num_frames', 'width', 'height')]
+        size = [_integer(number, name) for number in size]
+        videos[name] = TubeVideo(name, *size, tubes)
+        check_video(videos[name], len(classes))
     splits = content['splits']
     for split, subsets in splits.items():
         for subset, names in subsets.items():
@@ -197,27 +199,6 @@ def _parse(content: dict) -> TubeAnnotations:
     if not isinstance(content['dataset'], str):
         raise DataError(f'dataset is {content["dataset"]!r}, not a name')
     return TubeAnnotations(content['dataset'], classes, splits, videos)
-
-
-def _parse_video(name: str, video: dict, num_classes: int) -> TubeVideo:
-    tubes = tuple(
-        Tube(
-            _integer(tube['label'], name),
-            _integer(tube['start'], name),
-            _boxes(tube['boxes'], name),
-        )
-        for tube in video['tubes']
-    )
-    parsed = TubeVideo(
-        name,
-        *(
-            _integer(video[key], name)
-            for key in ('num_frames', 'width', 'height')
-        ),
-        tubes,
-    )
-    check_video(parsed, num_classes)
-    return parsed
 
 
 def check_name(name: str) -> None:
@@ -235,17 +216,16 @@ def check_name(name: str) -> None:
 def check_video(video: TubeVideo, num_classes: int) -> None:
     """Raise DataError where a video's annotation cannot be right."""
     check_name(video.name)
-    extent = (
-        f'{video.name} has {video.num_frames} frames of {video.width}x'
-        f'{video.height}; '
-    )
-    if min(video.num_frames, video.width, video.height) < 1:
-        raise DataError(f'{extent}all three must be positive')
-    sides = max(video.width, video.height)
-    if video.num_frames > MAX_FRAMES or sides > MAX_SIDE:
+    sides = video.width, video.height
+    if (
+        min(video.num_frames, *sides) < 1
+        or video.num_frames > MAX_FRAMES
+        or max(sides) > MAX_SIDE
+    ):
         raise DataError(
-            f'{extent}at most {MAX_FRAMES} frames with sides of {MAX_SIDE} '
-            'are read, so correct these numbers'
+            f'{video.name} has {video.num_frames} frames of {video.width}x'
+            f'{video.height}: all three are 1 or more, and at most '
+            f'{MAX_FRAMES} frames with sides of {MAX_SIDE} are read'
         )
     for number, tube in enumerate(video.tubes):
         fault = _fault(tube, video, num_classes)
@@ -281,20 +261,18 @@ def _fault(tube: Tube, video: TubeVideo, num_classes: int) -> str | None:
 
 
 def _integer(value: object, name: str) -> int:
-    if isinstance(value, bool) or not isinstance(value, int):
+    if type(value) is not int:
         raise DataError(f'{name} has {value!r} where an integer belongs')
     return value
 
 
 def _names(value: object, what: str) -> list[str]:
     """A list of names, none of them twice."""
-    if not isinstance(value, list) or not all(
-        isinstance(name, str) for name in value
-    ):
+    if not isinstance(value, list) or {*map(type, value)} - {str}:
         raise DataError(f'{what} is not a list of names')
-    if len(set(value)) < len(value):
-        twice = next(name for name in value if value.count(name) > 1)
-        raise DataError(f'{what} names {twice} twice')
+    twice = [name for name, number in Counter(value).items() if number > 1]
+    if twice:
+        raise DataError(f'{what} names {twice[0]} twice')
     return value
 
 

@@ -38,27 +38,30 @@ def average_precision(
 
 
 def greedy_match(
-    overlaps: np.ndarray, threshold: float | np.ndarray
+    worth: np.ndarray, threshold: float | np.ndarray
 ) -> np.ndarray:
-    """Which detections are right: each takes the best truth that is free.
+    """Which truth each detection takes, the surest first.
 
-    From the first rank on, a detection takes the truth that it overlaps
-    most among those not taken, if by at least the threshold.
+    From the first rank on, a detection takes the best truth that is free,
+    if it is worth at least the threshold. (Linking lets tubes take boxes.)
 
     Args:
-        overlaps: (N, D, G) of N groups: D detections by rank, G truths.
-        threshold: Above 0; one number, or (N,) one for each group.
+        worth: (N, D, G) of N groups: D detections by rank, G truths.
+        threshold: 0 or more; one number, or (N,) one for each group.
 
     Returns:
-        (N, D) bool.
+        (N, D) int64, its index, or -1.
     """
-    free = np.ones((len(overlaps), overlaps.shape[2]), bool)
-    hit = np.zeros(overlaps.shape[:2], bool)
-    groups = np.arange(len(overlaps))
-    for rank in range(overlaps.shape[1]):
-        mine = np.where(free, overlaps[:, rank], -1.0)
+    groups, detections, truths = worth.shape
+    taken = np.full((groups, detections), -1)
+    if not truths:
+        return taken
+    free = np.ones((groups, truths), bool)
+    group = np.arange(groups)
+    for rank in range(detections):
+        mine = np.where(free, worth[:, rank], -1.0)
         best = mine.argmax(1)
-        ok = mine[groups, best] >= threshold
-        hit[:, rank] = ok
-        free[groups[ok], best[ok]] = False
-    return hit
+        ok = mine[group, best] >= threshold
+        taken[ok, rank] = best[ok]
+        free[group[ok], best[ok]] = False
+    return taken

@@ -25,7 +25,7 @@ import numpy as np
 
 from lgd_mmaction.detection.annotations import check_name
 from lgd_mmaction.errors import DataError
-from lgd_mmaction.files import write_atomic
+from lgd_mmaction.files import write_bytes
 
 
 @dataclass
@@ -49,7 +49,7 @@ class BoxTable:
         fields = {k: v for k, v in vars(self).items() if v is not None}
         content = io.BytesIO()
         np.savez_compressed(content, **fields)
-        write_atomic(path, content.getvalue())
+        write_bytes(path, content.getvalue())
 
     @classmethod
     def load(cls, path: str | PathLike, kind: str) -> 'BoxTable':
@@ -67,7 +67,11 @@ class BoxTable:
         try:
             fields = cls._read(path)
         except FileNotFoundError:
-            raise DataError(f'{path} does not exist') from None
+            raise DataError(
+                f'the file of {kind} {path} does not exist; '
+                'tools/data/detect_people.py makes proposals, '
+                'TubeMetric.out_file detections'
+            ) from None
         # a damaged zip, or header of an array, can raise nearly anything
         except Exception as error:
             raise DataError(
@@ -81,7 +85,10 @@ class BoxTable:
                 'missing; docs/detection.md describes the format'
             )
         table = cls(**fields)
-        table._check(path)
+        try:
+            table._check()
+        except DataError as error:
+            raise DataError(f'{path}: {error}') from None
         return table
 
     @classmethod
@@ -100,57 +107,50 @@ class BoxTable:
             raise ValueError(f'{", ".join(other)} is no array')
         return fields
 
-    def _check(self, path: Path) -> None:
-        rows = len(self.boxes) if self.boxes.ndim else 0
+    def _check(self) -> None:
         tested = [
             None if array is None else array.shape
             for array in (self.frames_video, self.frames_frame)
         ]
         if tested[0] != tested[1]:
             raise DataError(
-                f'{path}: frames_video and frames_frame have shapes '
-                f'{tested[0]} and {tested[1]}, not both (frames,)'
+                f'frames_video and frames_frame have shapes {tested[0]} and '
+                f'{tested[1]}, not both (frames,)'
             )
+        rows = len(self.boxes) if self.boxes.ndim else 0
         for name, shape, kinds, content in (
-            ('videos', ('names',), 'U', 'names'),
+            ('videos', (None,), 'U', 'names'),
             ('video', (rows,), 'iu', 'integers'),
             ('frame', (rows,), 'iu', 'integers'),
             ('boxes', (rows, 4), 'f', 'floats'),
             ('score', (rows,), 'f', 'floats'),
-            ('scores', (rows, 'classes'), 'f', 'floats'),
-            ('frames_video', ('frames',), 'iu', 'integers'),
-            ('frames_frame', ('frames',), 'iu', 'integers'),
+            ('scores', (rows, None), 'f', 'floats'),
+            ('frames_video', (None,), 'iu', 'integers'),
+            ('frames_frame', (None,), 'iu', 'integers'),
         ):
             array = getattr(self, name)
             if array is None:
                 continue
             if array.ndim != len(shape) or any(
-                isinstance(wanted, int) and wanted != length
+                wanted not in (None, length)
                 for wanted, length in zip(shape, array.shape, strict=True)
             ):
                 raise DataError(
-                    f'{path}: {name} has shape {array.shape}, not '
-                    f'({", ".join(map(str, shape))})'
+                    f'{name} has shape {array.shape}, not {shape} (None: any)'
                 )
             if array.dtype.kind not in kinds:
-                raise DataError(f'{path}: {name} does not hold {content}')
+                raise DataError(f'{name} does not hold {content}')
         kind = self.videos.dtype
         if kind.itemsize:
             codes = self.videos.view(f'{kind.byteorder}u4')
             if (codes > sys.maxunicode).any():
-                raise DataError(f'{path}: videos does not hold Unicode text')
-        try:
-            # one by one: a list of 10**9 empty names would fill the memory
-            for name in self.videos:
-                check_name(str(name))
-        except DataError as error:
-            raise DataError(f'{path}: {error}') from None
+                raise DataError('videos does not hold Unicode text')
+        # one by one: a list of 10**9 empty names would fill the memory
+        for name in self.videos:
+            check_name(str(name))
         for name in ('video', 'frames_video'):
             index = getattr(self, name)
-            if (
-                index is not None
-                and not ((index >= 0) & (index < len(self.videos))).all()
+            if index is not None and (
+                (index < 0).any() or (index >= len(self.videos)).any()
             ):
-                raise DataError(
-                    f'{path}: {name} points outside the list of videos'
-                )
+                raise DataError(f'{name} points outside the list of videos')

@@ -2,11 +2,11 @@
 
 What the evaluation protocol leaves open about wrong input is decided here,
 once, for every measure: each thing that is not evaluated as it came is
-counted in :class:`Counts`, or an error.
+counted (:data:`FAULTS`), or an error.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -16,38 +16,16 @@ from lgd_mmaction.errors import DataError
 
 # rounding of float32 fractions is no clipping
 TOLERANCE = 1e-5
-
-
-@dataclass
-class Counts:
-    """What was there, and what was not evaluated as it came.
-
-    Attributes:
-        videos: Videos of the subset.
-        frames: Their frames.
-        boxes: Detected boxes, bad ones included.
-        missing_frames: Frames of the subset that were not tested; what is
-            annotated in them counts as not found.
-        videos_without_boxes: Videos without a single detected box.
-        clipped_boxes: Boxes cut at the edge of the frame.
-        empty_boxes: Boxes without area, or outside the frame: left out.
-        invalid_boxes: Boxes with a NaN, an infinity or x2 < x1, left out
-            (only with invalid='drop'; else they are an error).
-    """
-
-    videos: int = 0
-    frames: int = 0
-    boxes: int = 0
-    missing_frames: int = 0
-    videos_without_boxes: int = 0
-    clipped_boxes: int = 0
-    empty_boxes: int = 0
-    invalid_boxes: int = 0
-
-    def noteworthy(self) -> dict[str, int]:
-        """Those that should be zero, where they are not."""
-        usual = ('videos', 'frames', 'boxes')
-        return {k: v for k, v in asdict(self).items() if v and k not in usual}
+# what is not evaluated as it came; all of it is zero in a clean run
+FAULTS = {
+    'missing_frames': 'frames were not tested; what is annotated in them '
+    'counts as not found',
+    'videos_without_boxes': 'videos have no detected box',
+    'clipped_boxes': 'boxes were cut at the edge of the frame',
+    'empty_boxes': 'boxes without area, or outside the frame, were left out',
+    'invalid_boxes': 'boxes with a NaN, an infinity or a negative size were '
+    'left out',
+}
 
 
 @dataclass
@@ -63,7 +41,7 @@ class DetectionSet:
         offset: (P + 1,) int, frame p has rows offset[p] : offset[p + 1].
         video_offset: (V + 1,) int, video v has frames
             video_offset[v] : video_offset[v + 1].
-        counts: What was left out.
+        counts: Numbers of `videos`, `frames` and `boxes`, and of FAULTS.
     """
 
     videos: Sequence[TubeVideo]
@@ -74,7 +52,7 @@ class DetectionSet:
     frame: np.ndarray
     offset: np.ndarray
     video_offset: np.ndarray
-    counts: Counts
+    counts: dict[str, int]
 
     def count_truths(self) -> tuple[np.ndarray, np.ndarray]:
         """(K,) annotated boxes and (K,) annotated tubes of each class."""
@@ -92,7 +70,6 @@ def check_detections(
     annotations: TubeAnnotations,
     split: int | str,
     subset: str = 'test',
-    strict: bool = False,
     invalid: str = 'error',
 ) -> DetectionSet:
     """Check a table of detections against the videos of a subset.
@@ -103,8 +80,6 @@ def check_detections(
         annotations: The annotation file.
         split: Split.
         subset: Subset, 'test' or 'train'.
-        strict: Raise where a frame of the subset was not tested, instead
-            of counting it.
         invalid: What to do with boxes that hold NaN, infinity or x2 < x1,
             or with a score that is not finite: 'error' or 'drop'.
 
@@ -117,7 +92,6 @@ def check_detections(
     lengths = np.array([video.num_frames for video in videos], np.int64)
     # frames are numbered through all videos
     starts = np.concatenate([[0], np.cumsum(lengths)])
-    counts = Counts(len(videos), int(starts[-1]), len(table))
 
     def named(number: int) -> str:
         v = int(np.searchsorted(starts, number, side='right')) - 1
@@ -138,32 +112,40 @@ def check_detections(
     if table.frames_video is not None:
         owner = position[table.frames_video]
         _check_frames(owner, table.frames_frame, lengths, videos)
-        listed = starts[owner] + table.frames_frame
-        _check_tested(listed, tested, named)
-        tested = np.unique(listed)
-    counts.missing_frames = counts.frames - len(tested)
-    if strict and counts.missing_frames:
-        first = np.setdiff1d(np.arange(counts.frames), tested)[0]
-        raise DataError(
-            f'{counts.missing_frames} of the {counts.frames} frames of '
-            f'{where} were not tested, first {named(first)}; test them, or '
-            'set strict=False to count what is annotated in them as missed'
+        boxed = tested
+        tested, times = np.unique(
+            starts[owner] + table.frames_frame, return_counts=True
         )
+        stray = np.setdiff1d(boxed, tested)
+        for wrong, what in (
+            (tested[times > 1], 'were tested twice'),
+            (stray, 'have boxes but are not listed as tested'),
+        ):
+            if len(wrong):
+                raise DataError(
+                    f'{len(wrong)} frames {what}, first {named(wrong[0])}; '
+                    'test each once, and write the file again'
+                )
 
     valid = _valid(table, number, named, invalid)
-    counts.invalid_boxes = int((~valid).sum())
     fractions = table.boxes.astype(np.float64)
     boxes = np.clip(fractions, 0, 1)
     solid = (boxes[:, 2:] > boxes[:, :2]).all(1)
     with np.errstate(invalid='ignore'):
         cut = (np.abs(boxes - fractions) > TOLERANCE).any(1)
-    counts.clipped_boxes = int((valid & solid & cut).sum())
-    counts.empty_boxes = int((valid & ~solid).sum())
     boxes *= np.array([[v.width, v.height] * 2 for v in videos])[video]
     rows = np.flatnonzero(valid & solid)
     have = np.bincount(video[rows], minlength=len(videos))
-    counts.videos_without_boxes = int((have == 0).sum())
-
+    counts = {
+        'videos': len(videos),
+        'frames': starts[-1],
+        'boxes': len(table),
+        'missing_frames': starts[-1] - len(tested),
+        'videos_without_boxes': (have == 0).sum(),
+        'clipped_boxes': (valid & solid & cut).sum(),
+        'empty_boxes': (valid & ~solid).sum(),
+        'invalid_boxes': (~valid).sum(),
+    }
     rows = rows[np.argsort(number[rows], kind='stable')]
     ends = np.searchsorted(number[rows], tested, side='right')
     tested_video = np.searchsorted(starts, tested, side='right') - 1
@@ -176,7 +158,7 @@ def check_detections(
         tested - starts[tested_video],
         np.concatenate([[0], ends]),
         np.searchsorted(tested, starts),
-        counts,
+        {name: int(number) for name, number in counts.items()},
     )
 
 
@@ -223,24 +205,6 @@ def _check_frames(
             f'their video, first frame {int(frame[first])} of '
             f'{videos[video[first]].name}, which has frames '
             f'0..{lengths[video[first]] - 1}; frames count from 0'
-        )
-
-
-def _check_tested(
-    listed: np.ndarray, boxed: np.ndarray, named: Callable[[int], str]
-) -> None:
-    """Frames listed as tested are there once, and have all the boxes."""
-    tested, times = np.unique(listed, return_counts=True)
-    twice, stray = tested[times > 1], np.setdiff1d(boxed, tested)
-    if len(twice):
-        raise DataError(
-            f'{len(twice)} frames were tested twice, first '
-            f'{named(twice[0])}; test each once'
-        )
-    if len(stray):
-        raise DataError(
-            f'{len(stray)} frames have boxes but are not listed as tested, '
-            f'first {named(stray[0])}; write the file again'
         )
 
 

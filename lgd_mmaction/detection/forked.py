@@ -41,16 +41,18 @@ def map_forked(
     _task = function, items
     try:
         with ProcessPoolExecutor(
-            processes, multiprocessing.get_context('fork'), _begin
+            processes, multiprocessing.get_context('fork'), live_with_parent
         ) as pool:
             return list(pool.map(_run, range(len(items))))
     finally:
         _task = None
 
 
-def _begin() -> None:
-    """In each child: leave signals to the parent, and end with it."""
-    # a pre-empted job gets them in all its processes; the parent decides
+def live_with_parent() -> None:
+    """In a child: leave the signals of a job to the parent, end with it.
+
+    A pre-empted job gets them in all its processes; the parent decides.
+    """
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1):
         signal.signal(number, signal.SIG_IGN)
     with suppress(AttributeError, OSError):  # Linux only

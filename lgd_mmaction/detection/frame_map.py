@@ -1,6 +1,6 @@
 """Frame-AP: are the boxes of each single frame right?"""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -8,7 +8,7 @@ from lgd_mmaction.detection.average_precision import (
     average_precision,
     greedy_match,
 )
-from lgd_mmaction.detection.boxes import CHUNK, box_iou, frame_rows, nms
+from lgd_mmaction.detection.boxes import box_iou, frame_rows, nms
 from lgd_mmaction.detection.detection_set import DetectionSet
 
 
@@ -17,7 +17,6 @@ def frame_ap(
     thresholds: Sequence[float] = (0.5,),
     nms_iou: float | None = None,
     ap: str = 'area',
-    pixel_offset: float = 0.0,
 ) -> np.ndarray:
     """Average precision of each class over all frames.
 
@@ -32,18 +31,19 @@ def frame_ap(
         thresholds: Overlaps (T,), each in (0, 1].
         nms_iou: Class-wise suppression before; None for none.
         ap: 'area' or 'voc', see average_precision.
-        pixel_offset: As in box_iou.
 
     Returns:
         (T, K) float64; NaN for classes that have no annotated box.
     """
     rows, classes = detections.scores.shape
-    kept = _kept(detections, nms_iou, pixel_offset)
+    kept = np.full((rows, classes), nms_iou is None)
     hits = np.zeros((len(thresholds), rows, classes), bool)
-    for row, label, overlaps in _overlaps(detections, kept, pixel_offset):
-        for hit, threshold in zip(hits, thresholds, strict=True):
-            ok = greedy_match(overlaps, threshold)
-            hit[row[ok], label[ok]] = True
+    for video in range(len(detections.videos)):
+        if nms_iou is not None:
+            first, last = detections.video_offset[video : video + 2]
+            left = nms(detections, first, last, nms_iou)
+            kept[left[left >= 0], np.nonzero(left >= 0)[1]] = True
+        _match(detections, video, kept, thresholds, hits)
     truths, _ = detections.count_truths()
     out = np.full((len(thresholds), classes), np.nan)
     for label in np.flatnonzero(truths):
@@ -59,86 +59,52 @@ def frame_ap(
     return out
 
 
-def _kept(
-    detections: DetectionSet, nms_iou: float | None, pixel_offset: float
-) -> np.ndarray:
-    """(M, K) bool, what class-wise suppression leaves."""
-    if nms_iou is None:
-        return np.ones(detections.scores.shape, bool)
-    kept = np.zeros(detections.scores.shape, bool)
-    frames = len(detections.frame)
-    for first in range(0, frames, 4096):
-        last = min(first + 4096, frames)
-        rows = nms(detections, first, last, nms_iou, pixel_offset=pixel_offset)
-        _, label, _ = np.nonzero(rows >= 0)
-        kept[rows[rows >= 0], label] = True
-    return kept
+def _match(
+    detections: DetectionSet,
+    video: int,
+    kept: np.ndarray,
+    thresholds: Sequence[float],
+    hits: np.ndarray,
+) -> None:
+    """Find the right detections of a video.
 
-
-def _truth_groups(detections: DetectionSet) -> tuple[np.ndarray, ...]:
-    """Annotated boxes in tested frames, sorted by frame and class.
-
-    Returns:
-        (G,) tested frame, (G,) class, (G, 4) box; boxes of one frame and
-        class in the order of the tubes.
+    Args:
+        detections: Detections and truth.
+        video: Index of the video.
+        kept: (M, K) bool, what class-wise suppression leaves.
+        thresholds: Overlaps (T,).
+        hits: (T, M, K) bool; right ones become True.
     """
-    frames, labels, boxes = [], [], []
-    for v, video in enumerate(detections.videos):
-        first, last = (
-            detections.video_offset[v],
-            detections.video_offset[v + 1],
-        )
-        tested = detections.frame[first:last]
-        for tube in video.tubes:
-            a, b = np.searchsorted(tested, [tube.start, tube.stop])
-            frames.append(np.arange(first + a, first + b))
-            labels.append(np.full(b - a, tube.label))
-            boxes.append(tube.boxes[tested[a:b] - tube.start])
-    frame = np.concatenate(frames)
-    label = np.concatenate(labels)
-    order = np.lexsort((label, frame))
-    box = np.concatenate(boxes).astype(np.float64)
-    return frame[order], label[order], box[order]
-
-
-def _overlaps(
-    detections: DetectionSet, kept: np.ndarray, pixel_offset: float
-) -> Iterator[tuple[np.ndarray, ...]]:
-    """Overlap of detections and truth, in chunks of (frame, class) groups.
-
-    Yields:
-        Row and class of each detection, both (N, D), and the overlaps
-        (N, D, G): detections of a group by rank, -1 where there is none.
-    """
-    frame, label, truth = _truth_groups(detections)
-    if not len(frame):
+    first, last = detections.video_offset[video : video + 2]
+    tested = detections.frame[first:last]
+    truths = [  # frame, class and box of each annotated one that was tested
+        (first + i, tube.label, tube.boxes[tested[i] - tube.start])
+        for tube in detections.videos[video].tubes
+        for i in range(*np.searchsorted(tested, [tube.start, tube.stop]))
+    ]
+    if not truths:
         return
-    new = np.r_[True, (np.diff(frame) != 0) | (np.diff(label) != 0)]
-    begins = np.flatnonzero(new)
-    sizes = np.diff(np.r_[begins, len(frame)])
-    numbers = np.diff(detections.offset)[frame[begins]]
-    # groups of like size together, so that padding stays small
-    order = np.lexsort((numbers, sizes))
-    begins, sizes, numbers = begins[order], sizes[order], numbers[order]
-    at = 0
-    while at < len(begins):
-        size = int(sizes[at])
-        same = int(np.searchsorted(sizes, size, side='right'))
-        cost = numbers[at:same] * np.arange(1, same - at + 1) * size
-        step = max(1, int(np.searchsorted(cost, CHUNK, side='right')))
-        group = begins[at : at + step]
-        at += step
-        c = label[group][:, None]
-        rows, there = frame_rows(detections, frame[group])  # (N, D)
-        there &= kept[rows, c]
-        scores = np.where(there, detections.scores[rows, c], -np.inf)
-        rank = np.argsort(-scores, axis=1, kind='stable')
-        rows = np.take_along_axis(rows, rank, 1)
-        there = np.take_along_axis(there, rank, 1)
-        overlaps = box_iou(
-            detections.boxes[rows][:, :, None],
-            truth[group[:, None] + np.arange(size)][:, None],
-            pixel_offset,
-        )
-        overlaps[~there] = -1
-        yield rows, np.broadcast_to(c, rows.shape), overlaps
+    frame, label, boxes = map(np.array, zip(*truths, strict=True))
+    # a group: what is annotated of a class in a frame, in the order of tubes
+    order = np.lexsort((label, frame))
+    frame, label, boxes = frame[order], label[order], boxes[order]
+    new = (np.diff(frame, prepend=-1) != 0) | (np.diff(label, prepend=-1) != 0)
+    group = np.cumsum(new) - 1
+    place = np.arange(len(group)) - np.flatnonzero(new)[group]
+    frame, label = frame[new], label[new][:, None]
+    truth = np.zeros((len(frame), place.max() + 1, 4))  # (N, G, 4)
+    truth[group, place] = boxes
+    # (N, D) the detections of each group by rank
+    rows, there = frame_rows(detections, frame)
+    there &= kept[rows, label]
+    scores = np.where(there, detections.scores[rows, label], -np.inf)
+    rank = np.argsort(-scores, axis=1, kind='stable')
+    rows = np.take_along_axis(rows, rank, 1)
+    there = np.take_along_axis(there, rank, 1)
+    overlaps = box_iou(detections.boxes[rows][:, :, None], truth[:, None])
+    # the boxes that pad a group have no area, so they overlap nothing
+    overlaps[~there] = -1
+    label = np.broadcast_to(label, rows.shape)
+    for hit, threshold in zip(hits, thresholds, strict=True):
+        ok = greedy_match(overlaps, threshold) >= 0
+        hit[rows[ok], label[ok]] = True

@@ -38,38 +38,16 @@ class FrameBoxes:
         first, last = np.searchsorted(self.frame, [frame, frame + 1])
         return slice(int(first), int(last))
 
-    @classmethod
-    def sorted(
-        cls,
-        frame: np.ndarray,
-        boxes: np.ndarray,
-        order: np.ndarray | None = None,
-        **extra: np.ndarray,
-    ) -> 'FrameBoxes':
-        """From rows in any order.
-
-        Args:
-            frame: (M,) frames, numbered through all videos.
-            boxes: (M, 4) boxes.
-            order: (M,) what orders the boxes of one frame; without it they
-                stay as they come.
-            extra: More arrays of M rows.
-        """
-        keys = (frame,) if order is None else (order, frame)
-        index = np.lexsort(keys)
-        return cls(
-            np.asarray(frame, np.int64)[index],
-            np.asarray(boxes, np.float32).reshape(-1, 4)[index],
-            {name: array[index] for name, array in extra.items()},
-        )
+    def take(self, index: np.ndarray) -> 'FrameBoxes':
+        """Some of the rows, in another order."""
+        extra = {name: array[index] for name, array in self.extra.items()}
+        return FrameBoxes(self.frame[index], self.boxes[index], extra)
 
 
 def read_proposals(
     path: str | PathLike,
     videos: list[TubeVideo],
     known: set[str],
-    score_thr: float = 0.0,
-    max_per_frame: int = 100,
 ) -> FrameBoxes:
     """The proposals of some videos, best first in each frame.
 
@@ -84,8 +62,6 @@ def read_proposals(
         videos: The videos whose proposals are wanted; their order numbers
             the frames.
         known: Names of all annotated videos.
-        score_thr: Boxes with a lower score are left out.
-        max_per_frame: At most so many boxes of a frame are kept.
 
     Returns:
         Boxes as fractions of width and height, with ``score`` (M,).
@@ -130,29 +106,14 @@ def read_proposals(
     keep = finite & there & solid
     # a detector that rounds may leave the frame by a little
     outside = keep & (np.abs(clipped - boxes) > 0.01).any(1)
-    low = keep & (score < score_thr)
-    keep &= ~low
-
-    found = FrameBoxes.sorted(
+    found = FrameBoxes(
         first[video[keep]] + frame[keep],
         clipped[keep],
-        order=-score[keep],
-        score=score[keep].astype(np.float32),
+        {'score': score[keep].astype(np.float32)},
     )
-    # the first ones of each frame are its best
-    place = np.arange(len(found)) - np.searchsorted(found.frame, found.frame)
-    spare = place >= max_per_frame
-    found = FrameBoxes(
-        found.frame[~spare],
-        found.boxes[~spare],
-        {'score': found.extra['score'][~spare]},
-    )
+    found = found.take(np.lexsort((-found.extra['score'], found.frame)))
     level = logging.WARNING if any(counts.values()) else logging.INFO
-    counts |= {
-        'clipped to the frame': int(outside.sum()),
-        f'under a score of {score_thr:g}': int(low.sum()),
-        f'beyond {max_per_frame} a frame': int(spare.sum()),
-    }
+    counts['clipped to the frame'] = int(outside.sum())
     parts = [f'{n} {what}' for what, n in counts.items() if n]
     frames = int(lengths.sum())
     print_log(
@@ -162,27 +123,18 @@ def read_proposals(
         logger='current',
         level=level,
     )
-    never_seen = _never_seen(table, rows, lengths)
-    if never_seen:
+    if table.frames_video is None:
+        return found
+    video, frame = rows[table.frames_video], table.frames_frame
+    looked = (video >= 0) & (frame >= 0)  # negative: of other videos
+    looked &= frame < lengths[np.maximum(video, 0)]
+    seen = np.unique(first[video[looked]] + frame[looked])
+    if len(seen) < frames:
         print_log(
-            f'{path}: the detector never looked at {never_seen} of the '
-            f'{frames} frames; run tools/data/detect_people.py again to '
+            f'{path}: the detector never looked at {frames - len(seen)} of '
+            f'the {frames} frames; run tools/data/detect_people.py again to '
             'complete the file',
             logger='current',
             level=logging.WARNING,
         )
     return found
-
-
-def _never_seen(
-    table: BoxTable, video: np.ndarray, lengths: np.ndarray
-) -> int:
-    """Frames at which the detector never looked; 0 where that is unknown."""
-    if table.frames_video is None:
-        return 0
-    video, frame = video[table.frames_video], table.frames_frame
-    # negative ones are of other videos
-    there = (video >= 0) & (frame >= 0)
-    there &= frame < lengths[np.maximum(video, 0)]
-    seen = np.unique(np.stack([video[there], frame[there]]), axis=1)
-    return int(lengths.sum()) - seen.shape[1]

@@ -1,14 +1,14 @@
 """All measures of a table of detections, under one protocol."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from lgd_mmaction.detection.annotations import TubeAnnotations
 from lgd_mmaction.detection.average_precision import KINDS
 from lgd_mmaction.detection.box_table import BoxTable
-from lgd_mmaction.detection.detection_set import Counts, check_detections
+from lgd_mmaction.detection.detection_set import FAULTS, check_detections
 from lgd_mmaction.detection.frame_map import frame_ap
 from lgd_mmaction.detection.linking import Linking
 from lgd_mmaction.detection.tubes import Trimming
@@ -24,8 +24,8 @@ class TubeProtocol:
 
     Attributes:
         frame_thresholds: Overlaps of frame-mAP.
-        video_thresholds: Overlaps of video-mAP.
-        video_range: Also the mean of video-mAP over 0.5, 0.55 ... 0.95.
+        video_thresholds: Overlaps of video-mAP; beside them stands the mean
+            over 0.5, 0.55 ... 0.95.
         nms_iou: Class-wise suppression within a frame, before every
             measure; None for none. The default leaves it to the detector:
             a third of the pairs of actors of UCF101-24 overlap more than
@@ -33,20 +33,15 @@ class TubeProtocol:
         linking: How boxes become tubes; its own nms_iou, if given, wins.
         trimming: How tubes are cut in time; None for not at all.
         ap: 'area' (ACT) or 'voc', see average_precision.
-        pixel_offset: 0 for edges, 1 for boxes that end in their last pixel.
-        strict: Refuse detections that leave out frames of the subset.
         invalid: 'error' or 'drop': boxes with NaN or of negative size.
     """
 
     frame_thresholds: Sequence[float] = (0.5,)
     video_thresholds: Sequence[float] = (0.2, 0.5, 0.75)
-    video_range: bool = True
     nms_iou: float | None = None
     linking: Linking = field(default_factory=Linking)
     trimming: Trimming | None = None
     ap: str = 'area'
-    pixel_offset: float = 0.0
-    strict: bool = False
     invalid: str = 'error'
 
     def __post_init__(self) -> None:
@@ -64,11 +59,7 @@ class TubeProtocol:
                 f'nms_iou={self.nms_iou} is not in (0, 1]; give None for '
                 'no suppression'
             )
-        for name, known in (
-            ('ap', KINDS),
-            ('invalid', ('error', 'drop')),
-            ('pixel_offset', (0, 1)),
-        ):
+        for name, known in ('ap', KINDS), ('invalid', ('error', 'drop')):
             if getattr(self, name) not in known:
                 raise ConfigError(
                     f'{name}={getattr(self, name)!r} must be one of '
@@ -109,7 +100,7 @@ class TubeReport:
             is not in the subset.
         classes: The K class names.
         truth_boxes, truth_tubes: (K,) what is annotated of each class.
-        counts: What was not evaluated as it came.
+        counts: What was there, and what was not evaluated as it came.
     """
 
     means: dict[str, float]
@@ -117,17 +108,17 @@ class TubeReport:
     classes: Sequence[str]
     truth_boxes: np.ndarray
     truth_tubes: np.ndarray
-    counts: Counts
+    counts: dict[str, int]
 
     def metrics(self) -> dict[str, float]:
         """The means and the counts that should be zero, for a log."""
-        counts = self.counts
+        c = self.counts
         return {
             **self.means,
-            'missing_frames': counts.missing_frames,
-            'videos_without_boxes': counts.videos_without_boxes,
-            'dropped_boxes': counts.empty_boxes + counts.invalid_boxes,
-            'clipped_boxes': counts.clipped_boxes,
+            'missing_frames': c['missing_frames'],
+            'videos_without_boxes': c['videos_without_boxes'],
+            'dropped_boxes': c['empty_boxes'] + c['invalid_boxes'],
+            'clipped_boxes': c['clipped_boxes'],
         }
 
     def as_json(self) -> dict:
@@ -150,7 +141,7 @@ class TubeReport:
                     strict=True,
                 )
             },
-            'counts': asdict(self.counts),
+            'counts': self.counts,
         }
 
     def table(self) -> str:
@@ -173,7 +164,7 @@ class TubeReport:
         lines.append(line('mean', self.truth_tubes.sum(), cells))
         c = self.counts
         lines.append(
-            f'{c.boxes} boxes in {c.frames} frames of {c.videos} videos'
+            '{boxes} boxes in {frames} frames of {videos} videos'.format(**c)
         )
         absent = int((self.truth_tubes == 0).sum())
         if absent:
@@ -185,18 +176,11 @@ class TubeReport:
 
     def warnings(self) -> list[str]:
         """One sentence for everything that should not be there."""
-        texts = {
-            'missing_frames': 'frames were not tested; what is annotated in '
-            'them counts as not found',
-            'videos_without_boxes': 'videos have no detected box',
-            'clipped_boxes': 'boxes were cut at the edge of the frame',
-            'empty_boxes': 'boxes without area, or outside the frame, were '
-            'left out',
-            'invalid_boxes': 'boxes with a NaN, an infinity or a negative '
-            'size were left out',
-        }
-        found = self.counts.noteworthy()
-        return [f'{found[key]} {texts[key]}' for key in found]
+        return [
+            f'{self.counts[key]} {text}'
+            for key, text in FAULTS.items()
+            if self.counts[key]
+        ]
 
 
 def evaluate_tubes(
@@ -212,35 +196,24 @@ def evaluate_tubes(
         DataError: Nothing is annotated, or see check_detections.
     """
     p = protocol or TubeProtocol()
-    detections = check_detections(
-        table, annotations, split, subset, p.strict, p.invalid
-    )
+    detections = check_detections(table, annotations, split, subset, p.invalid)
     truth_boxes, truth_tubes = detections.count_truths()
     if not truth_tubes.any():
         raise DataError(
             f'{annotations.dataset} {split}/{subset} has no tube; there is '
             'nothing to find'
         )
-    frame = frame_ap(
-        detections, p.frame_thresholds, p.nms_iou, p.ap, p.pixel_offset
-    )
+    frame = frame_ap(detections, p.frame_thresholds, p.nms_iou, p.ap)
     per_class = {
         f'frame_mAP@{threshold:g}': values
         for threshold, values in zip(p.frame_thresholds, frame, strict=True)
     }
-    wanted = dict.fromkeys(p.video_thresholds + RANGE * p.video_range)
-    if wanted:
-        values = video_ap(
-            detections, list(wanted), p.linking, p.trimming, p.ap,
-            p.pixel_offset,
-        )  # fmt: skip
-        by_threshold = dict(zip(wanted, values, strict=True))
-        for threshold in p.video_thresholds:
-            per_class[f'video_mAP@{threshold:g}'] = by_threshold[threshold]
-        if p.video_range:
-            per_class['video_mAP@0.5:0.95'] = np.mean(
-                [by_threshold[t] for t in RANGE], axis=0
-            )
+    wanted = list(dict.fromkeys(p.video_thresholds + RANGE))
+    values = video_ap(detections, wanted, p.linking, p.trimming, p.ap)
+    video = dict(zip(wanted, values, strict=True))
+    for threshold in p.video_thresholds:
+        per_class[f'video_mAP@{threshold:g}'] = video[threshold]
+    per_class['video_mAP@0.5:0.95'] = np.mean([video[t] for t in RANGE], 0)
     return TubeReport(
         {name: float(np.nanmean(v)) for name, v in per_class.items()},
         per_class,

@@ -59,14 +59,16 @@ class TubeSet:
             self.scores[rows],
         )
 
+    def take(self, tube: np.ndarray) -> 'TubeSet':
+        """Some of the tubes, in another order."""
+        return self.cut(tube, self.offset[tube], np.diff(self.offset)[tube])
+
     def drop(self, min_length: int, min_score: float) -> 'TubeSet':
         """Without shorter tubes, and those of lower mean score."""
-        length = np.diff(self.offset)
-        good = (length >= min_length) & (self.mean_scores() >= min_score)
-        if good.all():
-            return self
-        keep = np.flatnonzero(good)
-        return self.cut(keep, self.offset[keep], length[keep])
+        good = np.diff(self.offset) >= min_length
+        return self.take(
+            np.flatnonzero(good & (self.mean_scores() >= min_score))
+        )
 
 
 def fill_gaps(

@@ -1,27 +1,64 @@
-"""What depends on the device: cuDNN's search, a fault of the CPU's bf16."""
+"""What depends on the device: bf16 autocast, cuDNN's search, a CPU's fault."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 from mmaction.registry import HOOKS
 from mmengine.hooks import Hook
+from mmengine.optim import OptimWrapper
 from mmengine.runner import Runner
 from torch import nn
 
 
+class BFloat16OptimWrapper(OptimWrapper):
+    """Steps whose forward pass autocasts to bfloat16, which needs no scaling
+    of the loss; the weights stay float32."""
+
+    @contextmanager
+    def optim_context(self, model: nn.Module) -> Iterator[None]:
+        device = next(model.parameters()).device.type
+        with (
+            super().optim_context(model),
+            torch.autocast(device, torch.bfloat16),
+        ):
+            yield
+
+
 @HOOKS.register_module()
 class DeviceSettingsHook(Hook):
-    """Lets cuDNN search for algorithms in training, and not in testing.
+    """Chooses precision and algorithms by the device.
 
-    The search pays where every clip has one size, as in training; in
-    validation and testing every video may have its own. The hook replaces
-    ``env_cfg.cudnn_benchmark``.
+    - bfloat16 autocast in training, on a GPU that computes it; float32
+      elsewhere, and where ``--amp`` or the config asks for something else.
+      Validation and tests are float32.
+    - cuDNN searches for the fastest algorithm in training, where every clip
+      has one size, and not in validation and testing, where every video may
+      have its own. This replaces ``env_cfg.cudnn_benchmark``.
+    - A warning, once, of convolutions whose bfloat16 gradients this processor
+      computes wrongly (:func:`wrong_in_bf16`).
 
-    At the start of a training it also warns, once, of convolutions whose
-    bfloat16 gradients this processor computes wrongly
-    (:func:`wrong_in_bf16`).
+    TensorFloat-32 stays as torch has it: on in cuDNN's convolutions, off in
+    matrix products.
+
+    Args:
+        bf16: Whether to train in bfloat16 where a GPU computes it.
     """
 
+    def __init__(self, bf16: bool = False) -> None:
+        self.bf16 = bf16
+
     def before_train(self, runner: Runner) -> None:
-        """Warn of wrong gradients before time is spent on them."""
+        """Set the precision; warn before time is spent on wrong gradients."""
+        # a config cannot: the stock --amp takes only the stock wrappers
+        if (
+            self.bf16
+            and type(runner.optim_wrapper) is OptimWrapper
+            and torch.cuda.is_available()
+            and torch.cuda.is_bf16_supported(including_emulation=False)
+        ):
+            runner.optim_wrapper.__class__ = BFloat16OptimWrapper
+            runner.logger.info('training in bfloat16 autocast')
         names = wrong_in_bf16(runner.model)
         if names:
             runner.logger.warning(

@@ -1,25 +1,23 @@
 """Random numbers that depend on what is trained only: resuming is exact."""
 
+from collections.abc import Iterator
+from functools import partial
+from itertools import islice
+from typing import Any
+
 from mmaction.registry import HOOKS
 from mmengine.dist import get_rank
 from mmengine.hooks import Hook
-from mmengine.runner import EpochBasedTrainLoop, Runner
+from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop, Runner
+from torch.utils.data import DataLoader
 
-from lgd_mmaction.engine.mid_epoch import (
-    batches_done,
-    read_all_batches,
-    skip_batches,
-)
 from lgd_mmaction.engine.seeding import (
     ITERATION,
-    Outliving,
-    WorkerSeeder,
     end_workers_at_exit,
     seed_everything,
     seed_samples,
+    start_worker,
 )
-
-__all__ = ['EpochSeedHook', 'WorkerSeeder', 'seed_everything']
 
 
 @HOOKS.register_module()
@@ -31,20 +29,16 @@ class EpochSeedHook(Hook):
 
     - every sample is made with seeds from (seed of the run, epoch, index of
       the sample), whatever the number of workers and processes;
-    - every step begins with seeds from (seed of the run, iteration, rank),
-      every epoch with seeds from (seed, epoch, rank, data worker);
+    - every epoch begins with seeds from (seed of the run, epoch, rank), every
+      step with seeds from (seed of the run, iteration, rank);
     - a run that is resumed from a checkpoint written within an epoch goes on
       with the next batch; the ones before are skipped, not read.
 
     So a run that was killed and resumed, from the checkpoint of an epoch or
     of an iteration, ends with the same weights, bit for bit where the kernels
-    are deterministic.
-
-    It also gives every epoch its own augmentation: mmengine alone starts
-    the data workers of each epoch with the same seeds, unless
-    ``persistent_workers`` keeps them alive. Here persistent workers are
-    started afresh at the beginning of an epoch, which also returns the
-    memory that video decoders leak.
+    are deterministic. Every epoch has its own augmentation (mmengine alone
+    starts the data workers of each with the same seeds): persistent workers
+    are started afresh, which also returns the memory that decoders leak.
 
     Training that counts iterations (``IterBasedTrainLoop``) is one epoch to
     mmengine: its samples are not seeded one by one, and a resumed run reads
@@ -56,48 +50,46 @@ class EpochSeedHook(Hook):
     to mmengine, and only exact on resuming if the config names a seed.
     """
 
+    _done = 0  # batches of the coming epoch that were trained before
+    _start = None  # the loader's own worker_init_fn
+
     def before_train(self, runner: Runner) -> None:
-        """See whether the run goes on within an epoch."""
+        """See whether the run goes on within an epoch; wrap the workers."""
         self._done = batches_done(runner)
+        length = len(runner.train_dataloader)
         if self._done:
             runner.logger.info(
                 f'EpochSeedHook: epoch {runner.epoch + 1} goes on after '
-                f'{self._done} of {len(runner.train_dataloader)} batches.'
+                f'{self._done} of {length} batches.'
             )
-        length = len(runner.train_dataloader)
         runner.message_hub.update_info('epoch_length', length)
-        # a signal to all processes of a job finds these workers idle
+        self._start = runner.train_dataloader.worker_init_fn
+        # a signal to all processes of a job finds the other workers idle
         loader = getattr(runner._val_loop, 'dataloader', None)
-        if loader is not None and loader.num_workers > 0:
-            loader.worker_init_fn = Outliving(loader.worker_init_fn)
-            end_workers_at_exit()
+        if loader is not None:
+            start = loader.worker_init_fn
+            loader.worker_init_fn = partial(start_worker, start, None)
+        end_workers_at_exit()
 
     def before_train_epoch(self, runner: Runner) -> None:
         """Seed this process, the sampler and the coming data workers."""
-        entropy = (runner.seed, runner.epoch, get_rank())
-        seed_everything(*entropy)
-        loader = runner.train_dataloader
+        seed_everything(runner.seed, runner.epoch, get_rank())
+        loop, loader = runner.train_loop, runner.train_dataloader
         sampler = getattr(loader.batch_sampler, 'sampler', loader.sampler)
         diff_rank_seed = runner._randomness_cfg.get('diff_rank_seed', False)
         if hasattr(sampler, 'seed') and not diff_rank_seed:
             # built before the checkpoint told the seed of the run
             sampler.seed = runner.seed
-        loop = getattr(runner, 'train_loop', None)
-        samples = None
-        if loop is None or isinstance(loop, EpochBasedTrainLoop):
-            samples = (runner.seed, runner.epoch)
-        start = loader.worker_init_fn
-        if isinstance(start, WorkerSeeder):
-            start = start.start
-        loader.worker_init_fn = WorkerSeeder(start, entropy, samples)
-        if loader.num_workers > 0:
-            end_workers_at_exit()
-        elif samples is not None:
-            seed_samples(loader.dataset, samples)
+        entropy = None
+        if not isinstance(loop, IterBasedTrainLoop):
+            entropy = (runner.seed, runner.epoch)
+            if loader.num_workers == 0:
+                seed_samples(loader.dataset, entropy)
+        loader.worker_init_fn = partial(start_worker, self._start, entropy)
         loader._iterator = None  # ends persistent workers
-        done, self._done = getattr(self, '_done', 0), 0
-        if done:
-            skip_batches(loop, done)
+        if self._done:
+            skip_batches(loop, self._done)
+            self._done = 0
 
     def before_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: object = None
@@ -107,9 +99,10 @@ class EpochSeedHook(Hook):
 
     def after_train_epoch(self, runner: Runner) -> None:
         """Undo the skipping of the first epoch after resuming."""
-        loop = runner.train_loop
-        if isinstance(loop, EpochBasedTrainLoop):
-            read_all_batches(loop)
+        loader = runner.train_dataloader
+        if isinstance(loader.batch_sampler, _Rest):
+            set_batch_sampler(loader, loader.batch_sampler.whole)
+            del runner.train_loop.run_iter
 
     def after_run(self, runner: Runner) -> None:
         """End the persistent workers of training and validation.
@@ -121,3 +114,70 @@ class EpochSeedHook(Hook):
             loader = getattr(loop, 'dataloader', None)
             if loader is not None:
                 loader._iterator = None
+
+
+def batches_done(runner: Runner) -> int:
+    """How many batches of the coming epoch a resumed run has trained.
+
+    0 at the beginning of an epoch, for loops that count iterations, and
+    with a warning where batch size, data or number of processes have changed
+    since, so that the rest of the epoch is another one.
+    """
+    loop = runner.train_loop
+    if not isinstance(loop, EpochBasedTrainLoop):
+        return 0
+    length = len(loop.dataloader)
+    before = runner.message_hub.get_info('epoch_length', length)
+    done = loop.iter - loop.epoch * before
+    if done and (before != length or not 0 < done < length):
+        runner.logger.warning(
+            f'EpochSeedHook: the checkpoint was written {done} iterations '
+            f'into an epoch of {before}, and an epoch has {length} now: '
+            f'epoch {loop.epoch + 1} begins anew.'
+        )
+        return 0
+    return done
+
+
+def skip_batches(loop: EpochBasedTrainLoop, done: int) -> None:
+    """Let the coming epoch begin after so many batches, unread.
+
+    Their indices are drawn from the sampler and dropped; hooks, and so the
+    log, get the numbers that the batches have in the whole epoch.
+    """
+    loader = loop.dataloader
+    set_batch_sampler(loader, _Rest(loader.batch_sampler, done))
+
+    def run_iter(idx: int, data_batch: Any) -> None:
+        type(loop).run_iter(loop, idx + done, data_batch)
+
+    loop.run_iter = run_iter
+
+
+def set_batch_sampler(loader: DataLoader, sampler: Any) -> None:
+    """Replace the batch sampler; torch forbids it by assignment.
+
+    It is read at the beginning of each epoch; that workers are started
+    afresh there is up to the caller.
+    """
+    vars(loader)['batch_sampler'] = sampler
+
+
+class _Rest:
+    """A batch sampler without its first batches, of the same length.
+
+    The length stays that of a whole epoch: schedules and logs count on it.
+    """
+
+    def __init__(self, whole: Any, done: int) -> None:
+        self.whole = whole
+        self.done = done
+
+    def __iter__(self) -> Iterator[list[int]]:
+        return islice(iter(self.whole), self.done, None)
+
+    def __len__(self) -> int:
+        return len(self.whole)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.whole, name)

@@ -1,4 +1,4 @@
-"""Stopping before a loss that is no number spoils the weights."""
+"""Stop before a NaN or infinite loss spoils the weights."""
 
 import math
 from itertools import islice
@@ -11,11 +11,13 @@ from mmengine.hooks import Hook
 from mmengine.runner import EpochBasedTrainLoop, Runner
 from torch import Tensor, nn
 
-from lgd_mmaction.engine.safe_checkpoint_hook import last_checkpoint_of
+from lgd_mmaction.engine.checkpoint_hook import last_checkpoint_of
 from lgd_mmaction.errors import TrainingError
 
-# where a data sample or an annotation keeps the name of its file
+# where a data set keeps the name of a file
 _NAMES = ('filename', 'frame_dir', 'img_path', 'video_id', 'img_key')
+# the smallest loss scale of fp16 to go on with
+_MIN_SCALE = 1.0
 
 
 @HOOKS.register_module()
@@ -23,39 +25,26 @@ class FiniteLossHook(Hook):
     """Ends training at a NaN or infinite loss, before the weights take it.
 
     The losses are looked at between the forward and the backward pass. If
-    one is no number on any rank, all ranks stop with one sentence: the step,
+    one is not finite on any rank, all ranks stop with one sentence: the step,
     the learning rate, the losses, and the files of the batches concerned.
     Nothing is saved, so the last checkpoint is a good one.
 
     Gradients are looked at after the step, through the norm that clipping
     computes anyway (``optim_wrapper.clip_grad``): infinite ones with a finite
     loss have spoilt the weights in memory, and training stops as above. With
-    a loss scale (fp16) they are no error: the scaler leaves the step out and
-    halves the scale. It is one when the scale falls below ``min_scale``, or
-    when ``max_skipped`` steps in a row are left out. A loss that is no
-    number is an error under fp16 too: the scale acts on the gradients only,
-    so a smaller one would not mend it.
+    a loss scale (fp16) they are no error until the scale falls below 1: the
+    scaler leaves the step out and halves the scale. A loss that is not
+    finite is an error under fp16 too: the scale acts on the gradients only.
 
     Cost: a step waits for the forward pass (one host synchronisation; the
     stock accuracy of a head waits for it as well), and several processes
     all-reduce one number.
-
-    Args:
-        min_scale: The smallest loss scale to go on with.
-        max_skipped: Steps in a row that the scaler may leave out.
 
     Raises:
         TrainingError: From the train loop, on all ranks.
     """
 
     priority = 'ABOVE_NORMAL'  # before anything is logged or saved
-
-    def __init__(self, min_scale: float = 1.0, max_skipped: int = 100) -> None:
-        self.min_scale = min_scale
-        self.max_skipped = max_skipped
-        self._skipped = 0
-        self._batch: tuple[int, Any] = (0, None)
-        self._handle: Any = None
 
     def before_train(self, runner: Runner) -> None:
         """Look at what the network returns from now on."""
@@ -73,8 +62,8 @@ class FiniteLossHook(Hook):
     def before_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None
     ) -> None:
-        """Keep the batch, to name its files."""
-        self._batch = (batch_idx, data_batch)
+        """Keep the number of the batch, to name its files."""
+        self._batch_idx = batch_idx
 
     def _check(self, runner: Runner, output: dict) -> None:
         losses = {
@@ -117,15 +106,13 @@ class FiniteLossHook(Hook):
         outputs: dict | None = None,
     ) -> None:
         """Look at the norm of the gradients and at the loss scale."""
-        self._batch = (0, None)
         wrapper = runner.optim_wrapper
         scalars = runner.message_hub.log_scalars
         # the same on all ranks: they all stop
         key = f'train/{getattr(wrapper, "grad_name", None)}'
-        norm = scalars[key].current() if key in scalars else None
-        finite = norm is None or math.isfinite(norm)
+        norm = scalars[key].current() if key in scalars else 0.0
+        finite = math.isfinite(norm)
         scaler = getattr(wrapper, 'loss_scaler', None)
-        self._skipped = 0 if finite else self._skipped + 1
         if scaler is None:
             if not finite:
                 raise TrainingError(
@@ -135,37 +122,32 @@ class FiniteLossHook(Hook):
                     f'{_remedy(runner)}'
                 )
         # without a norm, now and then: reading the scale waits for the GPU
-        elif not finite or (norm is None and runner.iter % 50 == 0):
+        elif not finite or (key not in scalars and runner.iter % 50 == 0):
             scale = scaler.get_scale()
-            if scale < self.min_scale or self._skipped > self.max_skipped:
+            if scale < _MIN_SCALE:
                 raise TrainingError(
                     f'fp16 does not hold the gradients: the loss scale is '
-                    f'{scale:g} and {self._skipped} steps in a row were left '
-                    f'out at {_where(runner)}; {_remedy(runner)}, or train '
-                    "with optim_wrapper.dtype='bfloat16'"
+                    f'{scale:g} at {_where(runner)}; {_remedy(runner)}, or '
+                    "train with optim_wrapper.dtype='bfloat16'"
                 )
 
     def _files(self, runner: Runner) -> list[str]:
-        """The files of this rank's batch."""
-        batch_idx, batch = self._batch
-        samples = batch.get('data_samples') if isinstance(batch, dict) else []
-        metas = [getattr(s, 'metainfo', {}) for s in samples or []]
-        names = [_name_of(meta) for meta in metas]
-        if names and all(names):
-            return names
-        # the pipeline packed no names: ask the sampler which clips they were
-        loader = runner.train_dataloader
-        sampler = loader.batch_sampler
+        """The files of this rank's batch, by the sampler's indices."""
         if not isinstance(runner.train_loop, EpochBasedTrainLoop):
             return []
-        whole = getattr(sampler, 'whole', sampler)
-        indices = next(islice(iter(whole), batch_idx, None), [])
-        get = getattr(loader.dataset, 'get_data_info', None)
-        return [(get and _name_of(get(i))) or f'sample {i}' for i in indices]
-
-
-def _name_of(info: dict) -> str | None:
-    return next((str(info[key]) for key in _NAMES if info.get(key)), None)
+        loader = runner.train_dataloader
+        # resumed within an epoch, the sampler lacks the batches before
+        sampler = getattr(loader.batch_sampler, 'whole', loader.batch_sampler)
+        indices = next(islice(iter(sampler), self._batch_idx, None), [])
+        get = getattr(loader.dataset, 'get_data_info', lambda i: {})
+        names = []
+        for i in indices:
+            info = get(i)
+            name = next(
+                (info[k] for k in _NAMES if info.get(k)), f'sample {i}'
+            )
+            names.append(str(name))
+        return names
 
 
 def _where(runner: Runner) -> str:

@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader
 from torch.utils.data._utils import signal_handling
 
 from lgd_mmaction.datasets.robust_video_dataset import MAX_IN_A_ROW
-from lgd_mmaction.engine.mid_epoch import set_batch_sampler
+from lgd_mmaction.engine.epoch_seed_hook import set_batch_sampler
 from lgd_mmaction.video.bad_videos import BadVideoList
 from lgd_mmaction.video.reading_notes import ReadingNotes
 
@@ -64,7 +64,10 @@ class GuardedLoader(DataLoader):
                 self._blame(lost, deaths)
                 in_a_row += 1
                 if in_a_row > MAX_IN_A_ROW:
-                    raise lost.__cause__ from None
+                    raise RuntimeError(
+                        f'DataLoader workers exited {in_a_row} times in a row '
+                        f'without a batch between: {lost}'
+                    ) from lost.__cause__
                 self._iterator = None
                 for process in workers._workers:
                     process.kill()
@@ -136,7 +139,9 @@ class GuardedLoader(DataLoader):
             if slot in read
         }
         if not guilty:
-            raise lost.__cause__
+            raise RuntimeError(
+                f'a DataLoader worker exited while it read no video: {lost}'
+            ) from lost.__cause__
         for name, why in guilty.items():
             deaths[name] += 1
             what = f'{name}: {why}; data workers are started again'
@@ -196,5 +201,5 @@ def _died(workers: list) -> dict[int, str]:
             how = f'exit code {code}'
             if code < 0:
                 how = signal.Signals(-code).name
-            slots[1 + i] = f'reading it ended the process ({how})'
+            slots[1 + i] = f'ended its process ({how})'
     return slots

@@ -1,4 +1,4 @@
-"""Leaving in order when the machine is taken away."""
+"""Save and end with exit code 85 on SIGTERM."""
 
 import os
 import signal
@@ -11,9 +11,12 @@ from mmengine.dist import all_reduce, barrier, get_world_size, is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner import BaseLoop, EpochBasedTrainLoop, Runner
 
-from lgd_mmaction.engine.safe_checkpoint_hook import SafeCheckpointHook
+from lgd_mmaction.engine.checkpoint_hook import SafeCheckpointHook
 from lgd_mmaction.errors import ConfigError
 
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
+# seconds in which a second signal is the same request, passed on
+SAME_REQUEST = 2.0
 # HTCondor's example for "checkpointed, start me again"; not 1 or 2, which
 # are errors, and not above 128, which are deaths by signal
 EXIT_PREEMPTED = 85
@@ -35,42 +38,16 @@ class PreemptionHook(Hook):
     - Another signal, more than two seconds after the first, kills at once.
       (The launcher and the cluster may both pass the first one on.)
 
-    Cost: one all-reduce of one number every ``interval`` steps, none in a
-    single process.
-
-    Args:
-        interval: Steps between two questions to the other ranks.
-        exit_code: What the process returns, 1 .. 127.
-        signals: Names of the signals.
+    Cost: one all-reduce of one number a step, none in a single process.
 
     Raises:
-        ConfigError: Bad arguments, or no ``SafeCheckpointHook`` to save with.
+        ConfigError: There is no ``SafeCheckpointHook`` to save with.
     """
 
     priority = 'LOWEST'  # after the checkpoint of the step
-    _same_request = 2.0  # seconds
 
-    def __init__(
-        self,
-        interval: int = 1,
-        exit_code: int = EXIT_PREEMPTED,
-        signals: tuple[str, ...] = ('SIGTERM', 'SIGINT', 'SIGUSR1'),
-    ) -> None:
-        if interval < 1 or not 0 < exit_code < 128:
-            raise ConfigError(
-                f'PreemptionHook got interval={interval} and exit_code='
-                f'{exit_code}: the one is at least 1, the other 1 .. 127.'
-            )
-        unknown = [name for name in signals if not hasattr(signal, name)]
-        if unknown:
-            raise ConfigError(
-                f'PreemptionHook: there is no signal {unknown[0]}; give '
-                'names such as "SIGTERM".'
-            )
-        self.interval = interval
-        self.exit_code = exit_code
-        self.signals = [getattr(signal, name) for name in signals]
-        self._stock: dict[int, object] = {}
+    def __init__(self) -> None:
+        self._stock: dict[int, object] = {}  # handlers before
         self._signal: int | None = None
         self._since = 0.0
 
@@ -78,7 +55,7 @@ class PreemptionHook(Hook):
         """Listen to the signals, in training only."""
         if not isinstance(runner._train_loop, BaseLoop):
             return
-        if not any(isinstance(h, SafeCheckpointHook) for h in runner.hooks):
+        if _checkpoint_hook(runner) is None:
             raise ConfigError(
                 'PreemptionHook saves with SafeCheckpointHook: set default_'
                 'hooks.checkpoint.type to it, or default_hooks.preemption '
@@ -86,7 +63,7 @@ class PreemptionHook(Hook):
             )
         self._signal = None
         if threading.current_thread() is threading.main_thread():
-            for number in self.signals:
+            for number in SIGNALS:
                 self._stock[number] = signal.signal(number, self._heard)
 
     def _heard(self, number: int, frame: object) -> None:
@@ -98,7 +75,7 @@ class PreemptionHook(Hook):
             # a logger may be in the middle of a line
             text = f'\n{name}: finishing the step, then saving.\n'
             os.write(2, text.encode())
-        elif now - self._since > self._same_request:
+        elif now - self._since > SAME_REQUEST:
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
 
@@ -111,8 +88,6 @@ class PreemptionHook(Hook):
     ) -> None:
         """Save and leave, if any rank was told to."""
         loop = runner.train_loop
-        if (runner.iter + 1) % self.interval:
-            return
         if isinstance(loop, EpochBasedTrainLoop) and self.end_of_epoch(
             loop.dataloader, batch_idx
         ):
@@ -146,9 +121,6 @@ class PreemptionHook(Hook):
 
     def after_run(self, runner: Runner) -> None:
         """Leave the signals to whoever had them."""
-        self._give_back_signals()
-
-    def _give_back_signals(self) -> None:
         for number, handler in self._stock.items():
             signal.signal(number, handler)
         self._stock.clear()
@@ -164,9 +136,7 @@ class PreemptionHook(Hook):
     def _save(
         self, runner: Runner, epoch: int, iteration: int, together: bool = True
     ) -> None:
-        (hook,) = [
-            h for h in runner.hooks if isinstance(h, SafeCheckpointHook)
-        ][:1]
+        hook = _checkpoint_hook(runner)
         if hook.saved_iter != iteration:
             hook.save_state(runner, epoch, iteration, together)
 
@@ -179,17 +149,14 @@ class PreemptionHook(Hook):
         runner.logger.warning(
             f'PreemptionHook: {name} after iteration '
             f'{runner.message_hub.get_info("iter") + 1}: saved, ending with '
-            f'exit code {self.exit_code}; the same command with --resume '
+            f'exit code {EXIT_PREEMPTED}; the same command with --resume '
             'auto goes on from here.'
         )
         runner.visualizer.close()
-        self._since = time.monotonic()
-        for number in self._stock:
-            signal.signal(number, self._on_the_way_out)
-        raise SystemExit(self.exit_code)
+        self._since = time.monotonic()  # the same request must not kill
+        raise SystemExit(EXIT_PREEMPTED)
 
-    def _on_the_way_out(self, number: int, frame: object) -> None:
-        """The handler from then on: the same request must not kill."""
-        if time.monotonic() - self._since > self._same_request:
-            self._give_back_signals()
-            os.kill(os.getpid(), number)
+
+def _checkpoint_hook(runner: Runner) -> SafeCheckpointHook | None:
+    hooks = (h for h in runner.hooks if isinstance(h, SafeCheckpointHook))
+    return next(hooks, None)

@@ -1,4 +1,4 @@
-"""Seeds made from numbers, for a process, a data worker and each sample."""
+"""Seeds made from numbers, for a process and each sample; data workers."""
 
 import functools
 import multiprocessing
@@ -6,7 +6,6 @@ import multiprocessing.util
 import os
 import random
 import signal
-import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -14,9 +13,8 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset, get_worker_info
 
-# seconds that a data worker outlives a SIGTERM that all processes of a job
-# got; it ends before that with the process that it works for
-_WORKER_GRACE = 60
+from lgd_mmaction.detection.forked import live_with_parent
+
 # first of the numbers of a seed, so that no two purposes share one
 SAMPLE, ITERATION = 101, 102
 
@@ -69,55 +67,31 @@ def seed_samples(dataset: Dataset, entropy: tuple[int, ...]) -> None:
     dataset._lgd_entropy = entropy
 
 
-class WorkerSeeder:
-    """A ``worker_init_fn`` that seeds after the one that it replaces.
+def start_worker(
+    start: Callable[[int], None] | None,
+    entropy: tuple[int, ...] | None,
+    worker_id: int,
+) -> None:
+    """A ``worker_init_fn``: signals left to the parent, samples seeded.
+
+    A cluster sends SIGTERM to every process of a job; a worker that died of
+    it would take the training down before it has finished its step.
 
     Args:
         start: The function that it replaces, or None.
-        entropy: What the seed is made from, besides the worker's number.
-        samples: What each sample's seed is made from; None: samples are
-            not seeded.
+        entropy: What each sample's seed is made from; None: no sample is
+            seeded.
+        worker_id: Its number.
     """
-
-    def __init__(
-        self,
-        start: Callable[[int], None] | None,
-        entropy: tuple[int, ...],
-        samples: tuple[int, ...] | None = None,
-    ) -> None:
-        self.start = start
-        self.entropy = entropy
-        self.samples = samples
-
-    def __call__(self, worker_id: int) -> None:
-        if self.start is not None:
-            self.start(worker_id)
-        seed_everything(*self.entropy, 1 + worker_id)
-        info = get_worker_info()
-        if info is not None:
-            outlive_signals()
-            if self.samples is not None:
-                seed_samples(info.dataset, self.samples)
-
-
-class Outliving:
-    """A ``worker_init_fn`` that adds :func:`outlive_signals` to another.
-
-    Args:
-        start: The function that it replaces, or None.
-    """
-
-    def __init__(self, start: Callable[[int], None] | None) -> None:
-        self.start = start
-
-    def __call__(self, worker_id: int) -> None:
-        if self.start is not None:
-            self.start(worker_id)
-        outlive_signals()
+    if start is not None:
+        start(worker_id)
+    live_with_parent()
+    if entropy is not None:
+        seed_samples(get_worker_info().dataset, entropy)
 
 
 def end_workers_at_exit() -> None:
-    """End the data workers with the process, now that they outlive SIGTERM.
+    """End the data workers with the process, now that they ignore SIGTERM.
 
     multiprocessing would send them SIGTERM at its exit and wait. It calls
     this before: at the end of a program and of a process that it started.
@@ -136,26 +110,3 @@ def _end_workers() -> None:
     for process in multiprocessing.active_children():
         if process.daemon:
             process.kill()
-
-
-def outlive_signals() -> None:
-    """Let a data worker work on while its job is being pre-empted.
-
-    A cluster sends SIGTERM to every process of a job. A worker that died of
-    it would take the training down before it has finished its step. The
-    process that it works for ends it with SIGTERM as ever.
-    """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGALRM, signal.SIG_DFL)
-    # a thread waits for it, because a handler is not told who sent it
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
-    threading.Thread(target=_await_sigterm, daemon=True).start()
-
-
-def _await_sigterm() -> None:
-    told = False
-    while signal.sigwaitinfo({signal.SIGTERM}).si_pid != os.getppid():
-        if not told:
-            signal.alarm(_WORKER_GRACE)
-        told = True
-    os._exit(0)

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 from mmaction.registry import METRICS
-from mmengine.dist import broadcast_object_list, get_rank
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
 
@@ -15,11 +14,11 @@ from lgd_mmaction.datasets.robust_video_dataset import BAD_KEY
 from lgd_mmaction.detection.annotations import load_tubes
 from lgd_mmaction.detection.box_table import BoxTable
 from lgd_mmaction.detection.protocol import TubeProtocol, evaluate_tubes
-from lgd_mmaction.engine.accuracy import MAX_NAMED
-from lgd_mmaction.errors import ConfigError, DataError
+from lgd_mmaction.engine.accuracy import KnowsBadVideos
+from lgd_mmaction.errors import DataError
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class FrameDetections:
     """What the head says about one frame.
 
@@ -39,7 +38,7 @@ class FrameDetections:
 
 
 @METRICS.register_module()
-class TubeMetric(BaseMetric):
+class TubeMetric(KnowsBadVideos, BaseMetric):
     """Frame-mAP and video-mAP of boxes in single frames.
 
     Collects what a detector says about every tested frame, from all ranks,
@@ -59,8 +58,8 @@ class TubeMetric(BaseMetric):
         ann_file: Annotation file of tubes.
         split: Its split.
         subset: 'test' or 'train'.
-        frame_thresholds, video_thresholds, video_range, nms_iou, ap,
-            pixel_offset, strict, invalid: See TubeProtocol.
+        frame_thresholds, video_thresholds, nms_iou: See TubeProtocol;
+            ``tools/analysis/evaluate_tubes.py`` has all of its settings.
         linking: Settings of the linking, see Linking.
         trimming: Settings of the temporal trimming, see Trimming; None for
             no trimming (J-HMDB), `dict()` for the defaults (UCF101-24).
@@ -70,17 +69,14 @@ class TubeMetric(BaseMetric):
             `tube/bad_videos` is how many there are.
         out_file: Also write the detections here (.npz, a BoxTable), before
             anything is checked.
-        collect_device, prefix, collect_dir: See BaseMetric.
+        **kwargs: Those of BaseMetric.
 
     Raises:
         ConfigError: A setting is wrong.
-        DataError: The annotation file or the detections are wrong. On
-            several ranks, the measuring is rank 0's; its error is raised
-            in all of them, so that none waits for ever.
+        DataError: The annotation file or the detections are wrong.
     """
 
     default_prefix = 'tube'
-    knows_bad_videos = True
 
     def __init__(
         self,
@@ -89,40 +85,20 @@ class TubeMetric(BaseMetric):
         subset: str = 'test',
         frame_thresholds: Sequence[float] = (0.5,),
         video_thresholds: Sequence[float] = (0.2, 0.5, 0.75),
-        video_range: bool = True,
         nms_iou: float | None = None,
         linking: Mapping | None = None,
         trimming: Mapping | None = None,
-        ap: str = 'area',
-        pixel_offset: float = 0,
-        strict: bool = False,
-        invalid: str = 'error',
-        bad_videos: str = 'error',
         out_file: str | None = None,
-        collect_device: str = 'cpu',
-        prefix: str | None = None,
-        collect_dir: str | None = None,
+        **kwargs,
     ) -> None:
-        super().__init__(collect_device, prefix, collect_dir)
-        if bad_videos not in ('error', 'wrong'):
-            raise ConfigError(
-                f"bad_videos={bad_videos!r} of TubeMetric is not 'error' or "
-                "'wrong'"
-            )
-        self.bad_videos = bad_videos
+        super().__init__(**kwargs)
         self.protocol = TubeProtocol.from_dicts(
             linking,
             trimming,
             frame_thresholds=frame_thresholds,
             video_thresholds=video_thresholds,
-            video_range=video_range,
             nms_iou=nms_iou,
-            ap=ap,
-            pixel_offset=pixel_offset,
-            strict=strict,
-            invalid=invalid,
         )
-        self.ann_file = ann_file
         self.split, self.subset = split, subset
         self.out_file = out_file
         self.annotations = load_tubes(ann_file)
@@ -178,66 +154,20 @@ class TubeMetric(BaseMetric):
             if r.video in bad:  # whatever frames of it could be read
                 results[i] = replace(r, boxes=r.boxes[:0], scores=r.scores[:0])
         table = box_table(results, len(self.annotations.classes))
+        remedy = '--cfg-options test_evaluator.bad_videos=wrong'
         if self.out_file:
             table.save(self.out_file)
             print_log(f'detections: {self.out_file}', logger='current')
-        named = '; '.join(list(bad.values())[:MAX_NAMED])
-        named += '; ...' if len(bad) > MAX_NAMED else ''
-        if bad and self.bad_videos == 'error':
-            remedy = '--cfg-options test_evaluator.bad_videos=wrong'
-            if self.out_file:  # without another test
-                remedy = f'tools/analysis/evaluate_tubes.py {self.out_file}'
-            raise DataError(
-                f'{len(bad)} videos cannot be read, so nothing was measured: '
-                f'{named} (bad_videos.txt in the work directory lists them); '
-                f'repair them, or count all their boxes as missed: {remedy}'
-            )
+            # without another test
+            remedy = f'tools/analysis/evaluate_tubes.py {self.out_file}'
+        count = self.settle(list(bad.values()), remedy)
         report = evaluate_tubes(
             table, self.annotations, self.split, self.subset, self.protocol
         )
         print_log(f'per cent:\n{report.table()}', logger='current')
         for text in report.warnings():
             print_log(text, logger='current', level=logging.WARNING)
-        metrics = report.metrics()
-        if self.bad_videos == 'wrong':
-            metrics['bad_videos'] = len(bad)
-        if bad:
-            print_log(
-                f'{len(bad)} videos cannot be read, and all their boxes '
-                f'count as missed: {named}',
-                logger='current',
-                level=logging.WARNING,
-            )
-        return metrics
-
-    def evaluate(self, size: int) -> dict[str, float]:
-        """As BaseMetric's, but an error of rank 0 is one of every rank."""
-        failure: list[str | None] = [None]
-        compute, error = self.compute_metrics, None
-
-        def guarded(results: list) -> dict[str, float]:
-            nonlocal error
-            try:
-                return compute(results)
-            except Exception as caught:
-                error = caught
-                failure[0] = f'{type(caught).__name__}: {caught}'
-                return {}
-
-        self.compute_metrics = guarded
-        try:
-            metrics = super().evaluate(size)
-        finally:
-            del self.compute_metrics
-        broadcast_object_list(failure)
-        if error is not None:
-            raise error
-        if failure[0] is not None:
-            raise DataError(
-                f'the evaluation failed on rank 0 (this is rank '
-                f'{get_rank()}): {failure[0]}'
-            )
-        return metrics
+        return report.metrics() | count
 
 
 def box_table(

@@ -2,9 +2,9 @@
 
 from mmaction.registry import HOOKS
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import IterBasedTrainLoop, Runner
 
+from lgd_mmaction.engine.checkpoint_hook import model_of
 from lgd_mmaction.errors import ConfigError
 from lgd_mmaction.models.kernelized_head import KernelizedHead
 
@@ -64,9 +64,7 @@ class TwoStageHook(Hook):
                 head.set_stage(stage)
 
     def _heads(self, runner: Runner) -> list[KernelizedHead]:
-        model = runner.model
-        if is_model_wrapper(model):
-            model = model.module
+        model = model_of(runner)
         heads = [m for m in model.modules() if isinstance(m, KernelizedHead)]
         if not heads:
             raise ConfigError(

@@ -15,12 +15,15 @@ from argparse import Namespace
 from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
+from typing import NoReturn
 
 from mmengine.config import Config
 
-from lgd_mmaction.engine.resume_point import checkpoint_folder, is_begun
+from lgd_mmaction.checkpoints import MID_EPOCH_FILE
 from lgd_mmaction.errors import ConfigError, LGDError
-from lgd_mmaction.launch.config_errors import check_components, read_config
+from lgd_mmaction.launch.config_errors import naming_slips, read_config
+from lgd_mmaction.launch.console import shorten_console
+from lgd_mmaction.launch.list_check import check_lists
 from lgd_mmaction.launch.preflight import check_config
 
 EXIT_USER_ERROR = 2
@@ -61,29 +64,34 @@ def run_stock_tool(name: str) -> None:
         if getattr(args, 'resume', None) == 'auto':
             args = _keep_load_from(script, args)
         cfg = _merged_config(script, args)
-        check_components(cfg, args.config)
         check_config(
             cfg,
             test=name == 'test.py',
             checkpoint=getattr(args, 'checkpoint', None),
         )
-        script.main()
+        check_lists(cfg, test=name == 'test.py')
+        shorten_console()
+        with naming_slips(args.config):
+            script.main()
     except LGDError as error:
-        if os.environ.get('LGD_TRACEBACK') == '1':
-            raise
-        print(f'error: {error}', file=sys.stderr)
-        sys.exit(EXIT_USER_ERROR)
+        _end(error, str(error))
     except OSError as error:
         full = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-        if error.errno not in full or os.environ.get('LGD_TRACEBACK') == '1':
+        if error.errno not in full:
             raise
-        print(
-            f'error: {error.filename or "a file of the work directory"} '
-            f'could not be written: {error.strerror}; make room, then run '
-            'the same command with --resume auto',
-            file=sys.stderr,
+        _end(
+            error,
+            f'{error.filename or "a file of the work directory"} could not be '
+            f'written: {error.strerror}; make room, then run the same command '
+            'with --resume auto',
         )
-        sys.exit(EXIT_USER_ERROR)
+
+
+def _end(error: Exception, sentence: str) -> NoReturn:
+    if os.environ.get('LGD_TRACEBACK') == '1':
+        raise error
+    print(f'error: {sentence}', file=sys.stderr)
+    sys.exit(EXIT_USER_ERROR)
 
 
 def _keep_load_from(script: ModuleType, args: Namespace) -> Namespace:
@@ -114,16 +122,17 @@ def _keep_load_from(script: ModuleType, args: Namespace) -> Namespace:
 
 def _can_resume(cfg: Config) -> bool:
     """Whether ``--resume auto`` finds something to resume, whole or not."""
+    work_dir = Path(cfg.work_dir)
     hook = cfg.get('default_hooks', {}).get('checkpoint') or {}
-    work_dir = os.path.abspath(cfg.work_dir)  # as the runner has it
+    if (work_dir / 'last_checkpoint').exists():
+        return True
     if 'SafeCheckpointHook' not in str(hook.get('type')):
-        # stock looks at nothing else
-        return os.path.exists(os.path.join(work_dir, 'last_checkpoint'))
-    tmpl = hook.get('filename_tmpl')
-    if tmpl is None:
-        tmpl = 'epoch_{}.pth' if hook.get('by_epoch', True) else 'iter_{}.pth'
-    folder = checkpoint_folder(work_dir, hook.get('out_dir'))
-    return is_begun(work_dir, folder, tmpl)
+        return False  # stock looks at nothing else
+    out_dir = hook.get('out_dir')
+    folder = Path(out_dir, work_dir.name) if out_dir else work_dir
+    kind = 'epoch' if hook.get('by_epoch', True) else 'iter'
+    names = (hook.get('filename_tmpl') or f'{kind}_{{}}.pth', MID_EPOCH_FILE)
+    return any(any(folder.glob(name.replace('{}', '*'))) for name in names)
 
 
 def _load_script(path: Path) -> ModuleType:

@@ -4,7 +4,7 @@ from lgd_mmaction.models.diffusion import (
     LocalGlobalDiffusion,
     LowRankProjection,
 )
-from lgd_mmaction.models.diffusion_neck import DiffusionNeck
+from lgd_mmaction.models.diffusion_neck import DiffusionNeck, PooledPair
 from lgd_mmaction.models.kernelized_head import KernelizedHead
 from lgd_mmaction.models.lgd_resnet3d import (
     LGDResNet2Plus1d,
@@ -25,6 +25,7 @@ __all__ = [
     'LGDResNet3dSlowOnly',
     'LocalGlobalDiffusion',
     'LowRankProjection',
+    'PooledPair',
     'Pseudo3DConv',
     'RoIFeatures',
     'TensorSketch',

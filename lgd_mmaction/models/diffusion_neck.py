@@ -1,8 +1,9 @@
-"""A global path beside any stock backbone, from its feature maps."""
+"""Necks: a global path beside any stock backbone; both paths, pooled."""
 
 from collections.abc import Sequence
 from typing import Any
 
+import torch
 import torch.nn.functional as F
 from mmaction.registry import MODELS
 from mmengine.model import BaseModule
@@ -127,3 +128,19 @@ class DiffusionNeck(BaseModule):
                 f'{channels[0] if len(channels) == 1 else channels}.'
             )
         return maps
+
+
+@MODELS.register_module()
+class PooledPair(BaseModule):
+    """A neck: (x_L, g_L) -> [P(x_L), g_L], (N, 2 C).
+
+    ``clip_feature_extraction.py`` of MMAction2 takes no pair; with
+    ``--cfg-options model.neck.type=PooledPair`` it writes these vectors: the
+    first half is the local path, the second the global one.
+    """
+
+    def forward(
+        self, pair: tuple[Tensor, Tensor], data_samples: list | None = None
+    ) -> tuple[Tensor, dict]:
+        x, g = pair
+        return torch.cat([pool(x), g], 1).flatten(1), {}

@@ -180,7 +180,8 @@ class GlobalPath(Stock):
             blind to the direction of time, and leaving that takes long.
         channels_last: Keep weights and features in channels_last_3d, where
             every convolution of one frame or one position is a 2D one
-            without copies: the same numbers, sooner (docs/results.md).
+            without copies: the same numbers, sooner (docs/results.md)
+            except for few clips on one CPU thread. Our configs have it.
         kwargs: Those of the stock class, by name.
 
     Returns (forward):

@@ -21,7 +21,7 @@ class SpatialConv(nn.Conv3d):
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        n, step = len(x), self.stride[0]
+        n, step = x.size(0), self.stride[0]
         if step != 1:
             x = x[:, :, ::step]
         y = F.conv2d(

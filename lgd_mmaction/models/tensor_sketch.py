@@ -37,7 +37,8 @@ class TensorSketch(nn.Module):
             about 24 D bytes of working memory, 0.2 MB at D = 8192; without
             the limit, 128 x 3 x 7 x 7 positions would need 4 GB. In training
             the chunks are computed again in the backward pass, so nothing of
-            length D is kept per position.
+            length D is kept per position. None: no limit, which export with
+            a batch of any size needs.
 
     Shapes:
         (N, C) or (N, C, *positions) -> (N, D). The result is float32 whatever
@@ -59,7 +60,7 @@ class TensorSketch(nn.Module):
         in_channels: int,
         sketch_dim: int = 8192,
         seed: int = 0,
-        chunk: int = 1024,
+        chunk: int | None = 1024,
     ) -> None:
         super().__init__()
         for name, value in (
@@ -67,7 +68,7 @@ class TensorSketch(nn.Module):
             ('sketch_dim', sketch_dim),
             ('chunk', chunk),
         ):
-            if value < 1:
+            if value is not None and value < 1:
                 raise ConfigError(
                     f'{name} of the tensor sketch is {value}: it must be 1 '
                     'or more.'
@@ -99,12 +100,15 @@ class TensorSketch(nn.Module):
         with torch.autocast(x.device.type, enabled=False):
             x = x.to(torch.promote_types(x.dtype, torch.float32))
             x = x.reshape(*x.shape[:2], x.shape[2:].numel())  # (N, C, L)
-            out = [self._pooled(part) for part in x.split(self.chunk)]
-            return torch.cat(out)  # (N, D)
+            if self.chunk is None:
+                out = self._spectrum(x) / x.size(2)
+                return torch.fft.irfft(out, n=self.sketch_dim)  # (N, D)
+            parts = x.split(self.chunk)
+            return torch.cat([self._pooled(p, self.chunk) for p in parts])
 
-    def _pooled(self, x: Tensor) -> Tensor:
+    def _pooled(self, x: Tensor, chunk: int) -> Tensor:
         """(N, C, L) -> (N, D), a bounded number of positions at a time."""
-        step = max(1, self.chunk // max(1, x.size(0)))
+        step = max(1, chunk // max(1, x.size(0)))
         parts = x.split(step, dim=2)  # (N, C, l)
 
         def spectrum(part: Tensor) -> Tensor:

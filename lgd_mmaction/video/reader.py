@@ -19,7 +19,7 @@ from lgd_mmaction.video.index import (
     from_packets,
 )
 
-# folder of the cache of indices, for readers that name none
+# another folder for the cache of indices; empty: none
 INDEX_CACHE_ENV = 'LGD_VIDEO_INDEX'
 # what is opened; no playlists or scripts, which lead to other files
 CONTAINERS = (
@@ -51,8 +51,8 @@ class Video:
         threads: Decoding threads.
         memory_limit: Most bytes that the frames of one call may take.
         index_cache: Folder that keeps what only reading a whole file tells,
-            for containers other than MP4; None: that in the environment
-            variable LGD_VIDEO_INDEX, or none.
+            for containers other than MP4. The environment variable
+            LGD_VIDEO_INDEX goes before it; empty, it switches this off.
 
     Attributes:
         num_frames: Number of frames.
@@ -79,7 +79,7 @@ class Video:
         self._file = find_file(self.path)
         try:
             self._open()
-            cache = index_cache or os.environ.get(INDEX_CACHE_ENV)
+            cache = os.environ.get(INDEX_CACHE_ENV, index_cache)
             self._index = self._find_index(cache)
             if not self._index.total:
                 raise BrokenVideoError(self.path, 'it holds no frame')

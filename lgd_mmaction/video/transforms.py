@@ -42,9 +42,16 @@ class DecordVideo:
         path: The file.
         threads: Threads of decord.
         memory_limit: Most bytes that the frames of one call may take.
+        index_cache: Not used.
     """
 
-    def __init__(self, path: str, threads: int, memory_limit: int) -> None:
+    def __init__(
+        self,
+        path: str,
+        threads: int,
+        memory_limit: int,
+        index_cache: str | None = None,
+    ) -> None:
         import decord
 
         decord.logging.set_level(decord.logging.QUIET)
@@ -127,7 +134,8 @@ class VideoOpen(BaseTransform):
     :class:`VideoDecode`; what stands between the two stays.
 
     Required keys: ``filename``; optional ``placeholder``: a black video
-    instead. Added: ``video_reader``, ``total_frames``, ``avg_fps``.
+    instead, and ``index_cache`` of :class:`Video`. Added: ``video_reader``,
+    ``total_frames``, ``avg_fps``.
 
     Args:
         engine: 'pyav', see :class:`Video`, or 'decord' for the pixels of the
@@ -164,6 +172,7 @@ class VideoOpen(BaseTransform):
                 os.fspath(results['filename']),
                 threads=self.threads,
                 memory_limit=self.memory_limit << 20,
+                index_cache=results.get('index_cache'),
             )
         results['video_reader'] = video
         results['total_frames'] = video.num_frames

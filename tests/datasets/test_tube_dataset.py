@@ -1,6 +1,7 @@
 """Key frames and boxes of ActionTubeDataset, through the stock transforms."""
 
 import pickle
+import shutil
 from collections import Counter
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 import torch
 from mmaction.registry import DATASETS, TRANSFORMS
 
+from lgd_mmaction.datasets import tube_dataset
 from lgd_mmaction.detection.annotations import (
     Tube,
     TubeAnnotations,
@@ -211,11 +213,10 @@ def test_truth_is_among_the_proposals_of_a_training(root: Path) -> None:
         root,
         pipeline=[],
         proposal_file=str(root / 'proposals.npz'),
-        proposal_score_thr=0.5,
     )
     info = data[5]
-    assert len(info['proposals']) == 2  # truth and detector box
-    assert info['proposal_scores'].tolist() == pytest.approx([1, 0.9])
+    assert len(info['proposals']) == 3  # truth and detector boxes
+    assert info['proposal_scores'].tolist() == pytest.approx([1, 0.9, 0.4])
     assert len(data[3]['proposals']) == 1  # no detector box there
 
 
@@ -237,15 +238,19 @@ def test_background_is_a_class_of_its_own(root: Path) -> None:
     # before its action the actor is background, in the middle it is not
     assert by_frame['b/2', 5]['gt_labels'].tolist() == [[0, 0, 1]] * 2
     assert by_frame['b/2', 6]['gt_labels'].tolist() == [[0, 1, 0], [0, 0, 1]]
-    limited = build(
+
+
+def test_at_most_three_boxes_are_background(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tube_dataset, 'MAX_BACKGROUND', 1)
+    data = build(
         root,
         pipeline=[],
         proposal_file=str(root / 'proposals.npz'),
         background=True,
-        max_background=1,
     )
-    by_frame = {(i['video_id'], i['timestamp']): i for i in limited}
-    # the best-scored one
+    by_frame = {(i['video_id'], i['timestamp']): i for i in data}
     box = by_frame['b/3', 0]['gt_bboxes']
     assert np.allclose(box, [[0.1, 1 / 6, 0.4, 2 / 3]])
 
@@ -268,7 +273,8 @@ def test_frame_boxes_looks_up_as_a_loop_does() -> None:
     rng = np.random.default_rng(0)
     frame = rng.integers(0, 30, 200)
     boxes, score = rng.random((200, 4)), rng.random(200)
-    table = FrameBoxes.sorted(frame, boxes, order=-score, score=score)
+    table = FrameBoxes(frame, boxes, dict(score=score))
+    table = table.take(np.lexsort((-score, frame)))
     for t in range(31):
         mine = np.flatnonzero(frame == t)
         mine = mine[np.argsort(-score[mine])]
@@ -314,12 +320,11 @@ def test_missing_videos_are_counted(root: Path, tmp_path: Path) -> None:
 
 def test_missing_images_are_counted(root: Path, tmp_path: Path) -> None:
     tiny.make(tmp_path)
-    (tmp_path / 'rawframes' / 'b' / '0' / '00024.png').unlink()
-    with pytest.raises(DataError, match=r'1 of 4 .* first .*00024\.png'):
-        build(tmp_path, 'frames')
-    (tmp_path / 'flow' / 'b' / '0' / 'flow_x_00023.jpg').unlink()
-    with pytest.raises(DataError, match=r'1 of 4 .* first .*x_00023\.jpg'):
-        build(tmp_path, 'flow')
+    for kind, folder in (('frames', 'rawframes'), ('flow', 'flow')):
+        gone = tmp_path / folder / 'b' / '0'
+        shutil.rmtree(gone)
+        with pytest.raises(DataError, match=f'1 of 4 .* first {gone};'):
+            build(tmp_path, kind)
 
 
 def test_a_video_shorter_than_its_annotation(tmp_path: Path) -> None:
@@ -349,7 +354,7 @@ def test_a_video_shorter_than_its_annotation(tmp_path: Path) -> None:
         (dict(use_frames=True), r'must be dict\(img=folder\)'),
         (dict(frame_stride=0), 'must be 1 or more'),
         (dict(frames_per_video=0), 'must be 1 or more'),
-        (dict(frame_stride=2, frames_per_video=2), 'exclude each other'),
+        (dict(frame_stride=2, frames_per_video=2), 'one of them left out'),
         (dict(background=True), 'set proposal_file'),
     ],
 )
@@ -387,10 +392,8 @@ def test_sampler_repeats_no_frame_within_the_video() -> None:
         modality='RGB',
         num_frames=40,
         total_frames=40,
-        fps=1,
         timestamp=20,
-        timestamp_start=1,
-        start_index=1,
+        **dict.fromkeys(('fps', 'timestamp_start', 'start_index'), 1),
     )
-    drawn = sample(results)['frame_inds']
-    assert drawn.tolist() == list(range(13, 29))  # images count from 1
+    # images count from 1
+    assert sample(results)['frame_inds'].tolist() == [*range(13, 29)]

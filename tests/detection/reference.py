@@ -31,24 +31,24 @@ def pixel_detections(case: dict) -> dict:
     return out
 
 
-def iou(a: list, b: list, offset: float = 0.0) -> float:
-    wide = min(a[2], b[2]) - max(a[0], b[0]) + offset
-    high = min(a[3], b[3]) - max(a[1], b[1]) + offset
+def iou(a: list, b: list) -> float:
+    wide = min(a[2], b[2]) - max(a[0], b[0])
+    high = min(a[3], b[3]) - max(a[1], b[1])
     if wide <= 0 or high <= 0:
         return 0.0
-    area_a = (a[2] - a[0] + offset) * (a[3] - a[1] + offset)
-    area_b = (b[2] - b[0] + offset) * (b[3] - b[1] + offset)
+    area_a = (a[2] - a[0]) * (a[3] - a[1])
+    area_b = (b[2] - b[0]) * (b[3] - b[1])
     return wide * high / (area_a + area_b - wide * high)
 
 
-def suppress(boxes: list, threshold: float | None, offset: float) -> list:
+def suppress(boxes: list, threshold: float | None) -> list:
     """(box, score) pairs that survive, surest first."""
     ranked = sorted(boxes, key=lambda pair: -pair[1])  # stable
     if threshold is None:
         return ranked
     kept = []
     for box, score in ranked:
-        if all(iou(box, other, offset) <= threshold for other, _ in kept):
+        if all(iou(box, other) <= threshold for other, _ in kept):
             kept.append((box, score))
     return kept
 
@@ -76,7 +76,6 @@ def frame_ap(
     threshold: float,
     nms: float | None = None,
     kind: str = 'area',
-    offset: float = 0.0,
 ) -> float | None:
     """None where the class has no annotated box."""
     truth = {}
@@ -93,7 +92,7 @@ def frame_ap(
     for key in sorted(found):
         own = [(box, scores[label]) for box, scores in found[key]]
         # order of rows, as ties are ranked by it
-        kept = suppress(own, nms, offset)
+        kept = suppress(own, nms)
         detections += [(score, key, box) for box, score in kept]
     detections.sort(key=lambda d: -d[0])
     hits = []
@@ -101,7 +100,7 @@ def frame_ap(
         free = truth.get(key, [])
         best = None
         for i, other in enumerate(free):
-            value = iou(box, other, offset)
+            value = iou(box, other)
             if value >= threshold and (best is None or value > best[0]):
                 best = (value, i)
         hits.append(best is not None)
@@ -120,7 +119,6 @@ def link(
     min_iou: float = 0.2,
     weight: float = 1.0,
     max_gap: int = 3,
-    offset: float = 0.0,
 ) -> list:
     """Tubes of one class in one video, in the order of birth.
 
@@ -130,13 +128,13 @@ def link(
     tested = sorted(frame for video, frame in found if video == v)
     for step, frame in enumerate(tested):
         own = [(box, scores[label]) for box, scores in found[v, frame]]
-        free = suppress(own, nms, offset)[:top_k]
+        free = suppress(own, nms)[:top_k]
         # surest tube first; the list is in the order of birth (stable)
         order = sorted(living, key=lambda t: -(t['sum'] / len(t['links'])))
         for tube in order:
             best = None
             for i, (box, score) in enumerate(free):
-                value = iou(tube['links'][-1][1], box, offset)
+                value = iou(tube['links'][-1][1], box)
                 worth = score + weight * value
                 if value >= min_iou and (best is None or worth > best[0]):
                     best = (worth, i)
@@ -207,7 +205,7 @@ def trim(tube: list, level: float, penalty: float) -> list:
     return runs + [run] * bool(run)
 
 
-def tube_iou(tube: list, start: int, boxes: list, offset: float) -> float:
+def tube_iou(tube: list, start: int, boxes: list) -> float:
     stop = start + len(boxes)
     common = [(f, box) for f, box, _ in tube if start <= f < stop]
     frames = {f for f, _, _ in tube} | set(range(start, stop))
@@ -217,7 +215,7 @@ def tube_iou(tube: list, start: int, boxes: list, offset: float) -> float:
         return 0.0
     total = 0.0
     for f, box in common:
-        total += iou(box, boxes[f - start], offset)
+        total += iou(box, boxes[f - start])
     return total / len(common) * (len(common) / len(frames))
 
 
@@ -226,7 +224,6 @@ def video_ap(
     label: int,
     threshold: float,
     kind: str = 'area',
-    offset: float = 0.0,
     trimming: tuple | None = None,
     min_length: int = 1,
     min_score: float = 0.0,
@@ -244,7 +241,7 @@ def video_ap(
     ranked = []
     found = pixel_detections(case)
     for v in range(len(case['videos'])):
-        tubes = link(case, found, v, label, offset=offset, **linking)
+        tubes = link(case, found, v, label, **linking)
         runs = []
         for tube in tubes:
             runs += trim(tube, *trimming) if trimming else [tube]
@@ -260,7 +257,7 @@ def video_ap(
     for _, v, run in ranked:
         best = None
         for i, (start, boxes) in enumerate(truth.get(v, [])):
-            value = tube_iou(run, start, boxes, offset)
+            value = tube_iou(run, start, boxes)
             if value >= threshold and (best is None or value > best[0]):
                 best = (value, i)
         hits.append(best is not None)

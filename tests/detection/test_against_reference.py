@@ -19,7 +19,6 @@ def random_options(rng: np.random.Generator) -> dict:
         'frame_thresholds': FRAME,
         'video_thresholds': VIDEO,
         'ap': 'voc' if some[0] else 'area',
-        'pixel_offset': int(some[1] and some[2]),
         'nms_iou': float(rng.choice([0.3, 0.6])) if some[3] else None,
         'trimming': {
             'level': float(rng.choice([0.25, 0.5, 0.6])),
@@ -49,7 +48,7 @@ def check(seed: int) -> int:
         1,
         protocol=TubeProtocol.from_dicts(**options),
     )
-    common = {'kind': options['ap'], 'offset': options['pixel_offset']}
+    common = {'kind': options['ap']}
     trimming = options['trimming'] and (
         options['trimming']['level'],
         options['trimming']['penalty'],

@@ -126,7 +126,7 @@ def test_files_that_are_something_else(path: Path, tmp_path: Path) -> None:
         path.write_text(json.dumps({**content, **changes}))
         return path
 
-    with pytest.raises(DataError, match='does not exist; tools/data/jhmdb'):
+    with pytest.raises(DataError, match='does not exist; convert'):
         load_tubes(tmp_path / 'gone.json')
     with pytest.raises(DataError, match='version 2, this release reads'):
         load_tubes(rewritten(version=2))

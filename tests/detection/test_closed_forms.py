@@ -52,17 +52,15 @@ def perfect_case(seed: int) -> dict:
 
 @pytest.mark.parametrize('trimming', [None, {}])
 @pytest.mark.parametrize('ap', ['area', 'voc'])
-@pytest.mark.parametrize('offset', [0, 1])
 @pytest.mark.parametrize('nms_iou', [None, 0.3])
 def test_perfect_detections_give_one(
-    trimming: dict | None, ap: str, offset: int, nms_iou: float | None
+    trimming: dict | None, ap: str, nms_iou: float | None
 ) -> None:
     for seed in range(5):
         metrics = measure(
             perfect_case(seed),
             trimming=trimming,
             ap=ap,
-            pixel_offset=offset,
             nms_iou=nms_iou,
             frame_thresholds=(0.5, 0.95),
         )
@@ -87,18 +85,6 @@ def test_a_second_box_of_an_actor_is_wrong() -> None:
     assert measure(case, nms_iou=0.5)['frame_mAP@0.5'] == 1
     assert measure(case, nms_iou=0.5)['video_mAP@0.5'] == 1
     assert measure(case, linking={'top_k': 1})['video_mAP@0.5'] == 1
-
-
-def test_pixel_offset_decides() -> None:
-    # 8 x 8 against 4 x 8: exactly 1/2; inclusive: 45 of 81 pixels
-    case = {
-        'classes': 1,
-        'videos': [video(1, (0, 0, [[0, 0, 8, 8]]))],
-        'found': {(0, 0): [row([0, 0, 4, 8], 1.0)]},
-    }
-    at = {'frame_thresholds': (0.5, 0.51, 0.56)}
-    assert list(measure(case, **at).values())[:3] == [1, 0, 0]
-    assert list(measure(case, pixel_offset=1, **at).values())[:3] == [1, 1, 0]
 
 
 @pytest.mark.parametrize(('found', 'threshold'), [(8, 0.8), (5, 0.5)])

@@ -50,7 +50,7 @@ def with_box(*box: float, row: int = 4) -> BoxTable:
 
 
 def test_clean_input_has_nothing_to_report() -> None:
-    report = measure(table(), strict=True)
+    report = measure(table())
     assert report.warnings() == []
     assert report.metrics() == {
         **dict.fromkeys(report.means, 1.0),
@@ -74,7 +74,7 @@ def test_invalid_boxes(box: tuple) -> None:
     with pytest.raises(DataError, match=r'1 of 6 .* frame 1 of a/two'):
         measure(with_box(*box))
     report = measure(with_box(*box), invalid='drop')
-    assert report.counts.invalid_boxes == 1
+    assert report.counts['invalid_boxes'] == 1
     assert report.metrics()['dropped_boxes'] == 1
     assert report.warnings()[0].startswith('1 boxes with a NaN')
     assert report.means['frame_mAP@0.5'] == pytest.approx(5 / 6)
@@ -85,7 +85,7 @@ def test_invalid_scores() -> None:
     bad.scores[2, 1] = np.nan
     with pytest.raises(DataError, match='frame 2 of a/one'):
         measure(bad)
-    assert measure(bad, invalid='drop').counts.invalid_boxes == 1
+    assert measure(bad, invalid='drop').counts['invalid_boxes'] == 1
     bad.scores[2, 1] = -3
     with pytest.raises(DataError, match='negative score.*not logits'):
         measure(bad)
@@ -98,8 +98,8 @@ def test_invalid_scores() -> None:
 )
 def test_empty_boxes_are_counted(box: tuple) -> None:
     report = measure(with_box(*box))
-    assert report.counts.empty_boxes == 1
-    assert report.counts.clipped_boxes == 0
+    assert report.counts['empty_boxes'] == 1
+    assert report.counts['clipped_boxes'] == 0
     assert 'without area' in report.warnings()[0]
 
 
@@ -111,11 +111,11 @@ def test_boxes_across_the_edge_are_cut_and_counted() -> None:
     detections = table()
     detections.boxes[:] = [0.75, 0.25, 1.5, 0.75]
     report = evaluate_tubes(detections, found, 1)
-    assert report.counts.clipped_boxes == 6
+    assert report.counts['clipped_boxes'] == 6
     assert set(report.means.values()) == {1.0}
     # the rounding of a fraction is nothing to report
     detections.boxes[:] = [0.75, 0.25, 1.000001, 0.75]
-    assert evaluate_tubes(detections, found, 1).counts.clipped_boxes == 0
+    assert evaluate_tubes(detections, found, 1).counts['clipped_boxes'] == 0
 
 
 def test_unknown_videos() -> None:
@@ -150,14 +150,12 @@ def test_missing_frames() -> None:
         setattr(part, name, getattr(part, name)[keep])
     listed = replace(part)
     # looked at, nothing found
-    assert measure(part, strict=True).warnings() == []
+    assert measure(part).warnings() == []
     listed.frames_video = listed.frames_video[keep]
     listed.frames_frame = listed.frames_frame[keep]
     report = measure(listed)
     assert report.metrics()['missing_frames'] == 1
     assert report.means['frame_mAP@0.5'] == pytest.approx(5 / 6)
-    with pytest.raises(DataError, match='1 of the 6 .* frame 1 of a/one'):
-        measure(listed, strict=True)
     listed.frames_video = listed.frames_frame = None
     assert measure(listed).metrics()['missing_frames'] == 1
 
@@ -213,7 +211,6 @@ def test_a_subset_without_tubes() -> None:
         ({'frame_thresholds': 1.5}, 'frame_thresholds'),
         ({'nms_iou': 0}, 'nms_iou'),
         ({'ap': 'coco'}, "'area', 'voc'"),
-        ({'pixel_offset': 2}, 'pixel_offset'),
         ({'invalid': 'ignore'}, 'invalid'),
         ({'linking': {'iou': 0}}, 'iou=0'),
         ({'linking': {'max_gap': -1}}, 'max_gap=-1'),

@@ -72,8 +72,6 @@ def test_a_daemon_works_alone() -> None:
 def test_measures_do_not_depend_on_the_processes(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    # a group for every video
-    monkeypatch.setattr(video_map, 'GROUP', 1)
     found = set()
     for seed in range(6):
         case = cases.random_case(np.random.default_rng(seed))

@@ -56,29 +56,21 @@ def test_bad_proposals_are_dropped_and_counted(
     data = tiny.annotations()
     path = tmp_path / 'p.npz'
     bad_table().save(path)
-    found = read_proposals(
-        path, data.subset(1, 'test'), set(data.videos), 0.05
-    )
+    found = read_proposals(path, data.subset(1, 'test'), set(data.videos))
     text = log.text
     assert '1 of videos without annotation' in text
     assert '3 not finite' in text
     assert '3 without area inside the frame' in text
     assert '2 in frames that their video does not have' in text
-    assert '1 clipped to the frame' in text and '1 under a score' in text
+    assert '1 clipped to the frame' in text
     assert 'WARNING' in text
-    # of frame 3 the clipped one is left, the others are as they were
-    assert np.allclose(found.boxes[found.rows(3)], [[0, 0, 0.5, 1]])
-    assert len(found) == 2 * 23 * 2 + 1
-
-
-def test_only_the_best_proposals_of_a_frame(tmp_path: Path) -> None:
-    data = tiny.annotations()
-    path = tmp_path / 'p.npz'
-    tiny.proposals(data).save(path)
-    videos = data.subset(1, 'test')
-    found = read_proposals(path, videos, set(data.videos), max_per_frame=1)
-    assert len(found) == 2 * 23
-    assert np.allclose(found.extra['score'], 0.9)
+    # of frame 3 the clipped one and the last are left, the best first
+    assert np.allclose(found.boxes[found.rows(3)], [[0, 0, 0.5, 1]] * 2)
+    assert found.extra['score'][found.rows(3)].tolist() == [
+        0.5,
+        np.float32(0.01),
+    ]
+    assert len(found) == 2 * 23 * 2 + 2
 
 
 def test_frames_that_were_never_looked_at(

@@ -1,5 +1,7 @@
 """The tiny training runs."""
 
+import shutil
+from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -22,3 +24,17 @@ def dist_run(tiny: ModuleType) -> ModuleType:
     from tests.engine import dist_run
 
     return dist_run
+
+
+@pytest.fixture(scope='session')
+def whole(tiny: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Four epochs, the last two checkpoints and the best one kept."""
+    folder = tmp_path_factory.mktemp('whole')
+    tiny.train(tiny.tiny_config(folder, safe=True, validate=True))
+    return folder
+
+
+@pytest.fixture
+def copy(whole: Path, tmp_path: Path) -> Path:
+    """The same in a folder of its own: a moved work directory."""
+    return Path(shutil.copytree(whole, tmp_path / 'copy'))

@@ -7,6 +7,7 @@ from mmaction.evaluation import AccMetric
 from mmaction.registry import METRICS
 from mmengine.evaluator import Evaluator
 
+from lgd_mmaction.engine.accuracy import print_intervals
 from lgd_mmaction.errors import ConfigError, DataError
 
 CLASSES = 4
@@ -47,11 +48,28 @@ def test_without_broken_videos_as_stock() -> None:
     assert 0.5 < expected['acc/top1'] < 1
 
 
+def test_intervals_stand_beside_the_accuracies(monkeypatch) -> None:
+    said = []
+    name = 'lgd_mmaction.engine.accuracy.print_log'
+    monkeypatch.setattr(name, lambda text, **_: said.append(text))
+    print_intervals({'acc/top1': 0.95, 'acc/top5': 1.0, 'acc/mean1': 0.9}, 20)
+    n, p, z = 20, 0.95, 1.959964
+    middle = (p + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z * (p * (1 - p) / n + z**2 / (4 * n**2)) ** 0.5 / (1 + z**2 / n)
+    assert said == [
+        'with the 95 % interval of 20 videos: acc/top1 0.9500 '
+        f'({middle - half:.4f} to {middle + half:.4f}), acc/top5 1.0000 '
+        f'({n / (n + z**2):.4f} to 1.0000)'
+    ]
+    evaluate(samples())
+    assert said[1].startswith('with the 95 % interval of 12 videos: acc/top1')
+
+
 def test_error_names_all() -> None:
     with pytest.raises(DataError) as error:
         evaluate(samples((2, 5, 7)))
     text = str(error.value)
-    assert text.startswith('3 of 12 videos cannot be read')
+    assert text.startswith('3 videos cannot be read')
     assert all(f'v{i}.mp4: no video' in text for i in (2, 5, 7))
     assert 'test_evaluator.bad_videos=wrong' in text
 

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import av
 import numpy as np
 import pytest
+import torch
 from mmengine.config import Config
 from mmengine.dataset import ConcatDataset
 from mmengine.runner import Runner
@@ -201,7 +202,7 @@ def test_testing(tiny, videos, tmp_path) -> None:
     def cfg() -> Config:
         return config(tiny, videos, tmp_path / 'run')
 
-    with pytest.raises(DataError, match='^2 of 24 videos') as error:
+    with pytest.raises(DataError, match='^2 videos cannot be read') as error:
         test_run(cfg())
     assert 'v05.mp4' in str(error.value) and 'v07.mp4' in str(error.value)
     assert [row[::2] for row in listed(tmp_path / 'run')] == [
@@ -218,3 +219,44 @@ def test_testing(tiny, videos, tmp_path) -> None:
     stock.test_evaluator = dict(type='AccMetric')
     with pytest.raises(BrokenVideoError, match='v05.mp4'):
         test_run(stock)
+
+
+@pytest.mark.slow
+def test_several_clips_of_a_video_resumed_within_an_epoch(
+    tiny, videos, tmp_path
+) -> None:
+    """24 videos, one broken, in batches of 4: six iterations an epoch."""
+    whole, rest = tmp_path / 'whole', tmp_path / 'rest'
+
+    def train(work_dir, **options) -> None:
+        cfg = config(tiny, videos, work_dir, max_epochs=2, num_workers=2)
+        cfg.train_dataloader.dataset.clips_per_video = 2
+        cfg.train_dataloader.dataset.pipeline = [
+            dict(type='VideoOpen'),
+            dict(type='SampleFrames', clip_len=2, num_clips=1),
+            dict(type='VideoDecode'),
+            dict(type='Flip', flip_ratio=0.5),
+            dict(type='FormatShape', input_format='NCTHW'),
+            dict(type='PackActionInputs'),
+        ]
+        cfg.train_dataloader.collate_fn = dict(type='spread_clips')
+        cfg.default_hooks.checkpoint = dict(
+            type='CheckpointHook', interval=4, by_epoch=False
+        )
+        tiny.train(cfg, **options)
+
+    train(whole)
+    rest.mkdir()
+    path = shutil.copy(whole / 'iter_8.pth', rest)
+    (rest / 'last_checkpoint').write_text(str(path))
+    train(rest, resume=True)
+    end, resumed = (
+        torch.load(folder / 'iter_12.pth', weights_only=False)
+        for folder in (whole, rest)
+    )
+    assert tiny.same(end['state_dict'], resumed['state_dict'])
+    assert [row[0] for row in listed(whole)] == ['v05.mp4']
+    log = next(whole.glob('*/*.log')).read_text()
+    for epoch in (1, 2):
+        assert f'epoch {epoch}: 1 of 24 training videos' in log
+    assert log.count('; 2 reads were replaced by other videos') == 2

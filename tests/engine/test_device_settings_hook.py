@@ -5,9 +5,11 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from mmengine.optim import AmpOptimWrapper, OptimWrapper
 from torch import nn
 
 from lgd_mmaction.engine.device_settings_hook import (
+    BFloat16OptimWrapper,
     DeviceSettingsHook,
     wrong_in_bf16,
 )
@@ -38,6 +40,49 @@ def network(dtype: torch.dtype = torch.bfloat16) -> nn.Module:
             'ours': Pseudo3DConv(2, 2, 3),
         }
     ).to(dtype)
+
+
+@pytest.mark.parametrize(
+    ('bf16', 'gpu', 'kind', 'changed'),
+    [
+        (True, True, OptimWrapper, True),
+        (False, True, OptimWrapper, False),
+        (True, False, OptimWrapper, False),
+        (True, True, AmpOptimWrapper, False),  # --amp
+    ],
+)
+def test_bf16_on_gpus_that_have_it(
+    monkeypatch: pytest.MonkeyPatch,
+    bf16: bool,
+    gpu: bool,
+    kind: type,
+    changed: bool,
+) -> None:
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: True)
+    monkeypatch.setattr(torch.cuda, 'is_bf16_supported', lambda **_: gpu)
+    wrapper = kind.__new__(kind)
+    runner = SimpleNamespace(
+        optim_wrapper=wrapper,
+        model=nn.Linear(1, 1),
+        logger=logging.getLogger('bf16'),
+    )
+    DeviceSettingsHook(bf16=bf16).before_train(runner)
+    assert type(wrapper) is (BFloat16OptimWrapper if changed else kind)
+
+
+def test_steps_in_bf16_update_float32_weights() -> None:
+    model = nn.Linear(4, 2)
+    wrapper = BFloat16OptimWrapper(torch.optim.SGD(model.parameters(), 1.0))
+    before, x = model.weight.detach().clone(), torch.rand(3, 4)
+    with wrapper.optim_context(model):
+        out = model(x)
+    assert out.dtype == torch.bfloat16
+    wrapper.update_params(out.sum())
+    assert model.weight.dtype == torch.float32
+    moved = (before - model.weight).detach()
+    torch.testing.assert_close(
+        moved, x.sum(0).expand(2, -1), rtol=0.02, atol=0
+    )
 
 
 def test_search_in_training_only() -> None:

@@ -1,6 +1,11 @@
 """Random numbers of an epoch depend on seed, epoch, rank and worker only."""
 
 import random
+import subprocess
+import time
+from functools import partial
+from multiprocessing import SimpleQueue, get_context
+from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
 import numpy as np
@@ -8,11 +13,17 @@ import pytest
 import torch
 from mmengine.dataset import DefaultSampler
 from mmengine.runner import Runner
+from torch.utils.data import DataLoader
 
 from lgd_mmaction.engine.epoch_seed_hook import (
     EpochSeedHook,
-    WorkerSeeder,
+    skip_batches,
+)
+from lgd_mmaction.engine.seeding import (
+    end_workers_at_exit,
     seed_everything,
+    seed_samples,
+    start_worker,
 )
 
 
@@ -45,7 +56,10 @@ def fake_runner(num_workers: int, seed: int = 5) -> SimpleNamespace:
         seed=77,
     )
     return SimpleNamespace(
-        train_dataloader=loader, seed=seed, _randomness_cfg={}
+        train_dataloader=loader,
+        seed=seed,
+        _randomness_cfg={},
+        train_loop=None,
     )
 
 
@@ -75,18 +89,14 @@ def test_sampler_gets_the_seed_of_the_run() -> None:
     assert runner.train_dataloader.sampler.seed == 77
 
 
-def test_earlier_worker_init_fn_still_runs() -> None:
-    called = []
-    seeder = WorkerSeeder(called.append, (1, 2, 0))
-    seeder(3)
-    after = torch.rand(2)
-    seed_everything(1, 2, 0, 4)
-    assert called == [3] and torch.equal(torch.rand(2), after)
-    runner = fake_runner(0)
-    start = runner.train_dataloader.worker_init_fn
-    for epoch in (0, 1):
-        epoch_numbers(runner, epoch)
-        assert runner.train_dataloader.worker_init_fn.start is start
+def test_earlier_worker_init_fn_still_runs(tiny: ModuleType) -> None:
+    runner, hook = fake_runner(1), EpochSeedHook()
+    hook._start = start = runner.train_dataloader.worker_init_fn
+    for runner.epoch in (0, 1):
+        hook.before_train_epoch(runner)
+        made = runner.train_dataloader.worker_init_fn
+        assert made.func is start_worker
+        assert made.args == (start, (5, runner.epoch))
 
 
 def test_one_seed_for_all_generators() -> None:
@@ -101,3 +111,130 @@ def test_registered(tiny: ModuleType) -> None:
     from mmaction.registry import HOOKS
 
     assert HOOKS.get('EpochSeedHook') is EpochSeedHook
+
+
+# skipping within an epoch
+
+
+class Read(torch.utils.data.Dataset):
+    """Notes which samples are read."""
+
+    def __init__(self) -> None:
+        self.read: list[int] = []
+
+    def __len__(self) -> int:
+        return 10
+
+    def __getitem__(self, index: int) -> float:
+        self.read.append(index)
+        return torch.rand(()).item()
+
+
+def test_skipped_samples_are_not_read() -> None:
+    data = Read()
+    loader = torch.utils.data.DataLoader(data, batch_size=3)
+    loop = type('Loop', (), dict(run_iter=lambda self, i, b: seen.append(i)))()
+    loop.dataloader = loader
+    seen: list[int] = []
+    skip_batches(loop, 2)
+    assert len(loader) == 4
+    for i, batch in enumerate(loader):
+        loop.run_iter(i, batch)
+    assert data.read == [6, 7, 8, 9] and seen == [2, 3]
+    hook = EpochSeedHook()
+    for _ in range(2):  # a second call changes nothing
+        hook.after_train_epoch(
+            SimpleNamespace(train_loop=loop, train_dataloader=loader)
+        )
+    assert 'run_iter' not in vars(loop)
+    data.read.clear()
+    assert len(list(loader)) == 4 and data.read == list(range(10))
+
+
+def test_samples_have_their_own_seeds() -> None:
+    data = Read()
+    seed_samples(data, (1, 0))
+    assert type(data) is not Read and isinstance(data, Read)
+    first = [data[i] for i in range(4)]
+    assert len(set(first)) == 4 and data[2] == first[2]
+    seed_samples(data, (1, 1))
+    assert len({*first, *(data[i] for i in range(4))}) == 8
+    seed_samples(data, (1, 0))
+    assert [data[i] for i in (3, 1)] == [first[3], first[1]]
+
+
+# data workers and signals
+
+
+class Tens(torch.utils.data.Dataset):
+    def __len__(self) -> int:
+        return 8
+
+    def __getitem__(self, index: int) -> int:
+        return 10 * index
+
+
+called: list[int] = []
+
+
+def loader() -> DataLoader:
+    return DataLoader(
+        Tens(),
+        num_workers=1,
+        prefetch_factor=1,
+        persistent_workers=True,
+        worker_init_fn=partial(start_worker, called.append, (0,)),
+    )
+
+
+def test_a_worker_outlives_the_clusters_signal() -> None:
+    batches = iter(loader())
+    assert next(batches) == 0
+    (worker,) = batches._workers
+    for name in ('TERM', 'INT', 'USR1', 'TERM'):
+        subprocess.run(['kill', f'-{name}', str(worker.pid)], check=True)
+    time.sleep(0.5)
+    assert worker.is_alive()
+    assert [int(b) for b in batches] == [10, 20, 30, 40, 50, 60, 70]
+
+
+def _read() -> None:
+    end_workers_at_exit()
+    batches = iter(loader())
+    next(batches)
+    # a program that ends in the middle of an epoch, and keeps its loader
+    _read.kept = batches
+
+
+def test_they_end_with_a_process_of_multiprocessing() -> None:
+    # the parent has asked for it too, which a fork inherits
+    end_workers_at_exit()
+    process = get_context('fork').Process(target=_read)
+    process.start()
+    process.join(30)
+    assert process.exitcode == 0
+
+
+def _hold(pids: SimpleQueue) -> None:
+    batches = iter(loader())
+    next(batches)
+    pids.put(batches._workers[0].pid)
+    time.sleep(60)
+
+
+def test_a_worker_ends_with_a_process_that_is_killed() -> None:
+    context = get_context('fork')
+    pids = context.SimpleQueue()
+    process = context.Process(target=_hold, args=(pids,))
+    process.start()
+    pid = pids.get()
+    process.kill()
+    process.join()
+    for _ in range(100):
+        # a zombie is nobody's child here: init takes it
+        stat = Path(f'/proc/{pid}/stat')
+        if not stat.exists() or stat.read_text().split()[2] == 'Z':
+            break
+        time.sleep(0.05)
+    else:
+        pytest.fail('the worker lives on')

@@ -85,7 +85,7 @@ def test_equals_the_measure_of_a_table(
     # the file gives the same once more
     again = BoxTable.load(out_file, 'detections')
     report = evaluate_tubes(again, metric.annotations, 1)
-    assert report.counts.boxes == len(again) > 0
+    assert report.counts['boxes'] == len(again) > 0
     # and the next epoch starts from nothing
     assert metric.results == []
 
@@ -121,8 +121,8 @@ def test_samples_that_do_not_fit(case: dict, ann_file: Path) -> None:
 
 
 def test_settings_are_checked_at_once(ann_file: Path) -> None:
-    with pytest.raises(ConfigError, match='pixel_offset'):
-        TubeMetric(str(ann_file), 1, pixel_offset=3)
+    with pytest.raises(ConfigError, match='nms_iou'):
+        TubeMetric(str(ann_file), 1, nms_iou=3)
     with pytest.raises(DataError, match='no split 7/test'):
         TubeMetric(str(ann_file), 7)
     with pytest.raises(DataError, match='does not exist'):
@@ -242,6 +242,4 @@ def test_an_error_of_rank_0_ends_every_rank(
     case: dict, ann_file: Path
 ) -> None:
     both = _two_ranks(ann_file, case, bad=True)
-    assert 'first nobody' in both[0]
-    assert 'failed on rank 0 (this is rank 1)' in both[1]
-    assert 'first nobody' in both[1]
+    assert 'first nobody' in both[0] and both[0] == both[1]

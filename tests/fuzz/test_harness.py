@@ -46,6 +46,7 @@ def test_a_planted_fault_is_seen(
         harness.run(parse, b'a' * 50 + word, (LGDError,))
 
 
+@pytest.mark.slow
 def test_a_planted_fault_is_found_and_shortened() -> None:
     """Out of a valid file and the words that may be put in."""
     test = fuzzed(damaged(b'a' * 50, words=(b'<k!>', b'<r!>')))(parse)

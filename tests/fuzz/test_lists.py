@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from lgd_mmaction.errors import LGDError
 from lgd_tools.cli import read_label_map, read_list
-from lgd_tools.lists import folder, hmdb51, kinetics, ucf101
+from lgd_tools.lists import folder, grouping, hmdb51, kinetics, ucf101
 from lgd_tools.lists.clips import Clip, name_key, safe_name
 from lgd_tools.lists.exclusion import Exclusion
 from lgd_tools.results.video_names import read_list as read_names
@@ -196,21 +196,25 @@ def test_video_lists(data: bytes, root: Path) -> None:
     weight=0.7,
 )
 def test_experiment_lists(data: bytes, root: Path) -> None:
-    from lgd_tools.experiment.data_check import (
-        check_dataset,
+    from lgd_tools.experiment.data import (
         check_overlap,
         check_streams,
+        listed_videos,
     )
 
     parts = data.split(SPLIT)
     one, two = write(root / 'a', parts[0]), write(root / 'b', parts[-1])
     frames = {'type': 'RawframeDataset', 'ann_file': str(one)}
     videos = {'type': 'VideoDataset', 'ann_file': str(two)}
+    config = {
+        'train_dataloader': {'dataset': frames},
+        'test_dataloader': {'dataset': videos},
+    }
     for check in (
         partial(check_overlap, one, two),
         partial(check_streams, [one, two]),
-        partial(check_dataset, frames, classes=400),
-        partial(check_dataset, videos, 400),
+        listed_videos(config, 'train', 400).check,
+        listed_videos(config, 'test', 400).check,
     ):
         with contextlib.suppress(LGDError):
             check()
@@ -220,18 +224,22 @@ def test_experiment_lists(data: bytes, root: Path) -> None:
 def test_names_of_own_folders(data: bytes, root: Path) -> None:
     names = data.decode('utf-8', 'surrogateescape').split('\n')[:20]
     names = [n[:255] for n in names if n and '\0' not in n]
-    clips = [Clip(n, i % 2, n.split('/')[0]) for i, n in enumerate(names)]
+    # below a class folder, as a search of a folder finds them
+    below = [f'c/{n.strip("/.") or "x"}' for n in names]
+    clips = [Clip(n, i % 2, 'c') for i, n in enumerate(below)]
     for name in names:
         name_key(safe_name(name))
         kinetics.clip_stems(Clip(name, 0, name), Counter())
-    for pattern in folder.GROUPS:
+    for pattern in grouping.GROUPS:
         if not clips:
             continue
         with contextlib.suppress(LGDError):
-            keys, _ = folder.group_keys(clips, folder.group_pattern(pattern))
-            keys = folder.merge_groups(keys, [[0, len(keys) - 1]])
+            keys, _ = grouping.group_keys(
+                clips, grouping.group_pattern(pattern)
+            )
+            keys = grouping.merge_groups(keys, [[0, len(keys) - 1]])
             labels = [clip.label for clip in clips]
-            folder.split_groups(labels, keys, 0.2, 0)
+            grouping.split_groups(labels, keys, 0.2, 0)
 
 
 @fuzzed(

@@ -11,7 +11,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import sys
 import time
 import traceback
@@ -24,6 +23,14 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from tqdm import tqdm
+
+from tests.engine.dist_run import free_port
+from tests.soak.killers import (
+    killer_at_switch,
+    killer_in_files,
+    note_of,
+    sender_at_hook,
+)
 
 REPO = Path(__file__).resolve().parents[2]
 # how often a kill is of each kind: at any moment, inside the writing of a
@@ -188,14 +195,14 @@ def run(
         # one rank dies, not all of them as when a machine is lost
         victims = {int(rng.integers(0, processes))}
     if kind == 'saving':
-        prepare = _killer_in_files(int(rng.integers(0, 60)))
+        prepare = killer_in_files(int(rng.integers(0, 60)))
     elif kind == 'switch':
         victims = set(range(processes))
-        prepare = _killer_at_switch(bool(rng.integers(0, 2)))
+        prepare = killer_at_switch(bool(rng.integers(0, 2)))
     elif kind == 'sigterm':
-        prepare = _sender_at_hook(int(rng.integers(0, _HOOK_CALLS)), folder)
+        prepare = sender_at_hook(int(rng.integers(0, _HOOK_CALLS)), folder)
     start = time.monotonic()
-    port = _free_port()
+    port = free_port()
     pids = [
         _fork(
             tiny,
@@ -275,20 +282,8 @@ def fault_of(
     return f'ended with exit codes {codes}'
 
 
-def _free_port() -> int:
-    """A port of this machine that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(('127.0.0.1', 0))
-        return probe.getsockname()[1]
-
-
-def _note_of(folder: Path, pid: int) -> Path:
-    """Where a rank notes before which hook it got SIGTERM."""
-    return folder / f'signal_{pid}.log'
-
-
 def _heard_in_validation(folder: Path, pid: int) -> bool:
-    note = _note_of(folder, pid)
+    note = note_of(folder, pid)
     return note.is_file() and note.read_text() in _IN_VALIDATION
 
 
@@ -339,75 +334,6 @@ def _fork(
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
-
-
-def _killer_in_files(at: int) -> Callable[[], None]:
-    """Dies inside the at-th operation of the writing of checkpoints."""
-
-    def prepare() -> None:
-        count, rank = 0, os.getpid()
-
-        def dying(name: str) -> Callable:
-            stock = getattr(os, name)
-
-            def operation(*args: Any, **kwargs: Any) -> Any:
-                nonlocal count
-                count += os.getpid() == rank  # not in its data workers
-                if count == at + 1:
-                    if name == 'write':  # half of the bytes
-                        stock(args[0], args[1][: len(args[1]) // 2])
-                    os.kill(os.getpid(), signal.SIGKILL)
-                return stock(*args, **kwargs)
-
-            return operation
-
-        for name in ('write', 'fsync', 'replace', 'unlink'):
-            setattr(os, name, dying(name))
-
-    return prepare
-
-
-def _sender_at_hook(at: int, folder: Path) -> Callable[[], None]:
-    """Gets SIGTERM before the at-th call of hooks once training has begun."""
-
-    def prepare() -> None:
-        from mmengine.runner import Runner
-
-        stock, count = Runner.call_hook, -1
-
-        def call_hook(self: Any, name: str, **kwargs: Any) -> None:
-            nonlocal count
-            if count >= 0 or name == 'before_train':
-                count += 1
-                if count == at + 1:
-                    _note_of(folder, os.getpid()).write_text(name)
-                    os.kill(os.getpid(), signal.SIGTERM)
-            stock(self, name, **kwargs)
-
-        Runner.call_hook = call_hook
-
-    return prepare
-
-
-def _killer_at_switch(after: bool) -> Callable[[], None]:
-    """Dies before or after the stage is set, but not when building."""
-
-    def prepare() -> None:
-        from lgd_mmaction.engine.two_stage_hook import TwoStageHook
-
-        stock = TwoStageHook.before_train_epoch
-
-        def before_train_epoch(self: Any, runner: Any) -> None:
-            switch = runner.epoch == self.switch_epoch
-            if switch and not after:
-                os.kill(os.getpid(), signal.SIGKILL)
-            stock(self, runner)
-            if switch:
-                os.kill(os.getpid(), signal.SIGKILL)
-
-        TwoStageHook.before_train_epoch = before_train_epoch
-
-    return prepare
 
 
 def differences(tiny: ModuleType, whole: Path, folder: Path) -> list[str]:

@@ -108,6 +108,7 @@ def test_peak_memory_of_a_closed_form() -> None:
     )
 
 
+@pytest.mark.slow
 def test_stock_code_is_the_same_network(repo_root: Path) -> None:
     source = str(repo_root / 'configs' / 'plain_3d_r50_k400.py')
     (ours,) = networks.build(source, None, 4, 32)
@@ -151,6 +152,7 @@ def test_channels_last_reaches_weights_and_input() -> None:
     assert network.weight.is_contiguous(memory_format=layout)
 
 
+@pytest.mark.slow
 def test_a_prefix_gives_one_network_the_layout(repo_root: Path) -> None:
     source = str(repo_root / 'configs' / 'plain_3d_r50_k400.py')
     (ours,) = networks.build(f'channels_last:{source}', None, 4, 32)

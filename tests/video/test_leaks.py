@@ -29,6 +29,7 @@ def test_hostile_files_leave_nothing(tmp_path: Path) -> None:
     assert grown < 200 << 10  # KiB
 
 
+@pytest.mark.slow
 def test_memory_stays_flat(tmp_path: Path) -> None:
     """600 clips; the soak test reads 20,000."""
     assert clip_memory(600, tmp_path)['slope'] < 2  # MiB in 1000 reads

@@ -79,6 +79,7 @@ def test_frame_numbers_out_of_range_are_an_error(shared_data: Path) -> None:
         video.frames([60])
 
 
+@pytest.mark.slow
 def test_hostile_files_give_right_frames_or_one_sentence(
     tmp_path: Path, shared_data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -59,6 +59,7 @@ def test_stock_samplers_get_frames_of_a_sequential_decode(
         np.testing.assert_array_equal(image, truth[number])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('sampler', SAMPLERS)
 @pytest.mark.parametrize('sample', SAMPLES)
 def test_decord_engine_is_stock_decord_bit_for_bit(

@@ -8,25 +8,23 @@ Prints markdown tables (docs/flow.md holds one run):
      error, for flows of the same video.
 """
 
-import argparse
 import platform
-import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from fractions import Fraction
+from functools import partial
+from itertools import islice
 from pathlib import Path
 
 import av
 import cv2
 import numpy as np
 
-from lgd_tools.cli import positive_int, require_file, run_main
+from lgd_tools.cli import make_parser, positive_int, require_file, run_main
 from lgd_tools.video import VideoFile
 from lgd_tools.videos.flow_coding import BOUND, dequantise, quantise
-from lgd_tools.videos.flow_methods import (
-    METHODS,
-    make_method,
-)
+from lgd_tools.videos.flow_methods import METHODS, make_method
 from lgd_tools.videos.flow_store import (
     JPG_NAME,
     JpgWriter,
@@ -67,168 +65,130 @@ def moved_pair(
     )
 
 
-def end_point_error(flow: np.ndarray, dx: float, dy: float) -> np.ndarray:
-    """(H, W) distance in pixels from the true motion."""
-    return np.hypot(flow[..., 0] - dx, flow[..., 1] - dy)
-
-
-def library_tvl1(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """TV-L1 exactly as OpenCV ships it, for comparison."""
-    method = cv2.optflow.DualTVL1OpticalFlow_create()
-    return method.calc(first, second, None)
-
-
 def read(path: Path, short_side: int, count: int) -> list[np.ndarray]:
-    frames = []
     with VideoFile(path) as video:
-        for frame in video.frames('gray', short_side):
-            frames.append(np.ascontiguousarray(frame.to_ndarray()))
-            if len(frames) == count:
-                break
-    return frames
+        frames = video.frames('gray', short_side)
+        return [
+            np.ascontiguousarray(frame.to_ndarray())
+            for frame in islice(frames, count)
+        ]
 
 
-def table_methods(path: Path, sides: list[int], flows: int) -> list[str]:
+def table_methods(path: Path, sides: list[int], flows: int) -> Iterator[str]:
     head = [f'({x:g}, {y:g})' for x, y in MOTIONS]
-    rows = [
+    yield (
         '| method | size | frames/s per core | median error in pixels at '
-        f'motion {" | at ".join(head)} |',
-        '|---|---|---|' + '---|' * len(MOTIONS),
-    ]
+        f'motion {" | at ".join(head)} |'
+    )
+    yield '|---' * (3 + len(MOTIONS)) + '|'
     for side in sides:
         frames = read(path, side, flows + 1)
         height, width = frames[0].shape
         choices = {n: make_method(n, height, width) for n in METHODS}
-        choices['tvl1 as OpenCV ships it'] = library_tvl1
+        stock = cv2.optflow.DualTVL1OpticalFlow_create()
+        choices['tvl1 as OpenCV ships it'] = partial(stock.calc, flow=None)
         for name, method in choices.items():
             cv2.setNumThreads(1)
-            start, number = time.process_time(), 0
+            start, number, spent = time.process_time(), 0, 0.0
             # fast methods are repeated, slow ones cut short
-            while number < flows or time.process_time() - start < 0.5:
+            while spent < 20 and (number < flows or spent < 0.5):
                 i = number % flows
                 method(frames[i], frames[i + 1])
-                number += 1
-                if time.process_time() - start > 20:
-                    break
-            speed = number / (time.process_time() - start)
+                number, spent = number + 1, time.process_time() - start
             errors = []
-            for dx, dy in MOTIONS:
-                flow = method(*moved_pair(height, width, dx, dy))
-                error = np.median(end_point_error(flow, dx, dy))
-                errors.append(f'{error:.3f}')
-            rows.append(
-                f'| {name} | {width}x{height} | {speed:.3g} | '
+            for motion in MOTIONS:
+                flow = method(*moved_pair(height, width, *motion))
+                distance = np.hypot(*np.moveaxis(flow - motion, 2, 0))
+                errors.append(f'{np.median(distance):.3f}')
+            yield (
+                f'| {name} | {width}x{height} | {number / spent:.3g} | '
                 f'{" | ".join(errors)} |'
             )
-            print(rows[-1], file=sys.stderr)
-    return rows
 
 
-def _jpg(folder: Path, stored: np.ndarray, quality: int):
-    target = folder / f'jpg{quality}'
-    with JpgWriter(target, quality) as writer:
-        for q in stored:
-            writer.add(q)
-
-    def back():
-        for i in range(1, len(stored) + 1):
-            pair = [
-                cv2.imread(
-                    str(target / JPG_NAME.format(axis, i)),
-                    cv2.IMREAD_GRAYSCALE,
-                )
-                for axis in 'xy'
-            ]
-            yield np.stack(pair, axis=-1)
-
-    blocks = sum(p.stat().st_blocks * 512 for p in target.iterdir())
-    return stored_bytes(target), blocks, back
-
-
-def _video(folder: Path, stored: np.ndarray, crf: int):
-    target = folder / f'{crf}.mp4'
-    with PackedWriter(target, crf, Fraction(25)) as writer:
-        for q in stored:
-            writer.add(q)
-
-    def back():
-        height = stored.shape[1]
-        with av.open(str(target)) as container:
-            for frame in container.decode(video=0):
-                luma = frame.to_ndarray()[: 2 * height]
-                yield np.stack([luma[:height], luma[height:]], axis=-1)
-
-    return stored_bytes(target), target.stat().st_blocks * 512, back
-
-
-def table_storage(path: Path, sides: list[int], flows: int) -> list[str]:
-    rows = [
-        '| size | stored as | bytes/flow | on disk/flow | added error, mean '
-        '(pixels) | 99 % below | reading, ms/flow |',
-        '|---|---|---|---|---|---|---|',
+def read_jpgs(folder: Path) -> np.ndarray:
+    """(T, H, W, 2) uint8 of a folder that JpgWriter wrote."""
+    axes = [
+        [
+            cv2.imread(str(folder / JPG_NAME.format(axis, i)), 0)
+            for i in range(1, len(list(folder.iterdir())) // 2 + 1)
+        ]
+        for axis in 'xy'
     ]
+    return np.stack(axes, axis=-1)
+
+
+def read_packed(path: Path) -> np.ndarray:
+    """(T, H, W, 2) uint8 of a video that PackedWriter wrote."""
+    with VideoFile(path) as video:
+        luma = np.stack(
+            [frame.to_ndarray()[: frame.height] for frame in video.decode()]
+        )
+    return np.stack(np.split(luma, 2, axis=1), axis=-1)
+
+
+def table_storage(path: Path, sides: list[int], flows: int) -> Iterator[str]:
+    yield (
+        '| size | stored as | bytes/flow | on disk/flow | added error, mean '
+        '(pixels) | 99 % below | reading, ms/flow |'
+    )
+    yield '|---' * 7 + '|'
     for side in sides:
         frames = read(path, side, flows + 1)
         height, width = frames[0].shape
-        method = make_method('dis_medium', height, width)
-        flow = np.stack(
-            [method(a, b) for a, b in zip(frames, frames[1:], strict=False)]
-        )
+        method = make_method('dis', height, width)
+        pairs = zip(frames, frames[1:], strict=False)
+        flow = np.stack([method(*pair) for pair in pairs])
         stored, true = quantise(flow), np.clip(flow, -BOUND, BOUND)
+        count = len(stored)
 
-        def row(name, size, blocks, decoded, spent):
-            error = np.abs(dequantise(decoded) - true)  # noqa: B023
-            rows.append(
-                f'| {width}x{height} | {name} | '  # noqa: B023
-                f'{size / len(decoded):.0f} | {blocks / len(decoded):.0f} | '
-                f'{error.mean():.4f} | {np.percentile(error, 99):.3f} | '
-                f'{spent / len(decoded) * 1e3:.2f} |'
-            )
-            print(rows[-1], file=sys.stderr)
-
-        raw = stored.size
-        row('8 bits, not compressed', raw, raw, stored, 0.0)
+        rows = [('8 bits, not compressed', stored, [stored.size] * 2, 0.0)]
         with tempfile.TemporaryDirectory() as folder:
-            stores = [
-                (f'jpg, quality {n}', _jpg(Path(folder), stored, n))
-                for n in (75, 85, 90, 95)
-            ] + [
-                (f'video, crf {n}', _video(Path(folder), stored, n))
-                for n in (8, 12, 16, 20)
-            ]
-            for name, (size, blocks, back) in stores:
+            kinds = [('jpg, quality', JpgWriter, n) for n in (75, 85, 90, 95)]
+            kinds += [('video, crf', PackedWriter, n) for n in (8, 12, 16, 20)]
+            for name, kind, n in kinds:
+                target, packed = Path(folder, f'{n}'), kind is PackedWriter
+                more = (Fraction(25),) if packed else ()
+                with kind(target, n, *more) as writer:
+                    for q in stored:
+                        writer.add(q)
+                files = [target] if packed else list(target.iterdir())
+                blocks = sum(file.stat().st_blocks * 512 for file in files)
                 start = time.process_time()
-                decoded = np.stack(list(back()))
-                row(name, size, blocks, decoded, time.process_time() - start)
-    return rows
+                decoded = (read_packed if packed else read_jpgs)(target)
+                spent = time.process_time() - start
+                sizes = [stored_bytes(target), blocks]
+                rows.append((f'{name} {n}', decoded, sizes, spent))
+        for name, decoded, (size, blocks), spent in rows:
+            error = np.abs(dequantise(decoded) - true)
+            count = len(decoded)
+            yield (
+                f'| {width}x{height} | {name} | {size / count:.0f} | '
+                f'{blocks / count:.0f} | {error.mean():.4f} | '
+                f'{np.percentile(error, 99):.3f} | {spent / count * 1e3:.2f} |'
+            )
 
 
 def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog='example:\n  python tools/benchmarks/bench_flow.py demo.mp4 '
-        '--sides 120 240 --flows 100 > table.md',
+    parser = make_parser(
+        __doc__,
+        '  python tools/benchmarks/bench_flow.py demo.mp4 --sides 120 240 '
+        '--flows 100',
     )
-    parser.add_argument('video', type=Path, help='a real video')
-    parser.add_argument(
-        '--sides', type=positive_int, nargs='+', default=[120, 240]
-    )
-    parser.add_argument(
-        '--flows',
-        type=positive_int,
-        default=100,
-        help='flows to compute and store (default: 100; a method stops after '
-        '20 s)',
-    )
+    add = parser.add_argument
+    add('video', type=Path, help='a real video')
+    add('--sides', type=positive_int, nargs='+', default=[120, 240])
+    add('--flows', type=positive_int, default=100, help='to compute and store')
     args = parser.parse_args(argv)
     require_file(args.video, 'video')
     print(
         f'{args.video.name}, {platform.machine()}, OpenCV {cv2.__version__}, '
-        f'PyAV {av.__version__}\n'
+        f'PyAV {av.__version__}'
     )
     for table in (table_methods, table_storage):
-        print('\n'.join(table(args.video, args.sides, args.flows)), '\n')
+        print()
+        for line in table(args.video, args.sides, args.flows):
+            print(line, flush=True)
     return 0
 
 

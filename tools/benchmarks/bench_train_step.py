@@ -24,9 +24,9 @@ from lgd_tools.benchmark_networks import CLASSES, Network, build
 HOST = 'mmaction::recognition/'
 PLAIN = 'configs/plain_3d_r50_k400.py'
 DEFAULT = [
-    f'channels_last:{PLAIN}',
-    'channels_last:configs/lgd3d_r50_k400.py',
     PLAIN,
+    'configs/lgd3d_r50_k400.py',
+    f'contiguous:{PLAIN}',
     f'stock:{PLAIN}',
     f'{HOST}r2plus1d/r2plus1d_r34_8xb8-8x8x1-180e_kinetics400-rgb.py',
     f'{HOST}i3d/'
@@ -174,8 +174,8 @@ def make_parser() -> argparse.ArgumentParser:
         nargs='*',
         default=DEFAULT,
         help='the first is the reference: a config, stock:CONFIG, '
-        'pytorchvideo:r2plus1d_r50, torchvision:NAME; channels_last: before '
-        'any of them',
+        'pytorchvideo:r2plus1d_r50, torchvision:NAME; channels_last: or '
+        'contiguous: before any of them',
     )
     add('--test', action='store_true', help='forward only')
     add('--batch', type=int, default=2, help='clips a step')

@@ -1,24 +1,33 @@
 """The library of the commands.
 
-``lgd_mmaction`` imports torch and mmaction2. Its errors and its unpickler
-need neither, so they are loaded here without it: ``--help`` answers at once.
+Importing ``lgd_mmaction`` loads torch and mmaction2 and registers components
+there. Commands need some of its modules without that: ``--help`` answers at
+once, and a process that decodes videos stays small.
 """
 
 import sys
-from importlib.util import find_spec, module_from_spec, spec_from_file_location
-from pathlib import Path
+from importlib import import_module
+from importlib.util import find_spec
+from types import ModuleType
 
 
-def _load(name: str) -> None:
-    """Put ``lgd_mmaction.<name>`` where every import of it looks first."""
-    full = f'lgd_mmaction.{name}'
-    if full not in sys.modules:
-        path = Path(find_spec('lgd_mmaction').origin).with_name(f'{name}.py')
-        spec = spec_from_file_location(full, path)
-        sys.modules[full] = module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[full])
+def load(name: str) -> ModuleType:
+    """Import ``lgd_mmaction.<name>`` without the package's ``__init__``.
+
+    An empty package stands in for ``lgd_mmaction`` meanwhile; the real one
+    is imported when somebody wants the whole of it, perhaps later.
+    """
+    package = 'lgd_mmaction'
+    if package in sys.modules:
+        return import_module(f'{package}.{name}')
+    stand_in = ModuleType(package)
+    stand_in.__path__ = find_spec(package).submodule_search_locations
+    sys.modules[package] = stand_in
+    try:
+        return import_module(f'{package}.{name}')
+    finally:
+        del sys.modules[package]
 
 
-if 'lgd_mmaction' not in sys.modules:
-    for _name in ('errors', 'pickles'):
-        _load(_name)
+for _name in ('errors', 'files', 'pickles', 'detection'):
+    load(_name)

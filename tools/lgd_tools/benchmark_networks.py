@@ -83,25 +83,15 @@ def TwoConv3d(*args, **kwargs) -> nn.Module:
     if kt == 1 or k == [1, 1]:
         return conv
     (pt, *p), (dt, *d) = conv.padding, conv.dilation
-    shared = dict(groups=conv.groups, bias=conv.bias is not None)
+    channels, bias = conv.out_channels, conv.bias is not None
     spatial = nn.Conv3d(
-        conv.in_channels,
-        conv.out_channels,
-        (1, *k),
-        (1, *s),
-        (0, *p),
-        (1, *d),
-        **shared,
-    )
+        conv.in_channels, channels, (1, *k), (1, *s), (0, *p), (1, *d),
+        conv.groups, bias,
+    )  # fmt: skip
     temporal = nn.Conv3d(
-        conv.out_channels,
-        conv.out_channels,
-        (kt, 1, 1),
-        (st, 1, 1),
-        (pt, 0, 0),
-        (dt, 1, 1),
-        **shared,
-    )
+        channels, channels, (kt, 1, 1), (st, 1, 1), (pt, 0, 0), (dt, 1, 1),
+        conv.groups, bias,
+    )  # fmt: skip
     both = nn.Sequential(spatial, temporal)
     # what mmcv's ConvModule reads of its convolution
     for name in (
@@ -121,11 +111,7 @@ def stock_code(backbone: dict) -> dict:
         )
     ours = ('diffusion', 'pseudo3d', 'temporal_start', 'channels_last')
     stock = {k: v for k, v in backbone.items() if k not in ours}
-    return {
-        **stock,
-        'type': 'ResNet3d',
-        'conv_cfg': dict(type='TwoConv3d'),
-    }
+    return {**stock, 'type': 'ResNet3d', 'conv_cfg': dict(type='TwoConv3d')}
 
 
 def of_config(source: str, channels_last: bool | None) -> list[Network]:
@@ -166,7 +152,6 @@ def of_library(
     needed = {library, 'torchvision'}  # PyTorchVideo imports it
     if not all(map(importlib.util.find_spec, needed)):
         return []
-    declare_torchvision_operators()
     if library == 'torchvision':
         from torchvision.models import video
 
@@ -195,7 +180,7 @@ def build(
         source: A config, ``mmaction::`` ones of the host too;
             ``stock:CONFIG``; ``torchvision:r2plus1d_18`` or another of its
             video networks; ``pytorchvideo:r2plus1d_r50``. Any of them behind
-            ``channels_last:``.
+            ``channels_last:`` or ``contiguous:``.
         channels_last: The layout; ``None`` leaves what the code has.
         frames: Of a clip.
         size: Of a clip, in pixels.
@@ -204,15 +189,19 @@ def build(
         One network, two for a head with stages, or none where the library
         is not installed.
     """
-    path = source.removeprefix('channels_last:')
-    if path != source:
-        channels_last = True
+    path = source
+    for prefix, wanted in (('channels_last:', True), ('contiguous:', False)):
+        if source.startswith(prefix):
+            path, channels_last = source.removeprefix(prefix), wanted
     if path.startswith(('torchvision:', 'pytorchvideo:')):
         networks = of_library(path, channels_last, frames, size)
     else:
         networks = of_config(path, channels_last)
     for network in networks:
-        network.name += ', channels-last' * (path != source)
+        if path != source:
+            network.name += (
+                ', channels-last' if channels_last else ', contiguous'
+            )
     return networks
 
 
@@ -223,19 +212,3 @@ def to_channels_last(network: nn.Module) -> None:
     network.register_forward_pre_hook(
         lambda _, inputs: (inputs[0].to(memory_format=layout),)
     )
-
-
-def declare_torchvision_operators() -> None:
-    """Let torchvision import where its compiled part does not load.
-
-    Its own wheels need CUDA; beside a CPU torch the import stops at "operator
-    torchvision::nms does not exist". No video network uses the operators.
-    """
-    try:
-        import torchvision  # noqa: F401
-    except RuntimeError:
-        for name in ('nms', 'qnms'):
-            torch.library.define(
-                f'torchvision::{name}',
-                '(Tensor dets, Tensor scores, float iou_threshold) -> Tensor',
-            )

@@ -15,6 +15,7 @@ Exit codes of every tool:
 """
 
 import argparse
+import contextlib
 import hashlib
 import json
 import os
@@ -24,20 +25,12 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from lgd_mmaction.errors import LGDError
-from lgd_tools.files import atomic_path
+from lgd_mmaction.files import atomic_path
 
 # In order of preference where one clip is there in several containers.
 VIDEO_EXTENSIONS = (
-    '.mp4',
-    '.mkv',
-    '.webm',
-    '.avi',
-    '.mov',
-    '.m4v',
-    '.mpg',
-    '.mpeg',
-    '.flv',
-    '.wmv',
+    *('.mp4', '.mkv', '.webm', '.avi', '.mov'),
+    *('.m4v', '.mpg', '.mpeg', '.flv', '.wmv'),
 )
 
 EXIT_OK, EXIT_INCOMPLETE, EXIT_ERROR, EXIT_INTERRUPTED = 0, 1, 2, 130
@@ -107,30 +100,27 @@ def make_parser(
     )
 
 
-def positive_int(text: str) -> int:
-    """argparse type: an integer >= 1."""
-    try:
-        value = int(text)
-    except ValueError:
-        value = 0
-    if value < 1:
-        raise argparse.ArgumentTypeError(
-            f'{text!r} is not a whole number of at least 1'
-        )
-    return value
+def _number(
+    convert: Callable[[str], Any], fits: Callable[[Any], bool], what: str
+) -> Callable[[str], Any]:
+    """argparse type: a number for which ``fits`` is true."""
+
+    def parse(text: str) -> Any:
+        with contextlib.suppress(ValueError):
+            if fits(value := convert(text)):
+                return value
+        raise argparse.ArgumentTypeError(f'{text!r} is not {what}')
+
+    return parse
 
 
-def non_negative_int(text: str) -> int:
-    """argparse type: an integer >= 0."""
-    try:
-        value = int(text)
-    except ValueError:
-        value = -1
-    if value < 0:
-        raise argparse.ArgumentTypeError(
-            f'{text!r} is not a whole number of at least 0'
-        )
-    return value
+positive_int = _number(int, lambda n: n >= 1, 'a whole number of at least 1')
+non_negative_int = _number(
+    int, lambda n: n >= 0, 'a whole number of at least 0'
+)
+open_fraction = _number(
+    float, lambda x: 0 < x < 1, 'a number between 0 and 1 (both excluded)'
+)
 
 
 def parse_size(text: str) -> tuple[int, int]:
@@ -148,25 +138,9 @@ def parse_size(text: str) -> tuple[int, int]:
     return int(words[0]), int(words[-1])
 
 
-def open_fraction(text: str) -> float:
-    """argparse type: a number strictly between 0 and 1."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0 < value < 1:
-        raise argparse.ArgumentTypeError(
-            f'{text!r} is not a number between 0 and 1 (both excluded)'
-        )
-    return value
-
-
 def default_workers() -> int:
     """Processor cores that this process may use."""
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # macOS, Windows
-        return os.cpu_count() or 1
+    return len(os.sched_getaffinity(0))
 
 
 def add_workers(parser: argparse.ArgumentParser) -> None:
@@ -184,19 +158,18 @@ def add_workers(parser: argparse.ArgumentParser) -> None:
 # -------------------------------------------------------------- reading text
 def require_dir(path: str | os.PathLike, what: str) -> Path:
     """``path`` as a Path, or ToolError where it is no folder."""
-    path = Path(path)
-    if not path.is_dir():
-        state = 'is not a folder' if path.exists() else 'does not exist'
-        raise ToolError(f'{what} {path} {state}: check the path')
-    return path
+    return _require(Path(path), Path.is_dir, f'{what} {path}', 'folder')
 
 
 def require_file(path: str | os.PathLike, what: str) -> Path:
     """``path`` as a Path, or ToolError where it is no file."""
-    path = Path(path)
-    if not path.is_file():
-        state = 'is not a file' if path.exists() else 'does not exist'
-        raise ToolError(f'{what} {path} {state}: check the path')
+    return _require(Path(path), Path.is_file, f'{what} {path}', 'file')
+
+
+def _require(path: Path, fits: Callable, what: str, kind: str) -> Path:
+    if not fits(path):
+        state = f'is not a {kind}' if path.exists() else 'does not exist'
+        raise ToolError(f'{what} {state}: check the path')
     return path
 
 

@@ -56,34 +56,28 @@ META_ENTRY = """\
 
 @dataclass
 class Row:
-    """A config, or all splits of one, as the tables show it."""
+    """A config, or all splits of one; the texts are of configs/table.yml."""
 
     names: list[str]
-    what: str
     data: str
     modality: str
     network: str
     architecture: str
     epochs: int
     batch: int
-    published: str
-    measured: str
+    what: str = ''
+    published: str = ''
+    measured: str = ''
 
     def cells(self) -> dict[str, str]:
+        """What the tables show: no more than the name of a config says."""
         name, *others = self.names
         links = [f'[{name}](../configs/{name}.py)']
         links += [f'[{n[-1]}](../configs/{n}.py)' for n in others]
-        split = re.search(r'split(\d)', name)
-        where = f' split {split[1]}' if split and not others else ''
-        modality = 'RGB' if self.modality == 'RGB' else 'flow'
         return {
             'config': ', '.join(links),
             'what': self.what,
-            'data': f'{self.data}{where}, {modality}',
-            'network': self.network,
-            'backbone': self.architecture,
             'epochs': f'{self.epochs}',
-            'batch': f'{self.batch}',
             'published': self.published,
             'measured': self.measured,
         }
@@ -97,32 +91,28 @@ def read_row(root: Path, names: list[str], entry: dict[str, Any]) -> Row:
     """
     from mmengine.config import Config
 
-    facts = []
+    rows = []
     for name in names:
         cfg = Config.fromfile(root / 'configs' / f'{name}.py')
         dataset, backbone = cfg.train_dataloader.dataset, cfg.model.backbone
-        network = entry.get('network')
-        if not network:
+        facts = {
+            'data': DATA_SETS[dataset.ann_file.split('/')[1]],
+            'modality': dataset.get('modality', 'RGB'),
+            'epochs': cfg.train_cfg.max_epochs,
+            'batch': cfg.auto_scale_lr.base_batch_size,
+        }
+        if 'network' not in entry:
             path = 'LGD-' if backbone.diffusion else 'plain '
-            network = f'{path}{3 if any(backbone.inflate) else 2}D'
-        facts.append(
-            {
-                'data': DATA_SETS[dataset.ann_file.split('/')[1]],
-                'modality': dataset.get('modality', 'RGB'),
-                'network': network,
-                'architecture': entry.get('architecture')
-                or f'ResNet-{backbone.depth}',
-                'epochs': cfg.train_cfg.max_epochs,
-                'batch': cfg.auto_scale_lr.base_batch_size,
-            }
-        )
-    if any(fact != facts[0] for fact in facts):
+            facts['network'] = f'{path}{3 if any(backbone.inflate) else 2}D'
+        if 'architecture' not in entry:
+            facts['architecture'] = f'ResNet-{backbone.depth}'
+        rows.append(Row(names, **facts, **entry))
+    if any(row != rows[0] for row in rows):
         raise ToolError(
             f'{names[0]} and its other splits differ in more than the split; '
             'give them entries of their own in configs/table.yml'
         )
-    texts = {k: entry.get(k, '') for k in ('what', 'published', 'measured')}
-    return Row(names=names, **facts[0], **texts)
+    return rows[0]
 
 
 def read_groups(root: Path) -> list[tuple[str, str, list[Row]]]:
@@ -161,27 +151,24 @@ def read_groups(root: Path) -> list[tuple[str, str, list[Row]]]:
 
 
 def markdown(groups: Sequence[tuple[str, str, list[Row]]]) -> Iterator[str]:
-    """The lines of the tables; what all rows share stands once, above."""
+    """The lines of the tables; epochs and batch stand above where they can."""
     for title, text, rows in groups:
         cells = [row.cells() for row in rows]
-        same = {
-            column: value
-            for column, value in cells[0].items()
-            if all(row[column] == value for row in cells)
-        }
-        columns = [column for column in cells[0] if column not in same]
-        shared = [
-            f'{value} epochs' if column == 'epochs' else
-            f'batch {value}' if column == 'batch' else value
-            for column, value in same.items() if value
-        ]  # fmt: skip
-        if shared:
-            text = f'{text} All: {", ".join(shared)}.'
+        columns = [k for k in cells[0] if any(c[k] for c in cells)]
+        if len({row.epochs for row in rows}) == 1:
+            columns.remove('epochs')
+            text += f' {rows[0].epochs} epochs.'
+        batches = sorted({row.batch for row in rows}, reverse=True)
+        text += f' Batch {" or ".join(map(str, batches))}.'
         yield from ('', f'## {title}', '', text, '')
         yield f'| {" | ".join(columns)} |'
         yield '|' + '---|' * len(columns)
+        same: dict[tuple[str, ...], list[str]] = {}  # configs by the others
         for row in cells:
-            yield f'| {" | ".join(row[c] or "–" for c in columns)} |'
+            key = tuple(row[c] or '–' for c in columns[1:])
+            same.setdefault(key, []).append(row['config'])
+        for key, names in same.items():
+            yield f'| {" | ".join((", ".join(names), *key))} |'
 
 
 def metafile(groups: Sequence[tuple[str, str, list[Row]]]) -> str:
@@ -213,15 +200,10 @@ def written(root: Path) -> dict[Path, str]:
 
 def main(argv: Sequence[str] | None = None) -> int:
     parser = make_parser(__doc__, EXAMPLE)
-    parser.add_argument(
-        '--root',
-        type=Path,
-        default=Path(),
-        help='the repository (default: the current folder)',
-    )
-    parser.add_argument(
-        '--check', action='store_true', help='only say which file is stale'
-    )
+    add = parser.add_argument
+    add('--root', type=Path, default=Path(),
+        help='the repository (default: the current folder)')  # fmt: skip
+    add('--check', action='store_true', help='only say which file is stale')
     args = parser.parse_args(argv)
     stale = 0
     for path, text in written(args.root).items():

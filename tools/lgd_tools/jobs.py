@@ -11,19 +11,18 @@ the journal (journal.py), and a later run skips it.
 import contextlib
 import multiprocessing
 import os
-import pickle
 import signal
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from lgd_mmaction.errors import LGDError
-from lgd_tools.cli import ToolError
+from lgd_mmaction.files import remove, remove_parts
+from lgd_tools.cli import ToolError, progress
 from lgd_tools.journal import (
     CRASHED,
     DONE,
@@ -34,10 +33,13 @@ from lgd_tools.journal import (
     Report,
     in_shard,
     params_hash,
-    require_unmixed,
     shard_path,
     stamp_of,
 )
+
+Function = Callable[..., dict[str, Any]]
+# decoders leak memory: a process is renewed after this many items
+RENEWED_AFTER = 500
 
 
 class JobError(LGDError):
@@ -52,32 +54,29 @@ class Job:
         key: Unique name, used in the journal and in messages.
         args: Arguments of the function; must be picklable.
         source: Input file whose size and time decide about a repetition.
+        target: The result, a file or a folder, where there is one.
     """
 
     key: str
     args: tuple
-    source: str | os.PathLike | None = None
+    source: Path | None = None
+    target: Path | None = None
 
 
 # ------------------------------------------------------------------- workers
-_function: Callable[..., dict[str, Any]]
+_function: Function
 
 
-def _begin(pickled: bytes, logs: str) -> None:
-    """In each new process: get ready, and keep what decoders print."""
+def _begin(function: Function) -> None:
+    """In each new process."""
     global _function
     # the pool stops a process that hangs in C code with it: end at once
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    log = os.path.join(logs, str(os.getpid()))
-    handle = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    os.dup2(handle, 1)
-    os.dup2(handle, 2)
-    _function = pickle.loads(pickled)
+    _function = function
 
 
 def _call(args: tuple) -> tuple:
     """(status, result, error, seconds) of one item."""
-    os.ftruncate(2, 0)
     start = time.monotonic()
     try:
         answer = (DONE, _function(*args), '')
@@ -89,19 +88,7 @@ def _call(args: tuple) -> tuple:
     return *answer, round(time.monotonic() - start, 3)
 
 
-def _last_line(logs: str, pid: int | None = None) -> str:
-    """The last thing that one process, or any, printed."""
-    names = [str(pid)] if pid else sorted(os.listdir(logs))
-    lines = []
-    for name in names:
-        with contextlib.suppress(OSError):
-            tail = Path(logs, name).read_bytes()[-4000:]
-            lines += tail.decode(errors='replace').splitlines()
-    lines = [line.strip() for line in lines if line.strip()]
-    return lines[-1][:200] if lines else ''
-
-
-def _result(future: Any, time_limit: float | None, logs: str) -> tuple:
+def _answer(future: Future, time_limit: float | None) -> tuple:
     """(status, result, error, seconds) of a finished future."""
     from pebble import ProcessExpired
 
@@ -115,17 +102,14 @@ def _result(future: Any, time_limit: float | None, logs: str) -> tuple:
         if death.exitcode < 0:
             with contextlib.suppress(ValueError):
                 how = signal.Signals(-death.exitcode).name
-        last = _last_line(logs, death.pid)
-        last = f' after printing {last!r}' if last else ''
-        return CRASHED, None, f'the process crashed ({how}){last}', 0.0
+        return CRASHED, None, f'the process crashed ({how})', 0.0
 
 
 def _serve(
-    pickled: bytes,
+    function: Function,
     todo: Sequence[Job],
     workers: int,
     time_limit: float | None,
-    jobs_per_worker: int,
 ) -> Iterator[Outcome]:
     """Yield the outcome of every job, as they end."""
     from pebble import ProcessPool
@@ -133,67 +117,53 @@ def _serve(
     queue, crashed_once = list(reversed(todo)), set()
     while queue:
         before, pending = len(queue), {}
-        with tempfile.TemporaryDirectory(prefix='jobs_') as logs:
-            pool = ProcessPool(
-                min(workers, len(queue)),
-                jobs_per_worker,  # decoders leak memory: renewed after these
-                _begin,
-                (pickled, logs),
-                # a fork would copy the locks of the decoders' threads
-                multiprocessing.get_context('spawn'),
-            )
-            try:
-                while queue or pending:
-                    # few at a time: half a million would fill the memory
-                    while queue and len(pending) < 2 * workers:
-                        job = queue[-1]
-                        future = pool.schedule(
-                            _call, (job.args,), timeout=time_limit
-                        )
-                        pending[future] = queue.pop()
-                    ended, _ = wait(pending, return_when=FIRST_COMPLETED)
-                    for future in ended:
-                        answer = _result(future, time_limit, logs)
-                        job = pending.pop(future)
-                        # a late crash may be the fault of the item before,
-                        # so every item has a second chance
-                        if (
-                            answer[0] == CRASHED
-                            and job.key not in crashed_once
-                        ):
-                            crashed_once.add(job.key)
-                            queue.append(job)
-                        else:
-                            yield Outcome(job.key, *answer)
-            # scheduling says RuntimeError
-            except (BrokenProcessPool, RuntimeError) as error:
-                # a process died that had nothing to do: begin again
-                queue += pending.values()
-                if len(queue) == before:  # our own defect, not an input's
-                    raise RuntimeError(
-                        f'a worker process did not start: {_last_line(logs)}'
-                    ) from error
-            finally:
-                pool.stop()
-                pool.join()
+        pool = ProcessPool(
+            min(workers, len(queue)),
+            RENEWED_AFTER,
+            _begin,
+            (function,),
+            # a fork would copy the locks of the decoders' threads
+            multiprocessing.get_context('spawn'),
+        )
+        try:
+            while queue or pending:
+                # few at a time: half a million would fill the memory
+                while queue and len(pending) < 2 * workers:
+                    args = (queue[-1].args,)
+                    future = pool.schedule(_call, args, timeout=time_limit)
+                    pending[future] = queue.pop()
+                for future in wait(pending, None, FIRST_COMPLETED).done:
+                    answer = _answer(future, time_limit)
+                    job = pending.pop(future)
+                    if answer[0] == CRASHED and job.key not in crashed_once:
+                        # perhaps the fault of the item before: once more
+                        crashed_once.add(job.key)
+                        queue.append(job)
+                    else:
+                        yield Outcome(job.key, *answer)
+        except (BrokenProcessPool, RuntimeError):  # the latter: scheduling
+            # a process died that had nothing to do: begin again, unless
+            # that is all they do
+            queue += pending.values()
+            if len(queue) == before:
+                raise
+        finally:
+            pool.stop()
+            pool.join()
 
 
 # ----------------------------------------------------------------------- run
 def run_jobs(
-    function: Callable[..., dict[str, Any]],
+    function: Function,
     jobs: Sequence[Job],
     *,
     workers: int,
-    journal: str | os.PathLike | None = None,
-    params: dict[str, Any] | None = None,
+    journal: Path,
+    params: Any = None,
     time_limit: float | None = None,
     desc: str = '',
-    redo_failed: bool = True,
-    still_done: Callable[[Job, Outcome], bool] | None = None,
-    before: Callable[[Sequence[Job]], None] | None = None,
-    jobs_per_worker: int = 500,
-    overwrite: bool | None = None,
-    drop: Callable[[str], None] | None = None,
+    still_done: Callable[[Job, Outcome], bool] = lambda job, outcome: True,
+    overwrite: bool = True,
     shard: tuple[int, int] | None = None,
 ) -> Report:
     """Run ``function(*job.args)`` for all jobs that are not finished yet.
@@ -203,18 +173,13 @@ def run_jobs(
             :class:`JobError` for a bad input (one sentence).
         jobs: The items; their keys must differ.
         workers: Number of processes.
-        journal: Where finished items are remembered; None: nowhere.
+        journal: Where finished items are remembered.
         params: Everything else that the result depends on.
         time_limit: Seconds for one item, or None.
         desc: Label of the progress bar.
-        redo_failed: Try items again that the journal lists as bad. If not,
-            only crashed ones and those over the time limit are tried again.
-        still_done: Whether the output of a finished item is still there.
-        before: Called with this part's jobs once the journal is locked.
-        jobs_per_worker: A process is renewed after this many items.
-        overwrite: Where the journal lists items done with other ``params``:
-            False refuses to run, True and None do them again.
-        drop: Removes the output of the key that could not be done again.
+        still_done: Whether the result of a finished item is still there.
+        overwrite: Do items again that the journal lists as done with other
+            ``params``; False refuses to run where there are any.
         shard: (2, 8): do only the second of eight parts, decided by the
             keys, and keep its own journal beside ``journal``.
 
@@ -233,43 +198,52 @@ def run_jobs(
     base = None
     if shard:
         jobs = [job for job in jobs if in_shard(job.key, shard)]
-        base, journal = Path(journal), shard_path(journal, shard)
-    book = Journal(journal, base) if journal is not None else None
-    known = book.entries if book else {}
-    stamps = {job.key: stamp_of(job.source, params) for job in jobs}
+        base, journal = journal, shard_path(journal, shard)
+    stamps = {job.key: stamp_of(job.source) for job in jobs}
     mark = params_hash(params)
-    outcomes: dict[str, Outcome] = {}
-    keep = {DONE} if redo_failed else {DONE, FAILED}
-    try:
-        if overwrite is not None and book:
-            require_unmixed(book.path.parent, known, mark, stamps, overwrite)
-        if before:
-            before(jobs)
+    with Journal(journal, base) as book:
+        known = dict(book.entries)
+        if not overwrite:
+            book.require_only(mark)
+        targets = {job.key: job.target for job in jobs if job.target}
+        remove_parts(targets.values())  # of a run that was killed
+        outcomes = {}
         for job in jobs:
             old = known.get(job.key)
-            if old and old.stamp == stamps[job.key] and old.status in keep:
-                ok = old.status != DONE or not still_done
-                if ok or still_done(job, old):
-                    outcomes[job.key] = old
+            new = Outcome(job.key, DONE, stamp=stamps[job.key], params=mark)
+            if old and old.is_like(new) and still_done(job, old):
+                outcomes[job.key] = old
         skipped = len(outcomes)
         todo = [job for job in jobs if job.key not in outcomes]
-        bad = sum(o.status != DONE for o in outcomes.values())
         bar = tqdm(total=len(jobs), initial=skipped, desc=desc, disable=None)
-        work = pickle.dumps(function)
-        served = _serve(work, todo, workers, time_limit, jobs_per_worker)
+        served = _serve(function, todo, workers, time_limit)
         with bar, contextlib.closing(served):
             for outcome in served:
-                outcome.stamp, outcome.params = stamps[outcome.key], mark
-                old = known.get(outcome.key)
-                if drop and old and old.status == DONE != outcome.status:
-                    drop(old.key)  # it would pass for the result of this run
-                outcomes[outcome.key] = outcome
-                if book:
-                    book.add(outcome)
-                bad += outcome.status != DONE
-                bar.set_postfix(bad=bad, refresh=False)
+                key = outcome.key
+                outcome.stamp, outcome.params = stamps[key], mark
+                if outcome.status != DONE and key in known and key in targets:
+                    remove(targets[key])  # it would pass for one of this run
+                outcomes[key] = outcome
+                book.add(outcome)
                 bar.update()
-    finally:
-        if book:
-            book.close()
     return Report([outcomes[job.key] for job in jobs], skipped)
+
+
+def run_once(
+    function: Callable, jobs: Sequence[Job], workers: int, desc: str
+) -> Report:
+    """``function(*job.args)`` for all jobs, without a journal.
+
+    Args:
+        function: Importable by name; returns what can be pickled.
+        jobs: The items; their keys must differ.
+        workers: Number of processes.
+        desc: Label of the progress bar.
+    """
+    if len({job.key for job in jobs}) != len(jobs):
+        raise ToolError('two items have the same name: rename one of them')
+    served = _serve(function, jobs, workers, None)
+    with contextlib.closing(served):
+        ended = progress(served, desc, len(jobs))
+        outcomes = {outcome.key: outcome for outcome in ended}
+    return Report([outcomes[job.key] for job in jobs])

@@ -8,16 +8,16 @@ beside it, ``NAME.2of8.jsonl`` for ``NAME.jsonl``.
 """
 
 import contextlib
+import fcntl
 import hashlib
 import json
 import os
 import sys
-from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lgd_tools.cli import EXIT_INCOMPLETE, EXIT_OK, ToolError, warn
+from lgd_tools.cli import EXIT_INCOMPLETE, EXIT_OK, ToolError
 
 DONE, FAILED, CRASHED, TIMEOUT = 'done', 'failed', 'crashed', 'timeout'
 
@@ -40,6 +40,11 @@ class Outcome:
         made = self.result is None or isinstance(self.result, dict)
         return made and all(isinstance(text, str) for text in texts)
 
+    def is_like(self, other: 'Outcome') -> bool:
+        """Whether both are the same status of the same input and options."""
+        mine = self.status, self.stamp, self.params
+        return mine == (other.status, other.stamp, other.params)
+
 
 @dataclass
 class Report:
@@ -60,14 +65,11 @@ class Report:
     def exit_code(self) -> int:
         return EXIT_INCOMPLETE if self.bad else EXIT_OK
 
-    def print_bad(self, limit: int = 20) -> None:
-        """List what failed, with the reason, on stderr."""
-        print_some([f'  {o.key}: {o.error}' for o in self.bad], limit)
-
-    def print_notes(self, limit: int = 20) -> None:
-        """List the notes on what is done, on stderr."""
+    def print_bad(self) -> None:
+        """List notes on what is done, and what failed, on stderr."""
         notes = [(o.key, (o.result or {}).get('note')) for o in self.done]
-        print_some([f'  {k}: note: {n}' for k, n in notes if n], limit)
+        print_some([f'  {key}: note: {note}' for key, note in notes if note])
+        print_some([f'  {o.key}: {o.error}' for o in self.bad])
 
 
 def print_some(lines: list[str], limit: int = 20) -> None:
@@ -76,17 +78,6 @@ def print_some(lines: list[str], limit: int = 20) -> None:
         lines = [*lines[:limit], f'  ... {len(lines) - limit} more']
     for line in lines:
         print(line, file=sys.stderr)
-
-
-def read_outcomes(text: str) -> dict[str, Outcome]:
-    """The outcomes of a journal's text; torn lines cost only their item."""
-    entries = {}
-    for line in text.splitlines():
-        with contextlib.suppress(ValueError, TypeError, RecursionError):
-            outcome = Outcome(**json.loads(line))
-            if outcome.is_sound():
-                entries[outcome.key] = outcome
-    return entries
 
 
 class Journal:
@@ -101,44 +92,58 @@ class Journal:
         ToolError: Another run holds the journal.
     """
 
-    def __init__(
-        self, path: str | os.PathLike, base: Path | None = None
-    ) -> None:
-        self.path = Path(path)
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+    def __init__(self, path: Path, base: Path | None = None) -> None:
+        self.path = path
+        path.parent.mkdir(parents=True, exist_ok=True)
         # 'a+': every write goes to the end, whatever a crash left there
         how = dict(encoding='utf-8', errors='replace')
-        self.file = open(self.path, 'a+', **how)  # noqa: SIM115
-        self._lock()
-        self.file.seek(0)
-        text, self.entries = self.file.read(), {}
-        if base is not None and base.is_file():
-            self.entries = read_outcomes(base.read_text(**how))
-        self.entries |= read_outcomes(text)
-        if text and not text.endswith('\n'):
-            self.file.write('\n')
-
-    def _lock(self) -> None:
-        try:
-            import fcntl
-        except ImportError:  # Windows: no lock, one run at a time
-            return
+        self.file = open(path, 'a+', **how)  # noqa: SIM115
         try:
             fcntl.flock(self.file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             self.file.close()
             raise ToolError(
-                f'another run is working with {self.path}: wait until it '
-                'has ended, or choose another output folder'
+                f'another run is working with {path}: wait until it has '
+                'ended, or choose another output folder'
             ) from error
+        self.file.seek(0)
+        text = self.file.read()
+        if text and not text.endswith('\n'):
+            self.file.write('\n')
+        before = base.read_text(**how) if base and base.is_file() else ''
+        self.entries: dict[str, Outcome] = {}
+        for line in f'{before}\n{text}'.splitlines():
+            # torn lines cost only their item
+            with contextlib.suppress(ValueError, TypeError, RecursionError):
+                outcome = Outcome(**json.loads(line))
+                if outcome.is_sound():
+                    self.entries[outcome.key] = outcome
+
+    def __enter__(self) -> 'Journal':
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.file.close()
 
     def add(self, outcome: Outcome) -> None:
         self.entries[outcome.key] = outcome
         self.file.write(json.dumps(asdict(outcome)) + '\n')
         self.file.flush()
 
-    def close(self) -> None:
-        self.file.close()
+    def require_only(self, params: str) -> None:
+        """Raise ToolError where there are results of other parameters.
+
+        Args:
+            params: :func:`params_hash` of this run.
+        """
+        made = [o for o in self.entries.values() if o.status == DONE]
+        other = [o.key for o in made if o.params != params]
+        if other:
+            raise ToolError(
+                f'{self.path.parent} holds {len(other)} result(s) made with '
+                f'other options ({other[0]!r} is one): choose another '
+                'target, or give --overwrite to make them again'
+            )
 
 
 # -------------------------------------------------------------------- shards
@@ -153,67 +158,21 @@ def in_shard(key: str, shard: tuple[int, int]) -> bool:
     return int.from_bytes(digest[:8], 'big') % parts == number - 1
 
 
-def shard_path(path: str | os.PathLike, shard: tuple[int, int]) -> Path:
+def shard_path(path: Path, shard: tuple[int, int]) -> Path:
     """``a/NAME.2of8.jsonl`` for ``a/NAME.jsonl`` and (2, 8)."""
-    path = Path(path)
     return path.with_name('{}.{}of{}{}'.format(path.stem, *shard, path.suffix))
 
 
 # -------------------------------------------------------------- fingerprints
-def _hash(value: Any) -> str:
-    text = json.dumps(value, sort_keys=True, default=str)
+def params_hash(params: Any) -> str:
+    """Fingerprint of the parameters of a run."""
+    text = json.dumps(params, sort_keys=True, default=str)
     return hashlib.sha1(text.encode()).hexdigest()[:16]
 
 
-def params_hash(params: dict[str, Any] | None) -> str:
-    """Fingerprint of the parameters alone."""
-    return _hash(params)
-
-
-def stamp_of(
-    source: str | os.PathLike | None, params: dict[str, Any] | None
-) -> str:
-    """Fingerprint of an input file (size, time) and the parameters."""
-    size = time_ns = None
-    if source is not None:
-        with contextlib.suppress(OSError):
-            stat = os.stat(source)
-            size, time_ns = stat.st_size, stat.st_mtime_ns
-    return _hash([size, time_ns, params])
-
-
-def require_unmixed(
-    folder: Path,
-    known: Mapping[str, Outcome],
-    wanted: str,
-    keys: Collection[str],
-    overwrite: bool,
-) -> None:
-    """Check that a target holds no finished results of other parameters.
-
-    Args:
-        folder: The target, for the message.
-        known: Entries of the journal. Without parameters (old journals) they
-            pass.
-        wanted: :func:`params_hash` of this run.
-        keys: Names of the items of this run.
-        overwrite: Let this run replace its own items; only warn of others.
-
-    Raises:
-        ToolError: There are such results, and ``overwrite`` is not set.
-    """
-    made = {k: o.params for k, o in known.items() if o.status == DONE}
-    other = [k for k, mark in made.items() if mark and mark != wanted]
-    if other and not overwrite:
-        raise ToolError(
-            f'{folder} holds {len(other)} result(s) made with other options '
-            f'({other[0]!r} is one): choose another target, or give '
-            '--overwrite to make them again'
-        )
-    stay = [k for k in other if k not in keys]
-    if stay:
-        warn(
-            f'{len(stay)} result(s) of other options stay in {folder}, '
-            f'because this run does not name their videos ({stay[0]!r} is '
-            'one)'
-        )
+def stamp_of(source: Path | None) -> str:
+    """Size and modification time of an input file; '' where it is missing."""
+    if source is None or not os.path.exists(source):
+        return ''
+    stat = os.stat(source)
+    return f'{stat.st_size} {stat.st_mtime_ns}'

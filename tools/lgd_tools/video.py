@@ -6,22 +6,20 @@ compared with what the container promised; see :meth:`VideoFile.damage`.
 """
 
 import os
-import sys
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
-from functools import cache
-from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
-from types import ModuleType
 
 import av
 import av.filter
 import numpy as np
 
+from lgd_mmaction.files import atomic_path, write_bytes
+from lgd_tools import load
 from lgd_tools.cli import ToolError
-from lgd_tools.files import atomic_path
 from lgd_tools.jobs import JobError
+
+reader = load('video.reader')
 
 av.logging.set_level(av.logging.PANIC)
 
@@ -39,24 +37,20 @@ def fit_size(
     height: int,
     short_side: int | None = None,
     exact: tuple[int, int] | None = None,
-    upscale: bool = False,
 ) -> tuple[int, int]:
     """Even (width, height) in pixels that a video is scaled to.
 
     Args:
         width: Upright width of the source.
         height: Upright height of the source.
-        short_side: Wanted shorter side; the ratio is kept. None: the size
-            of the source.
+        short_side: Wanted shorter side; the ratio is kept, a smaller source
+            too. None: the size of the source.
         exact: Wanted (width, height), ratio not kept; wins over the rest.
-        upscale: Also enlarge; otherwise a small source keeps its size.
     """
     if exact:
         return exact
     short = min(width, height)
-    scale = 1.0
-    if short_side and (short_side < short or upscale):
-        scale = short_side / short
+    scale = min(short_side or short, short) / short
 
     def even(side: int) -> int:  # 4:2:0 chroma needs even sides
         return max(2, 2 * round(side * scale / 2))
@@ -64,23 +58,13 @@ def fit_size(
     return even(width), even(height)
 
 
-@cache
-def reader_module() -> ModuleType:
-    """``lgd_mmaction.video.reader``, without the rest of the package.
+def write_png(path: str | os.PathLike, picture: np.ndarray) -> None:
+    """Write an RGB picture, uint8 (H, W, 3), as png, whole or not at all."""
+    import cv2
 
-    Which loads torch: seconds and memory in every worker. The package's own
-    ``__init__`` runs when somebody wants the whole of it, perhaps later.
-    """
-    name = 'lgd_mmaction'
-    if name in sys.modules:
-        return import_module(f'{name}.video.reader')
-    package = ModuleType(name)
-    package.__path__ = find_spec(name).submodule_search_locations
-    sys.modules[name] = package
-    try:
-        return import_module(f'{name}.video.reader')
-    finally:
-        del sys.modules[name]
+    done, data = cv2.imencode('.png', picture[..., ::-1])
+    assert done
+    write_bytes(path, data.tobytes())
 
 
 def one_line(error: Exception) -> str:
@@ -102,7 +86,6 @@ class VideoFile:
     def __init__(
         self, path: str | os.PathLike, allow_damaged: bool = False
     ) -> None:
-        reader = reader_module()
         self.allow_damaged = allow_damaged
         try:
             self.container, self.stream = reader.open_stream(
@@ -176,7 +159,6 @@ class VideoFile:
         pixels: str,
         short_side: int | None = None,
         exact: tuple[int, int] | None = None,
-        upscale: bool = False,
     ) -> Iterator[av.VideoFrame]:
         """Every frame, upright, scaled by :func:`fit_size`.
 
@@ -185,7 +167,7 @@ class VideoFile:
 
         Args:
             pixels: FFmpeg pixel format of the result, e.g. ``'yuv420p'``.
-            short_side: See :func:`fit_size`; so are exact and upscale.
+            short_side: See :func:`fit_size`; so is exact.
 
         Raises:
             JobError: The video is damaged (after the last good frame).
@@ -200,7 +182,7 @@ class VideoFile:
                 if size is None:
                     sides = (frame.width, frame.height)
                     sides = sides[::-1] if turns % 2 else sides
-                    size = fit_size(*sides, short_side, exact, upscale)
+                    size = fit_size(*sides, short_side, exact)
                 graph = self._graph(frame, turns, size, pixels)
             if frame.pts is None:  # some AVI: the graph wants a number
                 frame.pts = self.decoded
@@ -230,8 +212,8 @@ class VideoFile:
 def check_video_size(size: tuple[int, int]) -> None:
     """Raise ToolError unless H.264 with yuv420p can hold this (h, w).
 
-    Odd sizes are refused, not padded: padding would change the pictures, and
-    yuv444p, which could hold them, is not read by every decoder.
+    Odd sizes are not padded, which would change the pictures, and yuv444p,
+    which could hold them, is not read by every decoder.
     """
     height, width = size
     if height < 2 or width < 2 or height % 2 or width % 2:
@@ -266,7 +248,7 @@ class Encoder:
     Equal frames give equal files on the same machine (one encoder thread).
 
     Args:
-        path: File to write; see :func:`lgd_tools.files.atomic_path`.
+        path: File to write; see :func:`lgd_mmaction.files.atomic_path`.
         rate: Frames per second.
         crf: Quality of H.264, 0 (lossless up to the conversion of colours)
             to 51. MPEG-4 has a fixed, good one.
@@ -361,12 +343,10 @@ def write_video(
             training can seek cheaply.
 
     Raises:
-        ToolError: The frames, the size, the rate or the quality cannot be
-            encoded, or the file cannot be written.
+        ToolError: The rate is out of range, or the file cannot be written.
     """
     path = Path(path)
     rate, container = check_fps(fps), 'avi' if path.suffix == '.avi' else 'mp4'
-    check_crf(crf)
     options = dict(preset='veryfast', gop=gop, container=container)
     try:
         with (
@@ -374,27 +354,10 @@ def write_video(
             Encoder(part, rate, crf, **options) as encoder,
         ):
             for frame in frames:
-                _check_frame(path, frame, encoder.size)
                 encoder.add(frame)
-            if not encoder.count:
-                raise ToolError(
-                    f'{path}: there is no frame to write; give at least 1'
-                )
-    except OSError as error:  # av's errors are OSErrors too
+    except (OSError, av.FFmpegError) as error:
         raise ToolError(
             f'{path} could not be written ({error}): check that the folder '
             'is writable, that the disk is not full, and that PyAV has libx264'
         ) from error
     return path
-
-
-def _check_frame(
-    path: Path, frame: np.ndarray, size: tuple[int, int] | None
-) -> None:
-    if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3:
-        raise ToolError(
-            f'{path}: frames must be uint8 of shape (H, W, 3), not '
-            f'{frame.dtype} of shape {frame.shape}'
-        )
-    if size is None:
-        check_video_size(frame.shape[:2])

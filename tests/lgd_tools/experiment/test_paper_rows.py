@@ -43,6 +43,7 @@ import lgd_mmaction
 from lgd_tools.experiment import command, runner
 
 def run_forked(title, command, lock=None):
+    print(*command, flush=True)
     def child():
         sys.argv = command[1:]
         runpy.run_path(sys.argv[0], run_name='__main__')
@@ -192,7 +193,7 @@ def test_kinetics600_from_csv_to_row(
         )
     configs = repo_root / 'configs'
     argv = [
-        *('--name', 'k600', '--work-dir', 'work', '--sweep'),
+        *('--name', 'k600', '--work-dir', 'work'),
         *('--rgb', configs / 'lgd3d_k600.py'),
         *('--flow', configs / 'lgd3d_flow_k600.py'),
         *('--cfg-options', *SHRINK),
@@ -212,14 +213,16 @@ def test_kinetics600_from_csv_to_row(
         assert process.wait(60) == 128 + signal.SIGTERM
     assert json.loads(marker.read_text())['state'] == 'started'
     assert not (tmp_path / 'work/k600/rgb/train/epoch_2.pth').exists()
-    out = run('run_experiment.py', *argv)
+    forking = tmp_path / 'forking.py'
+    forking.write_text(FORKING)
+    out = run(forking, repo_root / 'tools' / 'run_experiment.py', *argv)
     # told to stop, the training saved itself within epoch 2
     resumed = first.with_name('mid_epoch.pth').relative_to(tmp_path)
     assert f'--resume {resumed}' in out or (
         # or was it between its checkpoint and its next step?
         f'--resume {first.relative_to(tmp_path)}' in out
     )
-    assert json.loads(marker.read_text())['runs'] == 2
+    assert json.loads(marker.read_text())['state'] == 'done'
     result = json.loads((tmp_path / 'work/k600/result.json').read_text())
     assert result['summary']['videos'] == [4]
     for part in result['runs']:
@@ -237,7 +240,6 @@ def test_kinetics600_from_csv_to_row(
     row = _row(tmp_path / 'work/k600')
     assert row['test videos'] == '4'
     assert row['train videos'] == '8'
-    assert (tmp_path / 'work/k600/gains.png').stat().st_size > 1000
     # nothing is left to do
     out = run('run_experiment.py', *argv)
     assert out.count('done before') == 4

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lgd_tools.cli import ToolError, read_list
-from lgd_tools.lists import folder
+from lgd_tools.lists import folder, grouping
 
 
 def make(root: Path, names: list[str], content: bytes | None = None) -> None:
@@ -116,12 +116,12 @@ def brute_force_ok(labels: list, keys: list, is_val: list) -> None:
 def test_split_properties(items, fraction, seed, shared):
     labels = [label for label, _ in items]
     keys = [f'{g}' if shared else f'{label}-{g}' for label, g in items]
-    is_val = folder.split_groups(labels, keys, fraction, seed)
+    is_val = grouping.split_groups(labels, keys, fraction, seed)
     brute_force_ok(labels, keys, is_val)
     # the order of the clips does not matter
     order = list(range(len(items)))
     random.Random(0).shuffle(order)
-    again = folder.split_groups(
+    again = grouping.split_groups(
         [labels[i] for i in order], [keys[i] for i in order], fraction, seed
     )
     assert again == [is_val[i] for i in order]
@@ -130,7 +130,7 @@ def test_split_properties(items, fraction, seed, shared):
 def test_single_clips_hit_the_fraction_exactly():
     labels = [0] * 50 + [1] * 30
     keys = [str(i) for i in range(80)]
-    is_val = folder.split_groups(labels, keys, 0.1, 0)
+    is_val = grouping.split_groups(labels, keys, 0.1, 0)
     assert sum(is_val[:50]) == 5 and sum(is_val[50:]) == 3
 
 
@@ -143,7 +143,7 @@ def test_class_of_one_group_is_told(tmp_path, capsys):
 # -------------------------------------------------------------------- groups
 def test_shorthands_on_real_names(shared_data):
     annotations = shared_data / 'annotations'
-    pattern = folder.group_pattern('hmdb51')
+    pattern = grouping.group_pattern('hmdb51')
     films = set()
     for path in (annotations / 'hmdb51').glob('*_test_split1.txt'):
         for line in path.read_text().splitlines():
@@ -154,11 +154,11 @@ def test_shorthands_on_real_names(shared_data):
         'April_09'
     )
     assert 1000 < len(films) < 6766
-    pattern = folder.group_pattern('ucf101')
+    pattern = grouping.group_pattern('ucf101')
     text = (annotations / 'ucf101' / 'testlist01.txt').read_text()
     stems = [Path(line).stem for line in text.splitlines() if line.strip()]
     assert len({pattern.search(s)[1] for s in stems}) == 7 * 101
-    pattern = folder.group_pattern('kinetics')
+    pattern = grouping.group_pattern('kinetics')
     assert pattern.search('-a0_12345_67_000003_000013')[1] == '-a0_12345_67'
     assert pattern.search('bbbbbbbbbbb')[1] == 'bbbbbbbbbbb'
 
@@ -196,7 +196,7 @@ def test_same_files(tmp_path, capsys):
 
 def test_merge_groups_is_transitive():
     keys = ['a', 'b', 'c', 'd', 'b']
-    merged = folder.merge_groups(keys, [[0, 1], [4, 2]])
+    merged = grouping.merge_groups(keys, [[0, 1], [4, 2]])
     assert len({merged[i] for i in (0, 1, 2, 4)}) == 1
     assert merged[3] == 'd'
 
@@ -259,7 +259,7 @@ def test_wrong_folders(tmp_path, capsys):
     with pytest.raises(ToolError, match='holds 1 class folders'):
         convert(tmp_path)
     make(tmp_path / 'v', ['a/x.mp4', 'b/y.mp4'], b'')
-    with pytest.raises(ToolError, match='none of the 2 videos'):
+    with pytest.raises(ToolError, match='none of the 2 clips'):
         convert(tmp_path)
     for argv in (('--val-fraction', 1), ('--no-check-videos',)):
         with pytest.raises(SystemExit) as stop:

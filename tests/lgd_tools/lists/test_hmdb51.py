@@ -128,8 +128,8 @@ def test_encodings_duplicates_and_blanks(tmp_path):
         ('a.avi', r':1: expected `clip\.avi code`'),
         ('a.avi train', r':1: expected'),
         ('a.avi 1\na.avi 2', r':2: a\.avi has code 2 here and 1 above'),
-        ('../a.avi 1', r':1: .* is not a file name'),
-        ('clap/a.avi 1', r':1: .* is not a file name'),
+        ('../a.avi 1', r':1: expected'),
+        ('clap/a.avi 1', r':1: expected'),
     ],
 )
 def test_wrong_lines_name_the_line(tmp_path, text, message):

@@ -153,17 +153,6 @@ def test_blanks_in_place_get_a_link_beside(tmp_path):
     assert convert(tmp_path) == 0 and read_out(tmp_path, 'train') == first
 
 
-def test_no_link(tmp_path, capsys):
-    for split, names in FLAT.items():
-        touch(tmp_path / 'v' / split, *names)
-    assert convert(tmp_path, '--videos', tmp_path / 'v', '--no-link') == 0
-    assert 'set data_prefix' in capsys.readouterr().out
-    assert not (tmp_path / 'out' / 'videos_train').exists()
-    touch(tmp_path / 'w', *FOLDERS['train'], *FOLDERS['val'])
-    with pytest.raises(ToolError, match='blanks .* leave --no-link out'):
-        convert(tmp_path, '--videos', tmp_path / 'w', '--no-link')
-
-
 def test_the_usable_one_of_several_files(tmp_path):
     names = FLAT['train'] + FLAT['val']
     touch(tmp_path / 'v', *names)
@@ -193,27 +182,6 @@ def test_missing_and_empty_are_reported(tmp_path, capsys):
     text = (tmp_path / 'out' / 'kinetics600_report.txt').read_text()
     assert text in out
     assert convert(tmp_path, '--videos', source, '--allow-missing') == 0
-
-
-def test_opened_videos(tmp_path, shared_data):
-    pytest.importorskip('av')
-    smoke = shared_data / 'smoke'
-    source = tmp_path / 'v'
-    good = (smoke / 'part_0.mp4').read_bytes()  # 32 frames
-    touch(source, *FLAT['train'][:3], *FLAT['val'], content=good)
-    touch(source, FLAT['train'][3], content=good[:2000])
-    touch(source, FLAT['train'][4], content=b'no video at all')
-    argv = ('--videos', source, '--verify')
-    assert convert(tmp_path, '--videos', source) == 0
-    assert convert(tmp_path, *argv) == 1
-    assert len(read_out(tmp_path, 'train')) == 3
-    got = report(tmp_path)['kinetics600_train_list_videos.txt']
-    assert got['left_out'] == {'unreadable': 2}
-    assert convert(tmp_path, *argv, '--min-frames', 32) == 1
-    assert len(read_out(tmp_path, 'train')) == 3
-    with pytest.raises(ToolError, match='none of the 5.*too short.*32 fr'):
-        convert(tmp_path, *argv, '--min-frames', 33)
-    assert len(read_out(tmp_path, 'train')) == 3  # the old list stands
 
 
 def test_nothing_found_is_an_error(tmp_path):

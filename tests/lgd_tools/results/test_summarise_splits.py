@@ -77,8 +77,6 @@ def test_summary_and_row(tmp_path, capsys):
     assert summary['results']['rgb']['mean_class']['mean'] == pytest.approx(
         0.465
     )
-    main([*argv, '--no-header'])
-    assert len(capsys.readouterr().out.splitlines()) == 1
 
 
 def test_single_stream():
@@ -91,19 +89,22 @@ def test_refuses_what_is_no_set_of_splits(tmp_path):
     first = _report(1, 0.9, 0.8)
     for other, message in [
         (_report(2, 0.9), 'fuse the same streams'),
-        (_report(2, 0.9, 0.8, classes=51), '101 classes, split 2 51'),
+        (_report(2, 0.9, 0.8, classes=51), 'classes of split 1 are 101.* 51'),
         (first, 'splits 1 and 2 come from the same scores'),
     ]:
         with pytest.raises(ToolError, match=message):
             summarise([first, other])
     other = _report(2, 0.9, 0.8)
     other['streams'][0]['weight'] = 0.6
-    with pytest.raises(ToolError, match='other weights'):
+    with pytest.raises(ToolError, match='weights of split 1 are .*0.6'):
         summarise([first, other])
-    for text, message in [('{', 'not JSON'), ('{}', 'does not come from')]:
+    for text, message in [
+        ('{', 'does not come from'),
+        ('{}', 'does not come from'),
+    ]:
         path = tmp_path / 'x.json'
         path.write_text(text)
         with pytest.raises(ToolError, match=message):
             main([str(path)])
-    with pytest.raises(ToolError, match='there is no'):
+    with pytest.raises(ToolError, match='none.json does not exist'):
         main([str(tmp_path / 'none.json')])

@@ -41,7 +41,7 @@ def test_study_goes_on_where_it_was_and_reports_what_is_there(
     (kept,) = runs.glob('*.json')
     before = kept.stat().st_mtime_ns
     # what a killed run leaves is no result
-    (runs / '.x.json.1.part').write_text('{')
+    (runs / '.x.json.12345678.lgd-part').write_text('{')
     assert run_all(plan, runs) == 0
     assert kept.stat().st_mtime_ns == before
     results = read_results(runs)
@@ -67,7 +67,7 @@ def test_study_goes_on_where_it_was_and_reports_what_is_there(
     assert '14 of ' in text and '12 of them to choose' in text
     (row,) = [r for r in text.splitlines() if r.startswith('| 40 |')]
     assert row.count('(1 seed)') == 3 and '| 1.48 | no |' in row
-    assert 'old' not in text and text.endswith('last\n')
+    assert '\nold' not in text and text.endswith('last\n')
     for name in ('distance', 'networks', 'heads', 'curves', 'clips'):
         assert (tmp_path / f'{name}.png').read_bytes()[1:4] == b'PNG'
 

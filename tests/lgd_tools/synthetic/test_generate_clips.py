@@ -178,7 +178,7 @@ def test_continues_and_grows(tmp_path):
     lost = tmp_path / 'videos_train' / 'down' / 'down_00001.mp4'
     stamp, content = kept.stat().st_mtime_ns, lost.read_bytes()
     lost.unlink()
-    half = lost.with_name('.down_00001.mp4.1.part')
+    half = lost.with_name('.down_00001.mp4.1.lgd-part')
     half.write_bytes(b'half')
     done = make(3)
     assert (done.written, done.kept) == (3, 5)
@@ -308,17 +308,10 @@ def test_bad_arguments(tmp_path, kwargs, message):
     assert not out.exists()
 
 
-@pytest.mark.parametrize(
-    ('frames', 'message'),
-    [
-        (np.zeros((2, 8, 8, 3)), 'uint8'),
-        (np.zeros((8, 8, 3), np.uint8), 'shape'),
-        (np.zeros((0, 8, 8, 3), np.uint8), 'no frame'),
-        (np.zeros((2, 9, 8, 3), np.uint8), '8x10'),
-    ],
-)
-def test_frames_that_cannot_be_written(tmp_path, frames, message):
-    with pytest.raises(ToolError, match=message):
+@pytest.mark.parametrize('count, height', [(2, 9), (0, 8)])
+def test_frames_that_cannot_be_written(tmp_path, count, height):
+    frames = np.zeros((count, height, 8, 3), np.uint8)
+    with pytest.raises(ToolError, match='could not be written'):
         write_video(tmp_path / 'clip.mp4', frames)
     assert not list(tmp_path.iterdir())
 

@@ -80,7 +80,7 @@ def run(root: Path, out: Path, *more: object) -> int:
 
 
 def frames(root: Path) -> tuple:
-    return ('--frames', root / 'rawframes', '--filename-tmpl', '{:05}.png')
+    return '--videos', root / 'rawframes'
 
 
 def test_proposals_are_the_detectors(root: Path, tmp_path: Path) -> None:
@@ -138,11 +138,11 @@ def test_goes_on_where_it_stopped(
     seen = []
     original = detect_people.frames_of
 
-    def frames_of(path, template, video):
+    def frames_of(folder, video):
         if len(seen) == 3:
             raise KeyboardInterrupt
         seen.append(video.name)
-        return original(path, template, video)
+        return original(folder, video)
 
     monkeypatch.setattr(detect_people, 'frames_of', frames_of)
     with pytest.raises(KeyboardInterrupt):
@@ -184,7 +184,7 @@ def test_bad_videos_are_counted(
     assert run(root, out, *where) == 1
     text = capsys.readouterr()
     assert '2 videos failed' in text.out
-    assert 'a/1.avi does not exist' in text.err and 'b/1.avi' in text.err
+    assert 'no folder of frames' in text.err and 'b/1.avi' in text.err
     assert len(BoxTable.load(out, 'proposals').videos) == 4
     assert not (tmp_path / 'p_parts' / 'b' / '1.npz').exists()
 
@@ -194,7 +194,7 @@ def test_wrong_arguments(root: Path, tmp_path: Path) -> None:
     with pytest.raises(LGDError, match="no class 'cat'; it has 2: person"):
         run(root, out, *frames(root), '--classes', 'cat')
     with pytest.raises(LGDError, match='none of the 6 videos'):
-        run(root, tmp_path / 'q.npz', '--frames', root / 'rawframes')
+        run(root, tmp_path / 'q.npz', '--videos', tmp_path)
     with pytest.raises(LGDError, match='no split 7/test'):
         run(root, out, *frames(root), '--split', 7, '--subset', 'test')
     bad = tmp_path / 'bad.pth'

@@ -9,22 +9,29 @@ from lgd_mmaction.detection.annotations import (
     Tube,
     TubeAnnotations,
     TubeVideo,
+    load_tubes,
     save_tubes,
 )
 from lgd_mmaction.detection.box_table import BoxTable
+from lgd_mmaction.detection.detection_set import check_detections
 from lgd_mmaction.errors import LGDError
-from lgd_tools.tubes import pictures as tube_pictures
-from lgd_tools.tubes.draw_tubes import find_pictures, main, read_pictures
-from lgd_tools.tubes.pictures import (
-    COLOURS,
-    TRUTH,
-    DrawnTube,
+from lgd_tools.pictures import (
+    GAP,
+    LINE,
     contact_sheet,
+    find_pictures,
+    read_pictures,
+    text_width,
+)
+from lgd_tools.tubes.draw_tubes import main, predicted_tubes
+from lgd_tools.tubes.drawing import (
+    COLOURS,
+    WHITE,
+    DrawnTube,
+    colours_of,
     draw_boxes,
-    draw_frame,
     draw_legend,
 )
-from lgd_tools.tubes.selection import Predictions
 from lgd_tools.video import write_video
 
 NAME, SIZE, FRAMES = 'wave/clip_1', (120, 160), 24
@@ -32,10 +39,8 @@ BOX = np.float32([0.25, 0.25, 0.5, 0.75])
 
 
 def tube(score=None, start=2, length=6, box=BOX, name='wave'):
-    return DrawnTube(
-        name, np.arange(start, start + length), np.tile(box, (length, 1)),
-        score,
-    )  # fmt: skip
+    scores = None if score is None else np.full(length, score)
+    return DrawnTube(name, start, np.tile(box, (length, 1)), scores)
 
 
 def is_colour(picture, colour):
@@ -68,22 +73,22 @@ def test_boxes_are_drawn_where_they_are():
         assert not is_colour(other, COLOURS[0]).any()
 
 
-def test_truth_is_dashed_white_predictions_are_solid():
+def test_truth_is_white_and_thinner():
     picture = np.full((480, 640, 3), 90, np.uint8)
-    shares = []
-    for score, colour in ((None, TRUTH), (0.7, COLOURS[0])):
+    lines = []
+    for score, colour in ((None, WHITE), (0.7, COLOURS[0])):
         drawn = draw_boxes(picture, 3, [tube(score)])
         # the lower edge, which no label covers
-        edge = is_colour(drawn[358:362, 160:321], colour).any(0)
-        shares.append(edge.mean())
-    assert 0.4 < shares[0] < 0.9
-    assert shares[1] > 0.97
+        edge = is_colour(drawn[355:366, 165:315], colour)
+        assert edge.any(0).all()
+        lines.append(edge.sum(0).max())
+    assert lines[0] < lines[1]
 
 
 def test_every_predicted_tube_has_its_own_colour():
     tubes = [tube(None), *(tube(0.1 * i) for i in range(1, 8))]
-    colours = tube_pictures.colours_of(tubes)
-    assert colours[0] == TRUTH
+    colours = colours_of(tubes)
+    assert colours[0] == WHITE
     assert len(set(colours)) == 8
     distances = [
         np.abs(np.subtract(a, b)).sum()
@@ -115,43 +120,37 @@ def test_legend_has_a_bar_from_first_to_last_frame():
     legend = draw_legend(600, tubes, 12, 5)
     assert legend.shape == (48, 600, 3)
     # where the longest text ends
-    left = 44 + tube_pictures._width('truth  wave  0-11')
-    bars = []
-    for row, colour in ((0, TRUTH), (1, COLOURS[0])):
-        line = is_colour(legend[4 + row * 20 + 12, left:], colour)
-        bars.append(np.flatnonzero(line))
-    whole, part = bars
-    span = whole[-1] - whole[0]
-    assert (part[0] - whole[0]) / span == pytest.approx(3 / 12, abs=0.02)
-    assert (part[-1] - whole[0]) / span == pytest.approx(9 / 12, abs=0.02)
+    left = 44 + text_width('truth wave frames 0-11') + 12
+    span = 590 - left
+    bars = [
+        np.flatnonzero(is_colour(legend[y, left:], colour))
+        for y, colour in ((14, WHITE), (34, COLOURS[0]))
+    ]
+    for bar, first, stop in zip(bars, (0, 3), (12, 9), strict=True):
+        assert bar[0] / span == pytest.approx(first / 12, abs=0.02)
+        assert bar[-1] / span == pytest.approx(stop / 12, abs=0.02)
     # the mark at frame 5
     marks = np.flatnonzero(is_colour(legend[5], (255, 60, 60)))
-    assert (marks.mean() - left - whole[0]) / span == pytest.approx(
-        5.5 / 12, abs=0.02
-    )
-    assert draw_legend(600, [], 12, None).any()
+    assert (marks.mean() - left) / span == pytest.approx(5.5 / 12, abs=0.02)
+    assert (draw_legend(600, [], 12) > 200).any()
 
 
-def test_a_gap_in_a_tube_is_a_gap_in_its_bar():
-    gap = DrawnTube('a', np.array([0, 1, 8, 9]), np.tile(BOX, (4, 1)), 0.5)
-    assert gap.at(1) == 1 and gap.at(4) is None and gap.at(8) == 2
-    legend = draw_legend(600, [gap], 10, None)
-    line = is_colour(legend[16, 60:], COLOURS[0])
-    assert (np.diff(line.astype(int)) == 1).sum() == 2
-
-
-def test_frames_and_sheets_have_even_sizes():
-    tubes = [tube(None), tube(0.3), tube(0.2)]
+def test_frames_have_even_sizes_and_sheets_their_cells():
     for size in ((240, 320), (241, 321), (721, 1281)):
-        drawn = draw_frame(np.zeros((*size, 3), np.uint8), 0, tubes, 12)
+        drawn = draw_boxes(np.zeros((*size, 3), np.uint8), 0, [tube(None)])
         assert drawn.shape[0] % 2 == drawn.shape[1] % 2 == 0
     cells = [np.full((10, 20, 3), i, np.uint8) for i in range(1, 6)]
-    legend = np.full((8, 30, 3), 200, np.uint8)
-    sheet = contact_sheet('title', cells, legend, 3)
-    assert sheet.shape == (30 + 2 * 16 + 8, 3 * 26 - 6, 3)
-    assert (sheet[30:40, 26:46] == 2).all()
-    assert (sheet[46:56, :20] == 4).all()
-    assert (sheet[-8:, :30] == 200).all()
+    rows = [
+        ('title', cells[:3]),
+        ('', cells[3:]),
+        ('', [np.full_like(cells[0], 200)]),
+    ]
+    sheet = contact_sheet(rows)
+    high, wide = LINE + 10 + GAP, 20 + GAP
+    assert sheet.shape == (3 * high, GAP + 3 * wide, 3)
+    assert (sheet[LINE : LINE + 10, GAP + wide : GAP + wide + 20] == 2).all()
+    assert (sheet[high + LINE : high + LINE + 10, GAP : GAP + 20] == 4).all()
+    assert (sheet[-GAP - 10 : -GAP, GAP : GAP + 20] == 200).all()
 
 
 # ------------------------------------------------------------------- selection
@@ -193,24 +192,30 @@ def folder(tmp_path):
     return tmp_path
 
 
+def predicted(folder, **options):
+    """The tubes that would be drawn of NAME."""
+    table = BoxTable.load(folder / 'found.npz', 'detections')
+    annotations = load_tubes(folder / 'tubes.json')
+    detections = check_detections(table, annotations, 1)
+    assert predicted_tubes(detections, 'wave/other') == []
+    return predicted_tubes(detections, NAME, **options)
+
+
 def test_tubes_are_linked_ranked_and_cut(folder):
-    predictions = Predictions(folder / 'found.npz', ['run', 'wave'])
-    assert predictions.names == [NAME]
-    wave, run = predictions.of(NAME, FRAMES, score_thr=0.25)
+    wave, run = predicted(folder, score_thr=0.25)
     assert (wave.name, run.name) == ('wave', 'run')
-    assert wave.frames.tolist() == list(range(24))
-    assert wave.score == pytest.approx((12 * 0.8 + 12 * 0.02) / 24)
+    assert (wave.start, len(wave.boxes)) == (0, 24)
+    assert wave.scores.mean() == pytest.approx((12 * 0.8 + 12 * 0.02) / 24)
     pixels = wave.boxes[3] * [160, 120, 160, 120]
     assert pixels == pytest.approx([19, 30, 59, 90], abs=1e-3)
-    assert run.frames.tolist() == [8, 9, 10]
-    assert run.score == pytest.approx(0.3)
-    (best,) = predictions.of(NAME, FRAMES, top=1)
+    assert (run.start, len(run.boxes)) == (8, 3)
+    assert run.scores == pytest.approx(0.3)
+    (best,) = predicted(folder, top=1)
     assert best.name == 'wave'
-    trimmed = predictions.of(NAME, FRAMES, top=1, trim=True)[0]
-    assert trimmed.frames.tolist() == list(range(6, 18))
-    assert trimmed.score == pytest.approx(0.8)
-    assert predictions.of('wave/other', 5) == []
-    assert predictions.of(NAME, FRAMES, score_thr=0.9) == []
+    (trimmed,) = predicted(folder, top=1, trim=True)
+    assert (trimmed.start, len(trimmed.boxes)) == (6, 12)
+    assert trimmed.scores == pytest.approx(0.8)
+    assert predicted(folder, score_thr=0.9) == []
 
 
 def test_frames_without_a_box_end_a_tube(folder):
@@ -223,30 +228,8 @@ def test_frames_without_a_box_end_a_tube(folder):
     table.frames_video = np.zeros(FRAMES, np.int32)
     table.frames_frame = np.arange(FRAMES, dtype=np.int32)
     table.save(path)
-    predictions = Predictions(path, ['run', 'wave'])
-    drawn = predictions.of(NAME, FRAMES, score_thr=0)
-    spans = {(d.frames[0], d.frames[-1]) for d in drawn if d.name == 'wave'}
-    assert spans == {(0, 7), (18, 23)}
-
-
-def test_boxes_of_single_frames(folder):
-    predictions = Predictions(folder / 'found.npz', ['run', 'wave'])
-    run, wave = predictions.of(NAME, FRAMES, linked=False, score_thr=0.25)
-    assert (run.name, wave.name) == ('run', 'wave')
-    assert run.frames.tolist() == [8, 9, 10]
-    assert wave.frames.tolist() == list(range(6, 18))
-    assert np.allclose(wave.scores, 0.8)
-    (alone,) = predictions.of(NAME, FRAMES, top=1, linked=False)
-    assert alone.name == 'wave'
-
-
-def test_another_number_of_classes(folder):
-    with pytest.raises(LGDError, match='scores of 2 classes'):
-        Predictions(folder / 'found.npz', ['run'])
-    assert Predictions(folder / 'found.npz', None).classes == [
-        'class 0',
-        'class 1',
-    ]
+    drawn = [d for d in predicted(folder, score_thr=0) if d.name == 'wave']
+    assert {(d.start, len(d.boxes)) for d in drawn} == {(0, 8), (18, 6)}
 
 
 # ---------------------------------------------------------------- command line
@@ -257,7 +240,7 @@ def test_draws_video_and_sheet(folder, capsys, pictures):
         ['--ann', str(folder / 'tubes.json'), '--out', str(out)]
         + ['--detections', str(folder / 'found.npz')]
         + ['--videos', str(folder / pictures), '--frames', '6']
-        + ['--columns', '3', '--fps', '10', '--trim']
+        + ['--trim']
     )
     assert code == 0
     said = capsys.readouterr().out
@@ -265,7 +248,7 @@ def test_draws_video_and_sheet(folder, capsys, pictures):
     assert '0.800 wave frames 6-17' in said
     assert '0.300 run frames 8-10' in said
     with av.open(str(out / f'{NAME}.mp4')) as container:
-        assert container.streams.video[0].average_rate == 10
+        assert container.streams.video[0].average_rate == 25
         shown = [f.to_ndarray(format='rgb24') for f in container.decode()]
     assert len(shown) == FRAMES
     # 4 times as large, and a legend of 3 rows
@@ -273,18 +256,18 @@ def test_draws_video_and_sheet(folder, capsys, pictures):
     assert not is_colour(shown[0][:480], COLOURS[0]).any()
     assert is_colour(shown[9][:480], COLOURS[0]).sum() > 1000
     sheet = cv2.imread(str(out / f'{NAME}.png'))
-    assert sheet.shape == (30 + 2 * 486 + 68, 3 * 646 - 6, 3)
+    # rows of 4 and 2 pictures, and the legend
+    high = 2 * (480 + LINE + GAP) + 68 + LINE + GAP
+    assert sheet.shape == (high, GAP + 4 * (640 + GAP), 3)
     assert (out / 'tubes.txt').read_text() in said
 
 
-def test_draws_without_annotation(folder, capsys):
-    (folder / 'names.txt').write_text('run\nwave\n')
+def test_draws_the_annotation_alone(folder, capsys):
     main(
-        ['--detections', str(folder / 'found.npz'), '--sheet-only']
+        ['--ann', str(folder / 'tubes.json'), '--sheet-only']
         + ['--videos', str(folder / 'videos'), '--out', str(folder / 'out')]
-        + ['--classes', str(folder / 'names.txt'), '--boxes']
     )
-    assert '0.800 wave frames 6-17' in capsys.readouterr().out
+    assert 'truth wave frames 6-17' in capsys.readouterr().out
     assert (folder / 'out' / f'{NAME}.png').is_file()
     assert not (folder / 'out' / f'{NAME}.mp4').exists()
 
@@ -303,7 +286,10 @@ def test_wrong_length_is_a_warning(folder, capsys):
     [
         (['--ann', '{}/tubes.json', '--video', 'a/b'], 'no video'),
         (['--ann', '{}/none.json'], 'does not exist'),
-        (['--detections', '{}/tubes.json'], 'cannot be read'),
+        (
+            ['--ann', '{}/tubes.json', '--detections', '{}/tubes.json'],
+            'cannot be read',
+        ),
         (['--ann', '{}/tubes.json', '--videos', '{}/none'], 'does not exist'),
     ],
 )
@@ -341,8 +327,15 @@ def test_real_clip(shared_data, tmp_path):
         boxes=np.tile(np.float32([0.1, 0.1, 0.4, 0.9]), (20, 1)),
         scores=np.full((20, 1), 0.6, np.float32),
     ).save(tmp_path / 'found.npz')
+    video = TubeVideo(name, 57, 340, 256, ())
+    split = {'1': {'train': [], 'test': [name]}}
+    save_tubes(
+        TubeAnnotations('own', ('wave',), split, {name: video}),
+        tmp_path / 'tubes.json',
+    )
     main(
         ['--detections', str(tmp_path / 'found.npz')]
+        + ['--ann', str(tmp_path / 'tubes.json')]
         + ['--videos', str(shared_data / 'smoke'), '--out', str(tmp_path)]
     )
     with av.open(str(tmp_path / f'{name}.mp4')) as container:

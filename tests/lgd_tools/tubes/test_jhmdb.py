@@ -7,14 +7,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
 
 from lgd_mmaction.detection.annotations import load_tubes
 from lgd_mmaction.errors import LGDError
 from lgd_tools.tubes import jhmdb
-from lgd_tools.tubes import sources as tube_sources
 from tests.lgd_tools.tubes.jhmdb_files import (
     BRUSH,
     CLASSES,
@@ -63,7 +59,7 @@ def test_real_boxes(tmp_path, shared_data, capsys):
     assert jhmdb.main(argv) == 1
     out = capsys.readouterr().out
     assert 'left out: no box: 660, first brush_hair/' in out
-    assert 'boxes read: 9126, as pixels1; their edges lie in x 0..320' in out
+    assert 'edges as read: x 0..320, y 0..240' in out
     assert out == (tmp_path / 'jhmdb_tubes_report.txt').read_text()
     tubes = load_tubes(tmp_path / 'jhmdb_tubes.json')
     assert {s: list(v) for s, v in tubes.splits.items()} == {
@@ -138,24 +134,6 @@ def test_all_sources_agree(tmp_path, capsys):
             assert np.array_equal(tube.boxes, boxes[key]), (name, key)
 
 
-@given(hnp.arrays(bool, st.tuples(*[st.integers(1, 7)] * 3)))
-@settings(max_examples=200, deadline=None)
-def test_mask_boxes(mask):
-    """The box of a mask holds it, and nothing smaller does."""
-    frames, boxes = jhmdb.mask_boxes(mask)
-    assert frames.tolist() == [
-        f for f in range(mask.shape[2]) if mask[:, :, f].any()
-    ]
-    for frame, box in zip(frames, boxes.astype(int), strict=True):
-        rows, columns = np.nonzero(mask[:, :, frame])
-        assert box.tolist() == [
-            columns.min(),
-            rows.min(),
-            columns.max() + 1,
-            rows.max() + 1,
-        ]
-
-
 @pytest.mark.parametrize(
     ('kind', 'shift'),
     [
@@ -190,7 +168,7 @@ def test_videos_are_compared(tmp_path, capsys):
         write_video(root / f'{name}.avi', len(edges_), size)
     assert convert(tmp_path / 'o', '--act', path, '--videos', root) == 0
     out = capsys.readouterr().out
-    assert 'videos of another size than the boxes are stored for: 5' in out
+    assert 'videos of another size than the boxes: 5' in out
     (root / 'catch' / 'b_1.avi').unlink()
     (root / 'climb_stairs' / 'd_3.avi').write_bytes(b'x')
     write_video(root / f'{BRUSH}.avi', 3)
@@ -198,11 +176,8 @@ def test_videos_are_compared(tmp_path, capsys):
     argv = ('--act', path, '--videos', root, '--overwrite')
     assert convert(tmp_path / 'o', *argv) == 1
     out = capsys.readouterr().out
-    assert 'videos missing: 1, first catch/b_1\n' in out
-    assert 'videos unusable: 1, first climb_stairs/d_3: unreadable' in out
-    assert f'fewer frames than annotated: 1, first {BRUSH}: 3 of 4' in out
-    assert f'more frames than annotated: 1, first {CLIMB}: 3 of 1' in out
-    assert convert(tmp_path / 'o', *argv, '--allow-missing') == 0
+    assert 'videos missing or unreadable: 2, first there is no video' in out
+    assert f'than annotated: 2, first {BRUSH}: 3 of 4' in out
     # the annotation stays what it was
     got = load_tubes(tmp_path / 'o' / 'jhmdb_tubes.json')
     assert {n: v.num_frames for n, v in got.videos.items()} == {
@@ -219,22 +194,22 @@ def test_frame_folders(tmp_path, source, capsys):
         for i in range(len(edges_) + 2):
             cv2.imwrite(str(root / name / f'{i + 1:05d}.png'), picture)
     argv = source()
-    assert convert(tmp_path / 'o', *argv, '--rawframes', root) == 0
+    assert convert(tmp_path / 'o', *argv, '--videos', root) == 0
     got = load_tubes(tmp_path / 'o' / 'jhmdb_tubes.json')
     assert {n: v.num_frames for n, v in got.videos.items()} == {
         n: len(b) + 2 for n, b in boxes.items()
     }
-    assert 'frames after the last box' in capsys.readouterr().out
+    assert 'taken from the file: 6' in capsys.readouterr().out
     (root / BRUSH / '00002.png').unlink()
     (root / CLIMB / '00001.png').write_bytes(b'x')
     for path in (root / 'catch' / 'b_1').iterdir():
         path.unlink()
-    argv += ['--rawframes', root, '--overwrite']
+    argv += ['--videos', root, '--overwrite']
     assert convert(tmp_path / 'o', *argv) == 1
     out = capsys.readouterr().out
-    assert 'frame folders unusable: 3' in out
-    with pytest.raises(LGDError, match='frame folder .* does not exist'):
-        convert(tmp_path / 'p', *argv, '--rawframes', tmp_path / 'none')
+    assert 'videos missing or unreadable: 3, first' in out
+    with pytest.raises(LGDError, match='folder of videos .* does not exist'):
+        convert(tmp_path / 'p', *argv, '--videos', tmp_path / 'none')
 
 
 # -------------------------------------------------------------- command line
@@ -268,13 +243,13 @@ def test_command_line(tmp_path, source, capsys):
     assert names == ['jhmdb_tubes.json', 'jhmdb_tubes_report.txt']
 
 
-def test_cleaner_keeps_every_number_of_a_good_tube():
+def test_every_number_of_a_good_box_is_kept(tmp_path, source):
     rng = np.random.default_rng(1)
-    low = rng.uniform(0, 20, (50, 2)).round(3)
-    boxes = np.hstack([low, low + rng.uniform(0.1, 10, (50, 2)).round(3)])
-    tube = tube_sources.SourceTube(0, np.arange(7, 57), boxes)
-    video = tube_sources.SourceVideo('a/b', 57, WIDTH, HEIGHT, [tube])
-    cleaner = tube_sources.TubeCleaner(strict=True)
-    [(label, start, got)] = cleaner.clean(video)
-    assert (label, start) == (0, 7)
-    assert np.abs(got - boxes).max() < 1e-5
+    boxes = {name: b.astype(float) for name, b in truth().items()}
+    for box in boxes.values():
+        box += rng.uniform(0, 0.9, box.shape).round(3) * [1, 1, -1, -1]
+        box[:, 2:] = np.maximum(box[:, 2:], box[:, :2] + 0.001)
+    assert convert(tmp_path / 'o', *source(boxes), '--strict') == 0
+    got = load_tubes(tmp_path / 'o' / 'jhmdb_tubes.json')
+    for name, video in got.videos.items():
+        assert np.abs(video.tubes[0].boxes - boxes[name]).max() < 1e-5

@@ -11,7 +11,7 @@ from lgd_tools.cli import ToolError
 from lgd_tools.jobs import JobError
 from lgd_tools.video import write_video
 from lgd_tools.videos import check_videos
-from lgd_tools.videos.check_videos import check_one, main, spread
+from lgd_tools.videos.check_videos import check_one, main, portions
 
 ODD = 'a b #&(!)/clip #1 (x)!.mp4'
 OPTIONS = dict(frames=8, all=False, min_frames=1, reader='pyav')
@@ -43,11 +43,16 @@ def rows_of(out):
         return {row['name']: row for row in csv.DictReader(file)}
 
 
-def test_spread_has_first_and_last():
-    assert spread(100, 4) == [0, 33, 66, 99]
-    assert spread(3, 8) == [0, 1, 2]
-    assert spread(1, 8) == [0]
-    assert spread(9, 1) == [0]
+def test_first_and_last_frames_are_read():
+    def read(total, frames, every=False):
+        parts = portions(total, dict(frames=frames, all=every))
+        assert all(len(part) <= 32 for part in parts)
+        return [int(i) for part in parts for i in part]
+
+    assert read(100, 4) == [0, 33, 66, 99]
+    assert read(3, 8) == [0, 1, 2]
+    assert read(1, 8) == read(9, 1) == [0]
+    assert read(100, 8, every=True) == list(range(100))
 
 
 def test_lists_the_bad_with_the_reason(videos, tmp_path, capsys):
@@ -72,7 +77,7 @@ def test_lists_the_bad_with_the_reason(videos, tmp_path, capsys):
     assert 'not a video' in rows['truncated.mp4']['reason']
     assert 'zero.mp4: the file is empty' in capsys.readouterr().err
 
-    # a second run reads nothing again, and says the same
+    # a second run reads the bad ones again, and says the same
     read = []
     original = check_videos.run_jobs
 
@@ -86,7 +91,7 @@ def test_lists_the_bad_with_the_reason(videos, tmp_path, capsys):
         assert main(argv) == 1
     finally:
         check_videos.run_jobs = original
-    assert read == [0]
+    assert read == [3]
     assert rows_of(out) == rows
 
 
@@ -103,26 +108,26 @@ def test_list_checks_only_its_videos(videos, tmp_path):
 
 def test_missing_and_short_videos(videos, tmp_path):
     with pytest.raises(JobError, match='does not exist'):
-        check_one(str(videos / 'gone.mp4'), OPTIONS)
+        check_one(videos / 'gone.mp4', OPTIONS)
     options = dict(OPTIONS, min_frames=6)
-    assert check_one(str(videos / 'good.mp4'), options)['frames'] == 12
+    assert check_one(videos / 'good.mp4', options)['frames'] == 12
     with pytest.raises(JobError, match='too short: 5 frames, wanted 6'):
-        check_one(str(videos / ODD), options)
+        check_one(videos / ODD, options)
 
 
 def test_too_narrow_for_decord(tmp_path):
     path = write_video(tmp_path / 'narrow.mp4', moving(size=(64, 48)))
     with pytest.raises(JobError, match='at least 64 pixels'):
-        check_one(str(path), DECORD)
-    assert check_one(str(path), OPTIONS)['width'] == 48
+        check_one(path, DECORD)
+    assert check_one(path, OPTIONS)['width'] == 48
 
 
 def test_decord_agrees(videos):
-    path = str(videos / 'good.mp4')
+    path = videos / 'good.mp4'
     expected = check_one(path, OPTIONS)
     assert check_one(path, DECORD) == expected
     with pytest.raises(JobError, match='not a video'):
-        check_one(str(videos / 'truncated.mp4'), DECORD)
+        check_one(videos / 'truncated.mp4', DECORD)
 
 
 def test_wrong_input_is_a_tool_error(tmp_path):

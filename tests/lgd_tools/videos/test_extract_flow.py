@@ -9,19 +9,15 @@ import numpy as np
 import pytest
 
 from lgd_tools.cli import ToolError
-from lgd_tools.jobs import Job, JobError, Outcome
+from lgd_tools.jobs import JobError
 from lgd_tools.video import write_video
-from lgd_tools.videos import extract_flow, flow_methods
+from lgd_tools.videos import extract_flow
 from lgd_tools.videos.extract_flow import extract_one, main
 from lgd_tools.videos.flow_coding import dequantise
-from lgd_tools.videos.flow_methods import (
-    make_method,
-    require_method,
-    scales_for,
-)
+from tests.lgd_tools.videos.moving import moving
 
 OPTIONS = dict(
-    method='dis_medium',
+    method='dis',
     short_side=None,
     bound=20.0,
     store='jpg',
@@ -30,30 +26,6 @@ OPTIONS = dict(
     allow_damaged=False,
 )
 TEMPLATE = 'flow_{}_{:05d}.jpg'
-
-
-def texture(height, width, seed=0):
-    rng = np.random.default_rng(seed)
-    total = np.zeros((height, width), np.float32)
-    for cell in (2, 4, 8, 16, 32):
-        shape = (height // cell + 3, width // cell + 3)
-        noise = rng.standard_normal(shape).astype(np.float32)
-        total += cv2.resize(
-            noise, None, fx=cell, fy=cell, interpolation=cv2.INTER_CUBIC
-        )[:height, :width]
-    low, high = total.min(), total.max()
-    return (total - low) * (255 / (high - low))
-
-
-def moving(frames, dx, dy, height=96, width=128):
-    """(T, H, W) uint8; the content moves (dx, dy) whole pixels a frame."""
-    rim = 24 + frames * (abs(dx) + abs(dy))
-    big = texture(height + 2 * rim, width + 2 * rim)
-    out = []
-    for i in range(frames):
-        top, left = rim - i * dy, rim - i * dx
-        out.append(big[top : top + height, left : left + width])
-    return np.rint(np.stack(out)).astype(np.uint8)
 
 
 def clip(path, frames=4, dx=5, dy=-3):
@@ -69,65 +41,11 @@ def stored_flow(folder, number):
     return dequantise(np.stack(pair, axis=-1))
 
 
-# ------------------------------------------------------------------- methods
-@pytest.mark.parametrize('name', ['tvl1_fast', 'dis', 'dis_medium'])
-@pytest.mark.parametrize('motion', [(2, -1), (12, -7), (-14, 6)])
-def test_known_motion(name, motion):
-    """x to the right, y downwards; fast motion is found too."""
-    first, second = moving(2, *motion)
-    flow = make_method(name, *first.shape)(first, second)
-    assert flow.shape == (96, 128, 2) and flow.dtype == np.float32
-    error = np.hypot(flow[..., 0] - motion[0], flow[..., 1] - motion[1])
-    assert np.median(error) < 0.1
-
-
-def test_paper_method_finds_fast_motion():
-    """TV-L1 as OpenCV ships it misses 12 pixels; the deep pyramid does not."""
-    first, second = moving(2, 12, -7, height=64, width=80)
-    flow = make_method('tvl1', 64, 80)(first, second)
-    assert np.median(np.hypot(flow[..., 0] - 12, flow[..., 1] + 7)) < 0.05
-
-
-@pytest.mark.parametrize('name', ['dis_fast', 'dis_ultrafast'])
-def test_coarse_presets_on_slow_motion(name):
-    first, second = moving(2, 5, 3)
-    flow = make_method(name, *first.shape)(first, second)
-    error = np.hypot(flow[..., 0] - 5, flow[..., 1] - 3)
-    assert np.median(error) < 0.3
-
-
-def test_mirrored_pictures_give_mirrored_flow():
-    first, second = moving(2, 6, 2)
-    method = make_method('dis', *first.shape)
-    plain = method(first, second)
-    mirrored = method(first[:, ::-1], second[:, ::-1])[:, ::-1]
-    assert abs(np.median(mirrored[..., 0]) + np.median(plain[..., 0])) < 0.05
-    assert abs(np.median(mirrored[..., 1]) - np.median(plain[..., 1])) < 0.05
-
-
-def test_pyramid_depth():
-    assert scales_for(14, 100) == 1
-    assert scales_for(120, 160) == 10  # 120 * 0.8^9 = 16.1 pixels
-    assert scales_for(240, 320) == 13
-    assert scales_for(4, 4) == 1
-
-
-def test_missing_method(monkeypatch):
-    with pytest.raises(ToolError, match='choose one of tvl1'):
-        require_method('farneback')
-    monkeypatch.setattr(cv2, 'optflow', None)
-    with pytest.raises(ToolError, match='opencv-contrib-python=='):
-        require_method('tvl1')
-    require_method('dis')  # needs no contrib module
-
-
 # --------------------------------------------------------------- one video
 def test_jpg_folder(tmp_path):
     source = clip(tmp_path / 'in.mp4', frames=4)
     picture = tmp_path / 'p' / 'view.png'
-    result = extract_one(
-        str(source), str(tmp_path / 'out'), str(picture), OPTIONS
-    )
+    result = extract_one(source, tmp_path / 'out', OPTIONS, picture)
     assert result['flows'] == 3  # n frames, n - 1 flows
     assert (result['width'], result['height']) == (128, 96)
     assert result['clipped'] < 0.01
@@ -142,7 +60,7 @@ def test_jpg_folder(tmp_path):
         assert abs(np.median(flow[..., 0]) - 5) < 0.2
         assert abs(np.median(flow[..., 1]) + 3) < 0.2
     assert cv2.imread(str(picture)).shape[0] == 96
-    extract_one(str(source), str(tmp_path / 'again'), None, OPTIONS)
+    extract_one(source, tmp_path / 'again', OPTIONS)
     for path in (tmp_path / 'again').iterdir():
         assert path.read_bytes() == (tmp_path / 'out' / path.name).read_bytes()
 
@@ -150,7 +68,7 @@ def test_jpg_folder(tmp_path):
 def test_scaled_flow_is_in_pixels_of_that_size(tmp_path):
     source = clip(tmp_path / 'in.mp4', frames=2, dx=8, dy=0)
     options = dict(OPTIONS, short_side=48)
-    extract_one(str(source), str(tmp_path / 'out'), None, options)
+    extract_one(source, tmp_path / 'out', options)
     flow = stored_flow(tmp_path / 'out', 1)
     assert flow.shape == (48, 64, 2)
     assert abs(np.median(flow[..., 0]) - 4) < 0.2
@@ -159,39 +77,31 @@ def test_scaled_flow_is_in_pixels_of_that_size(tmp_path):
 def test_one_frame_and_broken_videos(tmp_path):
     one = clip(tmp_path / 'one.mp4', frames=1)
     with pytest.raises(JobError, match='one frame only'):
-        extract_one(str(one), str(tmp_path / 'out'), None, OPTIONS)
+        extract_one(one, tmp_path / 'out', OPTIONS)
     cut = tmp_path / 'cut.mp4'
     cut.write_bytes(one.read_bytes()[:300])
     with pytest.raises(JobError, match='not a video'):
-        extract_one(str(cut), str(tmp_path / 'out'), None, OPTIONS)
+        extract_one(cut, tmp_path / 'out', OPTIONS)
     for options in (OPTIONS, dict(OPTIONS, store='video')):
         with pytest.raises(JobError):
-            extract_one(str(one), str(tmp_path / 'x.mp4'), None, options)
+            extract_one(one, tmp_path / 'x.mp4', options)
     left = {p.name for p in tmp_path.iterdir()}
     assert left == {'one.mp4', 'cut.mp4'}
 
 
-def test_preview_that_fails_is_a_note(tmp_path, monkeypatch):
-    source, out = clip(tmp_path / 'in.mp4'), tmp_path / 'out'
+def test_pictures_of_the_first_videos(tmp_path):
+    clip(tmp_path / 'v' / 'a.mp4', frames=2)
+    argv = [str(tmp_path / 'v'), str(tmp_path / 'out'), '--workers', '1']
+    argv += ['--method', 'dis', '--preview', str(tmp_path / 'file')]
     (tmp_path / 'file').write_bytes(b'')
-    picture = str(tmp_path / 'file' / 'p.png')  # no folder can be made there
-    result = extract_one(str(source), str(out), picture, OPTIONS)
-    assert result['flows'] == 3 and len(list(out.iterdir())) == 6
-    assert result['note'].startswith('no preview picture: ')
-    job = Job('in.mp4', (str(source), str(out), picture, OPTIONS))
-    outcome = Outcome('in.mp4', 'done', result)
-    assert extract_flow.is_there(job, outcome)  # not done again for that
-    # a picture that was deleted is made again
-    good = Outcome('in.mp4', 'done', dict(result, note='', picture_error=''))
-    assert not extract_flow.is_there(job, good)
-
-    def broken(*_):
-        raise JobError('frame 1 cannot be decoded a second time')
-
-    monkeypatch.setattr(extract_flow, '_frame', broken)
-    picture = str(tmp_path / 'p.png')
-    result = extract_one(str(source), str(out), picture, OPTIONS)
-    assert result['note'].endswith('cannot be decoded a second time')
+    assert main(argv) == 1  # no folder can be made there
+    assert not (tmp_path / 'out' / 'a').exists()
+    (tmp_path / 'file').unlink()
+    assert main(argv) == 0
+    picture = tmp_path / 'file' / 'a.png'
+    assert cv2.imread(str(picture)).shape == (96, 2 * 128 + 96, 3)
+    picture.unlink()
+    assert main(argv) == 0 and picture.exists()  # made again
 
 
 @pytest.mark.skipif(sys.platform != 'linux', reason='bytes as file names')
@@ -300,7 +210,7 @@ def test_packed_video_reads_like_the_jpg_files(tmp_path):
     argv += ['--store', 'video', '--list-out', str(result)]
     assert main([*argv, '--workers', '1']) == 0
     assert result.read_text() == 'a.mp4\n'
-    extract_one(str(source), str(tmp_path / 'jpg'), None, OPTIONS)
+    extract_one(source, tmp_path / 'jpg', OPTIONS)
     decode = [
         dict(type='DecordInit'),
         SAMPLE | dict(clip_len=5),
@@ -333,7 +243,7 @@ def test_resumes_after_a_kill(tmp_path, repo_root):
     clip(source / 'b.mp4', frames=3)
     (source / 'zero.mp4').write_bytes(b'')
     # what a killed run leaves
-    left = out / 'a#(1)!' / '.x_&y.123.part'
+    left = out / 'a#(1)!' / '.x_&y.00000123.lgd-part'
     left.mkdir(parents=True)
     (left / TEMPLATE.format('x', 1)).write_bytes(b'half')
     script = repo_root / 'tools' / 'data' / 'extract_flow.py'
@@ -364,6 +274,7 @@ def test_wrong_input_is_a_tool_error(tmp_path):
     out = str(tmp_path / 'out')
     with pytest.raises(ToolError, match='gone does not exist'):
         main([str(tmp_path / 'gone'), out])
+    clip(tmp_path / 'a.mp4', frames=1)
     for store in ('jpg', 'video'):
         for inside in (str(tmp_path), out):
             with pytest.raises(ToolError, match='or lies inside it'):
@@ -385,22 +296,11 @@ def test_wrong_input_is_a_tool_error(tmp_path):
         main([str(source), out, '--bound', '0'])
 
 
-def test_every_method_is_documented(repo_root):
-    text = (repo_root / 'docs' / 'flow.md').read_text()
-    for name in flow_methods.METHODS:
-        for size in ('160x120', '318x240'):  # a row of measurements
-            assert f'| {name} | {size} | ' in text
-    for name in flow_methods.ALIASES:
-        assert f'`{name}`' in text
-    assert set(flow_methods.ALIASES.values()) <= set(flow_methods.METHODS)
-    assert extract_flow.parse(['a', 'b']).method == 'tvl1'
-
-
 def test_real_clip(shared_data, tmp_path):
     """The panning camera of a real clip: all points move alike."""
     source = shared_data / 'smoke' / 'part_0.mp4'
     options = dict(OPTIONS, short_side=120)
-    result = extract_one(str(source), str(tmp_path / 'out'), None, options)
+    result = extract_one(source, tmp_path / 'out', options)
     assert (result['flows'], result['height']) == (31, 120)
     speed = np.abs(stored_flow(tmp_path / 'out', 15))
     assert 0.05 < speed.mean() < 20

@@ -4,9 +4,7 @@ import numpy as np
 
 from lgd_tools.videos.flow_coding import (
     colour_flow,
-    colour_wheel,
     dequantise,
-    legend,
     preview,
     quantise,
 )
@@ -35,30 +33,28 @@ def test_inverting_is_negating():
     assert np.allclose(dequantise(255 - every), -dequantise(every), atol=1e-5)
 
 
-def test_colour_wheel():
-    wheel = colour_wheel()
-    assert wheel.shape == (55, 3)
-    assert wheel[0].tolist() == [255, 0, 0]
-    assert wheel[15].tolist() == [255, 255, 0]
-    assert wheel[25].tolist() == [0, 255, 255]
+def test_colours():
     directions = np.array([[[1, 0], [-1, 0], [0, 1], [0, -1]]], float)
-    right, left, down, up = colour_flow(directions, 1.0)[0].astype(int)
-    assert right[0] == 255 and right[1] == 0  # red
-    assert left[0] == 0 and left[2] == 255  # cyan
-    assert down[0] > 230 and down[1] > 200 and down[2] == 0  # yellow
-    assert up[2] == 255 and up[1] < 20  # blue to violet
-    rest = colour_flow(np.zeros((1, 1, 2)), 1.0)
-    assert rest.ravel().tolist() == [255, 255, 255]
+    right, left, down, up = colour_flow(directions, 1.0)[0].tolist()
+    assert (right, left) == ([255, 0, 0], [0, 255, 255])  # red, cyan
+    # green-yellow, violet: angles of 90 and 270 degrees, nearly
+    assert np.allclose([down, up], [[128, 255, 0], [128, 0, 255]], atol=2)
+    rest, half, beyond = colour_flow(
+        np.array([[[0, 0], [1, 0], [9, 0]]], float), 2.0
+    )[0].tolist()
+    assert (rest, half) == ([255] * 3, [255, 128, 128])
+    assert beyond == [255, 0, 0]
+    assert colour_flow(np.full((1, 1, 2), np.nan), 1.0).min() == 255
 
 
 def test_preview_layout():
-    frame = np.full((100, 80, 3), 7, np.uint8)
+    frame = np.full((100, 80), 7, np.uint8)
     flow = np.zeros((100, 80, 2), np.float32)
     flow[..., 0] = 3
     picture = preview(frame, flow)
-    assert picture.shape[0] == 100 and picture.dtype == np.uint8
+    assert picture.shape == (100, 260, 3) and picture.dtype == np.uint8
     assert (picture[:, :80] == 7).all()
-    flow_part = picture[:, 84:164]
-    assert (flow_part == flow_part[0, 0]).all()
-    assert flow_part[0, 0].tolist() == [255, 0, 0]
-    assert legend(51)[25, 25].min() > 240  # white middle
+    assert (picture[:, 80:160] == [255, 0, 0]).all()
+    wheel = picture[:, 160:]
+    assert wheel[49, 49].min() > 240 and wheel[0, 0].min() == 255
+    assert wheel[50, -2, 0] == 255 and wheel[50, -2, 1:].max() < 10

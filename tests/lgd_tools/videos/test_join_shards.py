@@ -14,7 +14,7 @@ from lgd_tools.cli import ToolError
 from lgd_tools.journal import Journal, Outcome, in_shard, shard_path
 from lgd_tools.video import VideoFile, write_video
 from lgd_tools.videos import check_videos, extract_flow
-from lgd_tools.videos.job_options import parse_shard
+from lgd_tools.videos.command import parse_shard
 from lgd_tools.videos.join_shards import main
 from tests.lgd_tools.videos.numbered import picture
 
@@ -49,7 +49,7 @@ def test_shard_argument():
     for text in ('0/8', '9/8', '8', '1/2/3', 'a/b', '-1/2', ''):
         with pytest.raises(Exception, match='is not I/N'):
             parse_shard(text)
-    assert shard_path('a/.x.jsonl', (2, 8)) == Path('a/.x.2of8.jsonl')
+    assert shard_path(Path('a/.x.jsonl'), (2, 8)) == Path('a/.x.2of8.jsonl')
 
 
 def test_check_of_shards_is_that_of_the_whole(tmp_path, capsys):
@@ -81,10 +81,8 @@ def test_check_of_shards_is_that_of_the_whole(tmp_path, capsys):
     for i in (1, 2):
         check_videos.main([*argv, '--shard', f'{i}/2'])
     assert (out / 'journal.jsonl').read_text() == before
-    assert [(out / f'journal.{i}of2.jsonl').read_text() for i in (1, 2)] == [
-        '',
-        '',
-    ]
+    again = [(out / f'journal.{i}of2.jsonl').read_text() for i in (1, 2)]
+    assert [json.loads(x)['key'] for x in again if x] == ['zero.mp4']
 
 
 def test_flow_of_shards(tmp_path):
@@ -93,7 +91,7 @@ def test_flow_of_shards(tmp_path):
     stems = [name.replace(' ', '_').removesuffix('.mp4') for name in names]
     # what others are writing now, and what a killed run left
     parts = {
-        name: (out / stem).with_name(f'.{Path(stem).name}.9.part')
+        name: (out / stem).with_name(f'.{Path(stem).name}.000009.lgd-part')
         for name, stem in zip(names, stems, strict=True)
     }
     for part in parts.values():
@@ -147,7 +145,7 @@ def test_one_of_three_processes_is_killed(tmp_path, repo_root, capsys):
     assert start('2/3').wait(120) == 0
     assert main(argv) == 0
     assert '24 done, 0 failed, 0 missing' in capsys.readouterr().out
-    assert not list(target.rglob('.*.part'))
+    assert not list(target.rglob('.*.lgd-part'))
     for name in names:
         with VideoFile(target / name) as video:
             assert sum(1 for _ in video.decode()) == 100
@@ -159,9 +157,10 @@ def test_join_refuses_a_running_shard_and_a_mixture(tmp_path):
         main([str(tmp_path), *videos])
     running = Journal(tmp_path / 'a.1of2.jsonl')
     running.add(Outcome('x.mp4', 'done'))
+    (tmp_path / 'x.mp4').touch()
     with pytest.raises(ToolError, match='another run is working'):
         main([str(tmp_path), *videos])
-    running.close()
+    running.file.close()
     assert (tmp_path / 'a.1of2.jsonl').exists()
     (tmp_path / 'b.2of2.jsonl').touch()
     with pytest.raises(ToolError, match='one command'):

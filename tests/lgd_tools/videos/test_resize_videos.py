@@ -9,30 +9,20 @@ import av
 import numpy as np
 import pytest
 
-from lgd_mmaction.video import Video
 from lgd_tools.cli import ToolError
 from lgd_tools.jobs import JobError
 from lgd_tools.video import VideoFile, fit_size, write_video
 from lgd_tools.videos import resize_videos
-from lgd_tools.videos.resize_videos import even_size, main, plan, resize_one
-from tests.lgd_tools.videos.numbered import (
-    FRAMES,
-    KINDS,
-    number_of,
-    write,
-)
+from lgd_tools.videos.resize_videos import even_size, main, resize_one
 
 OPTIONS = dict(
     short_side=24,
     size=None,
-    upscale=False,
     key_frames=4,
     crf=12,
     preset='veryfast',
     allow_damaged=False,
 )
-
-CHECK = dict(frames=8, all=False, min_frames=1, reader='decord', has_pyav=True)
 
 
 def smooth(frames=10, size=(48, 64)):
@@ -59,7 +49,6 @@ def decode(path):
         ((426, 240), dict(short_side=120), (212, 120)),  # 213 is odd
         ((240, 426), dict(short_side=120), (120, 212)),
         ((100, 80), dict(short_side=120), (100, 80)),  # never enlarged
-        ((100, 80), dict(short_side=120, upscale=True), (150, 120)),
         ((101, 81), dict(short_side=120), (100, 80)),  # even
         ((340, 256), dict(exact=(320, 240)), (320, 240)),
         ((4000, 8), dict(short_side=120), (4000, 8)),
@@ -81,11 +70,11 @@ def test_even_size():
 def test_pictures_times_and_key_frames(tmp_path):
     source = write_video(tmp_path / 'in.mp4', smooth(), fps=10, gop=250)
     target = tmp_path / 'deep' / 'out.mp4'
-    result = resize_one(str(source), str(target), OPTIONS)
+    result = resize_one(source, target, OPTIONS)
     assert (result['width'], result['height']) == (32, 24)
     assert result['frames'] == 10 and result['note'] == ''
-    assert result['bytes_in'] == source.stat().st_size
-    assert result['bytes_out'] == target.stat().st_size
+    assert result['size_before'] == source.stat().st_size
+    assert result['size'] == target.stat().st_size
     frames, pictures = decode(target)
     assert [i for i, f in enumerate(frames) if f.key_frame] == [0, 4, 8]
     assert [float(f.time) for f in frames] == pytest.approx(
@@ -111,7 +100,7 @@ def test_variable_frame_rate_is_kept(tmp_path):
             out.mux(stream.encode(frame))
         out.mux(stream.encode(None))
     target = tmp_path / 'out.mp4'
-    resize_one(str(source), str(target), OPTIONS)
+    resize_one(source, target, OPTIONS)
     frames, _ = decode(target)
     assert [round(float(f.time) * 1000) for f in frames] == times
 
@@ -132,7 +121,7 @@ def test_rotation_metadata_becomes_pixels(tmp_path):
     phone = tmp_path / 'phone.mp4'
     rotate_header(plain, phone)
     target = tmp_path / 'out.mp4'
-    result = resize_one(str(phone), str(target), dict(OPTIONS, short_side=64))
+    result = resize_one(phone, target, dict(OPTIONS, short_side=64))
     assert (result['width'], result['height']) == (64, 96)
     frames, pictures = decode(target)
     assert {f.rotation for f in frames} == {0}
@@ -173,7 +162,7 @@ def test_odd_pixel_formats_and_sizes(tmp_path, pixels, size):
             out.mux(stream.encode(frame))
         out.mux(stream.encode(None))
     target = tmp_path / 'out.mp4'
-    result = resize_one(str(source), str(target), dict(OPTIONS, short_side=48))
+    result = resize_one(source, target, dict(OPTIONS, short_side=48))
     even = (2 * round(width / 2), 2 * round(height / 2))
     assert (result['width'], result['height']) == even
     frames, found = decode(target)
@@ -212,11 +201,9 @@ def test_damaged_input_leaves_nothing(tmp_path):
     cut = truncated(tmp_path / 'cut.mp4')
     target = tmp_path / 'out' / 'cut.mp4'
     with pytest.raises(JobError, match='frames'):
-        resize_one(str(cut), str(target), OPTIONS)
+        resize_one(cut, target, OPTIONS)
     assert list(target.parent.iterdir()) == []
-    result = resize_one(
-        str(cut), str(target), dict(OPTIONS, allow_damaged=True)
-    )
+    result = resize_one(cut, target, dict(OPTIONS, allow_damaged=True))
     assert 0 < result['frames'] < 40 and 'frames' in result['note']
     assert len(decode(target)[0]) == result['frames']
 
@@ -225,22 +212,35 @@ def test_result_with_missing_frames_is_refused(tmp_path, monkeypatch):
     source = write_video(tmp_path / 'in.mp4', smooth())
     monkeypatch.setattr(resize_videos, 'count_frames', lambda path: 9)
     with pytest.raises(JobError, match='holds 9 frames instead of 10'):
-        resize_one(str(source), str(tmp_path / 'out.mp4'), OPTIONS)
+        resize_one(source, tmp_path / 'out.mp4', OPTIONS)
     assert not (tmp_path / 'out.mp4').exists()
 
 
-def test_plan(tmp_path):
-    for name in ('x/a.avi', 'x/b c#.mkv', 'x/.b.mp4.part'):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_bytes(b'1')
-    assert plan(tmp_path, tmp_path, False) == {
-        'x/a.avi': 'x/a.mp4',
-        'x/b c#.mkv': 'x/b c#.mp4',
-    }
-    assert plan(tmp_path, tmp_path, True)['x/a.avi'] == 'x/a.avi'
-    (tmp_path / 'x/a.mp4').write_bytes(b'1')
+def test_names_of_the_results(tmp_path):
+    source, out = tmp_path / 'in', tmp_path / 'out'
+    for name in ('a.avi', 'b c#.mkv'):
+        write_video(tmp_path / 'v.mp4', smooth(2))
+        (source / 'x').mkdir(parents=True, exist_ok=True)
+        (tmp_path / 'v.mp4').rename(source / 'x' / name)
+    (source / 'x' / '.b.mp4.part').write_bytes(b'1')
+    argv = [str(source), str(out), '--short-side', '24', '--workers', '1']
+    assert main(argv) == 0
+    assert names_in(out) == ['x/a.mp4', 'x/b c#.mp4']
+    argv[1] = str(tmp_path / 'kept')
+    assert main([*argv, '--keep-names']) == 0
+    assert names_in(tmp_path / 'kept') == ['x/a.avi', 'x/b c#.mkv']
+    (source / 'x' / 'a.mp4').write_bytes(b'1')
     with pytest.raises(ToolError, match='would both become x/a.mp4'):
-        plan(tmp_path, tmp_path, False)
+        main(argv)
+    # only the videos of a list
+    (tmp_path / 'list.txt').write_text('x/a.avi 0\n')
+    argv[1] = str(tmp_path / 'one')
+    assert main([*argv, '--list', str(tmp_path / 'list.txt')]) == 0
+    assert names_in(tmp_path / 'one') == ['x/a.mp4']
+
+
+def names_in(folder):
+    return sorted(p.relative_to(folder).as_posix() for p in folder.glob('x/*'))
 
 
 def test_wrong_input_is_a_tool_error(tmp_path):
@@ -248,12 +248,13 @@ def test_wrong_input_is_a_tool_error(tmp_path):
     with pytest.raises(ToolError, match='gone does not exist'):
         main([str(tmp_path / 'gone'), out, '--short-side', '24'])
     (tmp_path / 'up').symlink_to(tmp_path)
+    (tmp_path / 'a.mp4').write_bytes(b'1')
     for inside in (tmp_path, tmp_path / 'x' / 'y', tmp_path / 'up' / 'z'):
         with pytest.raises(ToolError, match='or lies inside it'):
             main([str(tmp_path), str(inside), '--short-side', '24'])
     assert not (tmp_path / 'x').exists()
     (tmp_path / 'empty').mkdir()
-    with pytest.raises(ToolError, match='no videos under'):
+    with pytest.raises(ToolError, match='no videos in'):
         main([str(tmp_path / 'empty'), out, '--short-side', '24'])
 
 
@@ -265,7 +266,7 @@ def test_command_resumes_after_a_kill(tmp_path, repo_root):
     (source / 'zero.mp4').write_bytes(b'')
     (target / 'a b').mkdir(parents=True)
     # what a killed run leaves: an unfinished file under a hidden name
-    left = target / 'a b' / '.x #1.mp4.123.part'
+    left = target / 'a b' / '.x #1.mp4.00000123.lgd-part'
     left.write_bytes(b'half')
     script = repo_root / 'tools' / 'data' / 'resize_videos.py'
     command = [sys.executable, str(script), str(source), str(target)]
@@ -346,7 +347,7 @@ def test_real_clips_keep_their_frames(shared_data, tmp_path):
     }.items():
         source, target = shared_data / 'smoke' / name, tmp_path / name
         options = dict(OPTIONS, short_side=120, key_frames=16)
-        result = resize_one(str(source), str(target), options)
+        result = resize_one(source, target, options)
         assert result['frames'] == frames and result['height'] == 120
         reader = decord.VideoReader(str(target))
         assert len(reader) == frames
@@ -363,50 +364,3 @@ def test_no_frame_is_read_as_upright_by_accident(tmp_path):
     with VideoFile(source) as video:
         frame = next(iter(video.frames('rgb24')))
     assert np.abs(frame.to_ndarray().astype(int) - smooth()[0]).mean() < 4
-
-
-def numbers(path, quarters=0):
-    """The numbers in the frames, as a sequential decode shows them."""
-    with VideoFile(path) as video:
-        shown = [f.to_ndarray() for f in video.frames('rgb24')]
-    return [number_of(np.rot90(frame, -quarters)) for frame in shown]
-
-
-@pytest.mark.parametrize('kind', KINDS)
-def test_every_kind_becomes_a_plain_file_with_the_same_frames(tmp_path, kind):
-    source, target = write(tmp_path / kind, kind), tmp_path / 'out.mp4'
-    options = dict(OPTIONS, short_side=None, key_frames=16)
-    result = resize_one(str(source), str(target), options)
-    assert result['frames'] == FRAMES
-    assert numbers(target) == list(range(FRAMES))
-    with av.open(str(target)) as container:
-        assert container.streams.video[0].codec_context.name == 'h264'
-    # training, by number and by seeks, sees them too
-    with Video(target) as video:
-        seen = video.frames([29, 0, 17])
-    assert [number_of(frame) for frame in seen] == [29, 0, 17]
-
-
-ODD = dict.fromkeys(
-    ('av1.mp4', 'h264.mp4', 'h264.ts', 'hevc.mp4', 'mpeg4b.avi')
-    + ('nodur.mkv', 'rot90.mp4'),
-    list(range(60)),
-) | {
-    'cut_src300.mp4': [*range(83, 159), 160],
-    'vfr.mp4': None,  # 28 of 60
-}
-
-
-@pytest.mark.parametrize('name', ODD)
-def test_odd_videos_become_plain_ones(shared_data, tmp_path, name):
-    source, target = shared_data / 'odd_videos' / name, tmp_path / 'out.mp4'
-    options = dict(OPTIONS, short_side=None, key_frames=16)
-    result = resize_one(str(source), str(target), options)
-    turned = int(name == 'rot90.mp4')
-    assert (result['width'], result['height']) == (
-        (112, 160) if turned else (160, 112)
-    )
-    found = numbers(target, turned)
-    assert len(found) == result['frames']
-    assert found == (ODD[name] or numbers(source))
-    assert ODD[name] or len(found) == 28

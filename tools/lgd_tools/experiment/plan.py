@@ -3,22 +3,19 @@
 import argparse
 import os
 import sys
-import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from lgd_tools.cli import ToolError, file_sha256
-from lgd_tools.experiment.data_check import ROLES, dataset_of, list_of
-from lgd_tools.experiment.steps import json_sha256
+from lgd_tools.experiment.data import ListedVideos, listed_videos
+from lgd_tools.experiment.steps import ROOT, json_sha256
 from lgd_tools.experiment.train_view import train_view, validation_decides
 
-_TOOLS = Path(__file__).resolve().parents[2]
-TRAIN_SCRIPT, TEST_SCRIPT = _TOOLS / 'train.py', _TOOLS / 'test.py'
+TRAIN_SCRIPT, TEST_SCRIPT = ROOT / 'tools/train.py', ROOT / 'tools/test.py'
 # decided by the runner for each run, so no part of what a config says
 _NOT_HASHED = ('work_dir', 'launcher', 'resume')
-_NAMES = ('img_shape', 'filename', 'frame_dir')
 
 
 @dataclass
@@ -27,33 +24,25 @@ class Run:
 
     Attributes:
         stream: Name of the stream ('rgb', 'flow').
-        split: 1-based number of the split.
+        split: Number of the split from 1; None where there is only one.
         config: Path of the config.
         options: `key=value` texts for --cfg-options.
         folder: Where its files go.
-        key: Name of its steps in file names.
-        title: Name of its steps for people.
         settings: The config with the options merged, as plain data.
     """
 
     stream: str
-    split: int
+    split: int | None
     config: str
     options: list[str]
     folder: Path
-    key: str
-    title: str
     settings: dict[str, Any] = field(repr=False)
 
-    @property
-    def scores(self) -> Path:
-        """The score file of the test."""
-        return self.folder / 'scores.pkl'
-
-    @property
-    def train_dir(self) -> Path:
-        """The work directory of the training."""
-        return self.folder / 'train'
+    def __post_init__(self) -> None:
+        part = f' split{self.split}' if self.split else ''
+        self.title = f'{self.stream}{part}'
+        self.scores = self.folder / 'scores.pkl'
+        self.train_dir = self.folder / 'train'
 
     @property
     def config_sha256(self) -> str:
@@ -66,19 +55,29 @@ class Run:
         """Hash of what the training depends on in the config."""
         return json_sha256(train_view(self.settings))
 
-    @property
-    def classes(self) -> int | None:
-        """Number of classes of the network."""
-        head = self.settings.get('model', {}).get('cls_head') or {}
-        return head.get('num_classes')
-
-    def lists(self) -> dict[str, str]:
-        """Annotation list of each role that the config has."""
+    def videos(self) -> dict[str, ListedVideos]:
+        """What it reads in each role that the config has."""
+        classes = self.settings['model']['cls_head'].get('num_classes')
         return {
-            role: list_of(dataset_of(self.settings, role))
-            for role in ROLES
+            role: listed_videos(self.settings, role, classes)
+            for role in ('train', 'val', 'test')
             if self.settings.get(f'{role}_dataloader')
         }
+
+    @property
+    def test_list(self) -> str:
+        """The list that it is tested on."""
+        return self.videos()['test'].ann_file
+
+    def checkpoint(self) -> Path | None:
+        """The newest complete checkpoint of the training."""
+        # the package tells torch what mmengine's checkpoints hold
+        from lgd_mmaction.checkpoints import find_resume_point
+
+        hook = self.settings.get('default_hooks', {}).get('checkpoint', {})
+        kind = 'epoch' if hook.get('by_epoch', True) else 'iter'
+        folder = self.train_dir
+        return find_resume_point(folder, folder, f'{kind}_{{}}.pth')[0]
 
 
 def make_run(
@@ -88,14 +87,7 @@ def make_run(
     config: str,
     options: Sequence[str],
 ) -> Run:
-    """Reads the config of a run.
-
-    Args:
-        experiment: Folder of the experiment.
-        stream: Name of the stream.
-        split: 1-based number, or None where there is only one.
-        config: Path of the config.
-        options: `key=value` texts, as for --cfg-options.
+    """Read the config of a run of the experiment in this folder.
 
     Raises:
         ToolError: The config cannot be read.
@@ -117,127 +109,73 @@ def make_run(
             f'cannot read {config} with its options: '
             f'{type(error).__name__}: {error}'
         ) from error
-    part = '' if split is None else f'split{split}'
-    return Run(
-        stream=stream,
-        split=split or 1,
-        config=config,
-        options=list(options),
-        folder=experiment / stream / part,
-        key=stream if split is None else f'{stream}_{part}',
-        title=stream if split is None else f'{stream} split {split}',
-        settings=cfg.to_dict(),
-    )
+    folder = experiment / stream / (f'split{split}' if split else '')
+    return Run(stream, split, config, list(options), folder, cfg.to_dict())
 
 
-def train_inputs(run: Run, seed: int, amp: bool) -> dict[str, Any]:
+def train_inputs(run: Run, args: argparse.Namespace) -> dict[str, Any]:
     """What decides the outcome of a training, as hashes.
 
     Raises:
         ToolError: A checkpoint that the training starts from is missing.
     """
-    start = {}
-    backbone = run.settings.get('model', {}).get('backbone') or {}
+    backbone = run.settings['model'].get('backbone', {})
+    roles = ['train', *['val'] * validation_decides(run.settings)]
+    lists = {r: v.ann_file for r, v in run.videos().items() if r in roles}
+    inputs = {
+        'config': run.train_sha256,
+        'seed': args.seed,
+        'amp': args.amp,
+        'lists': {role: file_sha256(path) for role, path in lists.items()},
+    }
     for name, source in (
         ('load_from', run.settings.get('load_from')),
         ('pretrained', backbone.get('pretrained')),
     ):
-        if isinstance(source, str) and source:
-            start[name] = _source_hash(run, name, source)
-    lists = run.lists()
-    roles = ['train', *['val'] * validation_decides(run.settings)]
-    return {
-        'config': run.train_sha256,
-        'seed': seed,
-        'amp': amp,
-        'lists': {r: file_sha256(lists[r]) for r in roles if r in lists},
-        **start,
-    }
+        if source and '://' in source:
+            inputs[name] = source
+        elif source and os.path.isfile(source):
+            inputs[name] = file_sha256(source)
+        elif source:
+            raise ToolError(
+                f'{run.title}: {name} of {run.config} is {source}, which is '
+                'not there; train that network first, or set it with '
+                f'--stream-options {run.stream} {name}=... (None: from '
+                'scratch)'
+            )
+    return inputs
 
 
-def _source_hash(run: Run, name: str, source: str) -> str:
-    if '://' in source:
-        return source
-    if not os.path.isfile(source):
-        raise ToolError(
-            f'{run.title}: {name} of {run.config} is {source}, which is not '
-            'there; train that network first, or set it with '
-            f'--stream-options {run.stream} {name}=... (None: from scratch)'
-        )
-    return file_sha256(source)
-
-
-def newest_checkpoint(folder: Path) -> Path | None:
-    """The last complete checkpoint of a work directory, or None."""
-    candidates: list[Path] = []
-    try:
-        text = (folder / 'last_checkpoint').read_text().strip()
-    except OSError:
-        text = ''
-    if text:
-        # by its name: the folder may have been moved since
-        candidates = [folder / Path(text).name]
-    found = [*folder.glob('epoch_*.pth'), *folder.glob('iter_*.pth')]
-    candidates += sorted(found, key=lambda p: -p.stat().st_mtime)
-    # the directory of a zip is at its end: a file cut short has none
-    return next((p for p in candidates if zipfile.is_zipfile(p)), None)
-
-
-def launch(script: Path, gpus: int) -> list[str]:
-    """The beginning of a command: one process, or one for each GPU."""
-    shown = os.path.relpath(script)
-    shown = str(script) if shown.startswith('..') else shown
-    if gpus == 1:
-        return [sys.executable, shown]
-    return [
-        *(sys.executable, '-m', 'torch.distributed.run', '--standalone'),
-        *(f'--nproc_per_node={gpus}', shown),
-    ]
-
-
-def train_command(
-    run: Run, script: Path, gpus: int, seed: int, amp: bool
-) -> list[str]:
+def train_command(run: Run, args: argparse.Namespace) -> list[str]:
     """The command that begins, or goes on with, a training."""
-    resume = newest_checkpoint(run.train_dir)
-    options = list(run.options)
-    command = [*launch(script, gpus), run.config]
-    command += ['--work-dir', str(run.train_dir), '--seed', str(seed)]
-    if amp:
-        command.append('--amp')
+    words = [run.config, '--work-dir', run.train_dir, '--seed', args.seed]
+    words += ['--amp'] * args.amp
+    resume = run.checkpoint()
     if resume is not None:
-        # By path: the stock --resume (auto) would forget load_from where
-        # nothing was saved yet, and resume *from* a load_from option.
-        command += ['--resume', str(resume)]
-        options = [o for o in options if not o.startswith('load_from=')]
-    return command + _tail(options, gpus)
+        # by path: --resume auto would resume *from* a load_from option
+        words += ['--resume', resume]
+    return _command(run, args.gpus, TRAIN_SCRIPT, words, resume is None)
 
 
 def test_command(
-    run: Run, script: Path, gpus: int, checkpoint: Path, dump: Path
+    run: Run, gpus: int, checkpoint: str | Path, dump: Path
 ) -> list[str]:
     """The command that tests a checkpoint and dumps the scores."""
-    command = [*launch(script, gpus), run.config, str(checkpoint)]
-    command += ['--work-dir', str(run.folder / 'test'), '--dump', str(dump)]
-    options = [o for o in run.options if not o.startswith('load_from=')]
-    return command + _tail([*options, *_name_options(run.settings)], gpus)
+    words = [run.config, checkpoint, '--work-dir', run.folder / 'test']
+    return _command(run, gpus, TEST_SCRIPT, [*words, '--dump', dump])
 
 
-def _tail(options: Sequence[str], gpus: int) -> list[str]:
-    tail = ['--launcher', 'pytorch'] if gpus > 1 else []
-    return tail + (['--cfg-options', *options] if options else [])
-
-
-def _name_options(settings: Mapping[str, Any]) -> list[str]:
-    """Makes the dump hold the names of the videos, if it would not."""
-    dataset = settings['test_dataloader']['dataset']
-    for i, step in enumerate(dataset.get('pipeline') or ()):
-        if step.get('type') != 'PackActionInputs':
-            continue
-        keys = step.get('meta_keys') or ()
-        if not {'filename', 'frame_dir'} & set(keys):
-            names = ','.join(dict.fromkeys([*keys, *_NAMES]))
-            return [
-                f'test_dataloader.dataset.pipeline.{i}.meta_keys=[{names}]'
-            ]
-    return []
+def _command(
+    run: Run, gpus: int, script: Path, words: list, load: bool = False
+) -> list[str]:
+    shown = os.path.relpath(script)
+    command = [sys.executable]
+    if gpus > 1:
+        command += ['-m', 'torch.distributed.run', '--standalone']
+        command += [f'--nproc_per_node={gpus}']
+        words = [*words, '--launcher', 'pytorch']
+    command += [str(script) if shown.startswith('..') else shown]
+    options = [o for o in run.options if load or o[:10] != 'load_from=']
+    if options:
+        words = [*words, '--cfg-options', *options]
+    return [*command, *map(str, words)]

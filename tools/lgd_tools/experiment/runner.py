@@ -1,29 +1,37 @@
 """The steps of an experiment: check, train, test, fuse, write."""
 
 import argparse
+import platform
 import shlex
+import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
-from lgd_tools.cli import ToolError, file_sha256, read_lines, write_json
-from lgd_tools.experiment import plan
-from lgd_tools.experiment.data_check import (
-    check_dataset,
-    check_overlap,
-    check_streams,
-    data_key,
-    dataset_of,
+from lgd_tools.cli import (
+    ToolError,
+    file_sha256,
+    require_file,
+    write_json,
+    write_text,
 )
-from lgd_tools.experiment.report import run_facts, write_result
-from lgd_tools.experiment.steps import StepStore, changed_inputs, run_command
+from lgd_tools.experiment import plan, steps
+from lgd_tools.experiment.data import check_overlap, check_streams
+from lgd_tools.experiment.steps import run_command
 from lgd_tools.results.fuse_streams import (
-    draw_gains,
     format_report,
     fuse_files,
+    pooled_interval,
 )
 from lgd_tools.results.scores import load_scores
-from lgd_tools.results.summarise_splits import summarise
+from lgd_tools.results.summarise_splits import format_table, summarise
+
+PACKAGES = (
+    *('lgd_mmaction', 'mmaction2', 'mmengine', 'mmcv', 'mmcv-lite'),
+    *('torch', 'numpy', 'opencv-contrib-python'),
+)
 
 
 class Experiment:
@@ -32,245 +40,244 @@ class Experiment:
     Args:
         args: The command line of run_experiment.py.
         runs: Its trainings, split by split.
-        store: The markers of the steps.
     """
 
     def __init__(
-        self,
-        args: argparse.Namespace,
-        runs: Sequence[plan.Run],
-        store: StepStore,
+        self, args: argparse.Namespace, runs: Sequence[plan.Run]
     ) -> None:
         self.args = args
-        self.runs = list(runs)
-        self.store = store
+        self.runs = runs
+        # the runs of each split, by the ending of its files
+        self.splits: dict[str, list[plan.Run]] = {}
+        for run in runs:
+            part = f'_split{run.split}' if run.split else ''
+            self.splits.setdefault(part, []).append(run)
         self.folder: Path = args.work_dir / args.name
-        self.lock: int | None = None
+        self.store = steps.StepStore(self.folder / 'steps', read_versions())
+        self.lock = -1
         self._step = 0
 
     def say(self, text: str) -> None:
         """One line about the step that begins."""
         self._step += 1
-        total = 2 * len(self.runs) + 1 + len(self.by_split())
+        total = 2 * len(self.runs) + 1 + len(self.splits)
         print(f'[{self._step}/{total}] {text}', flush=True)
 
-    def by_split(self) -> list[list[plan.Run]]:
-        """The runs of each split."""
-        splits = sorted({run.split for run in self.runs})
-        return [[r for r in self.runs if r.split == s] for s in splits]
-
     def check(self, force: bool = False) -> dict[str, dict]:
-        """Checks all data once; counts of each data set, by its key."""
-        lists = {path for run in self.runs for path in run.lists().values()}
+        """Check all data once; what is known of each data set, by its key."""
+        # one list may be read with several folders of files
+        videos = {v.key: v for r in self.runs for v in r.videos().values()}
+        lists = sorted({v.ann_file for v in videos.values()})
         for path in lists:
-            # says which one is missing
-            read_lines(path, 'annotation list')
+            require_file(path, 'annotation list')
         inputs = {
-            'lists': {path: file_sha256(path) for path in sorted(lists)},
+            'lists': {path: file_sha256(path) for path in lists},
             'configs': [run.config_sha256 for run in self.runs],
-            'data': sorted(
-                {
-                    self._data_key(r, role)
-                    for r in self.runs
-                    for role in r.lists()
-                }
-            ),
+            'data': sorted(videos),
         }
         marker = self.store.done('check', inputs)
         if marker is not None and not force:
             self.say('data: checked before')
-            _print_notes(marker['notes'])
-            return marker['notes']
-        self.say(f'data: checking {len(lists)} lists')
-        self.store.start('check', inputs)
-        counts: dict[str, dict] = {}
-        for run in self.runs:
-            for role in run.lists():
-                # one list may be read with several folders of files
-                key = self._data_key(run, role)
-                if key not in counts:
-                    dataset = dataset_of(run.settings, role)
-                    counts[key] = check_dataset(dataset, run.classes)
-            check_overlap(run.lists()['train'], run.lists()['test'])
-        for runs in self.by_split():
-            check_streams([run.lists()['test'] for run in runs])
-        self.store.finish('check', notes=counts)
-        for facts in counts.values():
-            shown = f'{facts["list"]} in {facts["folder"]}'
-            print(f'  {facts["videos"]:>7} videos, {shown}')
-        _print_notes(counts)
-        return counts
+        else:
+            self.say(f'data: checking {len(lists)} lists')
+            self.store.start('check', inputs)
+            known = {key: each.check() for key, each in videos.items()}
+            for run in self.runs:
+                own = run.videos()
+                check_overlap(own['train'].ann_file, own['test'].ann_file)
+            for runs in self.splits.values():
+                check_streams([run.test_list for run in runs])
+            marker = self.store.finish('check', notes=known)
+            for each in known.values():
+                shown = f'{each["list"]} in {each["folder"]}'
+                print(f'  {each["videos"]:>7} videos, {shown}')
+        for note in {each['note'] for each in marker['notes'].values()}:
+            if note:
+                print(f'  warning: {note}', flush=True)
+        return marker['notes']
 
-    def _data_key(self, run: plan.Run, role: str) -> str:
-        return data_key(dataset_of(run.settings, role), run.classes)
-
-    def train(self, run: plan.Run) -> dict:
-        """Trains, or goes on training; the marker of the step."""
-        args, key = self.args, f'train_{run.key}'
-        inputs = plan.train_inputs(run, args.seed, args.amp)
+    def step(
+        self,
+        title: str,
+        inputs: Mapping[str, Any],
+        command: Sequence[str],
+        outputs: Callable[[], list[Path]],
+    ) -> dict:
+        """Run a command, unless it is done already; its marker."""
+        key = title.replace(' ', '_')
         marker = self.store.done(key, inputs)
         if marker is not None:
-            self.say(f'train {run.title}: done before')
+            self.say(f'{title}: done before')
             return marker
-        self._refuse_other_training(run, key, inputs)
-        command = plan.train_command(
-            run, plan.TRAIN_SCRIPT, args.gpus, args.seed, args.amp
-        )
-        self.say(f'train {run.title}: {shlex.join(command)}')
+        self.say(f'{title}: {shlex.join(command)}')
         self.store.start(key, inputs, command)
-        run_command(f'train {run.title}', command, self.lock)
-        checkpoint = plan.newest_checkpoint(run.train_dir)
-        if checkpoint is None:
-            raise ToolError(
-                f'train {run.title} left no checkpoint in {run.train_dir}; '
-                'the config needs a CheckpointHook'
-            )
-        return self.store.finish(key, [checkpoint])
+        run_command(title, command, self.lock)
+        return self.store.finish(key, outputs())
 
-    def _refuse_other_training(
-        self, run: plan.Run, key: str, inputs: dict
-    ) -> None:
-        """Never goes on with a training that began from other inputs."""
-        marker = self.store.read(key)
-        changed = [] if marker is None else changed_inputs(marker, inputs)
-        if marker is None and run.train_dir.exists():
-            changed = ['its marker is gone']
-        if not changed:
+    def train(self, run: plan.Run) -> dict:
+        """Train, or go on training; the marker of the step."""
+        inputs = plan.train_inputs(run, self.args)
+        self._refuse_other_training(run, inputs)
+
+        def checkpoint() -> list[Path]:
+            if (path := run.checkpoint()) is None:
+                raise ToolError(
+                    f'the training left no checkpoint in {run.train_dir}; '
+                    'the config needs a CheckpointHook'
+                )
+            return [path]
+
+        command = plan.train_command(run, self.args)
+        return self.step(f'train {run.title}', inputs, command, checkpoint)
+
+    def _refuse_other_training(self, run: plan.Run, inputs: dict) -> None:
+        """Never go on with a training that began from other inputs."""
+        if not run.train_dir.exists():
             return
-        if not self.args.restart:
+        marker = self.store.read(f'train {run.title}'.replace(' ', '_'))
+        changed = ['its marker is gone']
+        if marker is not None:
+            changed = steps.changed(marker, inputs)
+        if changed and not self.args.restart:
             raise ToolError(
                 f'{run.train_dir} holds a training of {run.title} from '
                 f'other inputs (changed: {", ".join(changed)}); take '
                 'another --name, or --restart to move it aside'
             )
-        if run.train_dir.exists():
+        if changed:
             number = 1
             while (old := Path(f'{run.train_dir}.old-{number}')).exists():
                 number += 1
             run.train_dir.rename(old)
             print(f'  moved {run.train_dir} to {old}')
-        self.store.forget(key)
 
     def test(self, run: plan.Run, trained: dict) -> dict:
-        """Tests the last checkpoint; the marker of the step."""
-        (checkpoint, digest), *_ = trained['outputs'].items()
-        test_list = run.lists()['test']
+        """Test the last checkpoint; the marker of the step."""
+        ((checkpoint, digest),) = trained['outputs'].items()
         inputs = {
             'config': run.config_sha256,
             'checkpoint': digest,
-            'list': file_sha256(test_list),
+            'list': file_sha256(run.test_list),
         }
-        key = f'test_{run.key}'
-        marker = self.store.done(key, inputs)
-        if marker is not None:
-            self.say(f'test {run.title}: done before')
-            return marker
         part = run.scores.with_suffix('.part.pkl')
-        part.unlink(missing_ok=True)
-        command = plan.test_command(
-            run, plan.TEST_SCRIPT, self.args.gpus, Path(checkpoint), part
-        )
-        self.say(f'test {run.title}: {shlex.join(command)}')
-        self.store.start(key, inputs, command)
-        run_command(f'test {run.title}', command, self.lock)
-        # complete, finite, and the videos of the list: only then its name
-        scores = load_scores(part, test_list)
-        part.replace(run.scores)
-        return self.store.finish(
-            key, [run.scores], {'videos': len(scores.names)}
-        )
 
-    def fuse(self, runs: Sequence[plan.Run]) -> dict:
-        """Measures the streams of one split, and their fusion."""
-        part = self._suffix(runs)
+        def scores() -> list[Path]:
+            # complete, finite, and the videos of the list: only then its name
+            load_scores(part, run.test_list)
+            return [part.replace(run.scores)]
+
+        command = plan.test_command(run, self.args.gpus, checkpoint, part)
+        return self.step(f'test {run.title}', inputs, command, scores)
+
+    def fuse(self, part: str, runs: Sequence[plan.Run]) -> dict:
+        """Measure the streams of one split, and their fusion."""
         self.say(f'measure{part.replace("_", " ")}')
+        label_map = Path(runs[0].test_list).with_name('label_map.txt')
         report = fuse_files(
             {run.stream: run.scores for run in runs},
             self.args.weights,
-            {run.stream: run.lists()['test'] for run in runs},
-            self._class_names(runs[0]),
-            sweep_steps=self.args.sweep,
+            {run.stream: run.test_list for run in runs},
+            self.args.classes or (label_map if label_map.exists() else None),
         )
         write_json(self.folder / f'fused{part}.json', report)
-        if len(runs) > 1:
-            draw_gains(report, self.folder / f'gains{part}.png')
         print(format_report(report))
+        # in fused*.json; the result is not the place for it
+        del report['per_class']
         return report
 
-    def _suffix(self, runs: Sequence[plan.Run]) -> str:
-        return '' if len(runs) == len(self.runs) else f'_split{runs[0].split}'
-
-    def _class_names(self, run: plan.Run) -> list[str] | None:
-        beside = Path(run.lists()['test']).parent / 'label_map.txt'
-        path = self.args.classes or (beside if beside.is_file() else None)
-        if path is None:
-            return None
-        return [text for _, text in read_lines(path, 'label map')]
-
     def run(self) -> str:
-        """All steps; returns the table row."""
-        counts = self.check()
-        facts = []
+        """All steps; the table row."""
+        known, runs = self.check(), []
         for run in self.runs:
             trained = self.train(run)
-            tested = self.test(run, trained)
-            data = {r: counts[self._data_key(run, r)] for r in run.lists()}
-            markers = {'train': trained, 'test': tested}
-            facts.append(run_facts(run, data, markers))
-        reports = [self.fuse(runs) for runs in self.by_split()]
-        for report in reports:
-            # in fused*.json; the result is not the place for it
-            report.pop('per_class')
-            report.pop('sweep', None)
-        return write_result(
-            self.folder,
-            self.args.name,
-            summarise(reports),
-            facts,
-            reports,
-            self.store.versions,
-            {k: getattr(self.args, k) for k in ('seed', 'amp', 'gpus')},
-        )
+            hooks = run.settings.get('custom_hooks') or []
+            switch = [h['switch_epoch'] for h in hooks if 'switch_epoch' in h]
+            videos = run.videos().items()
+            runs.append(
+                {
+                    'stream': run.stream,
+                    'split': run.split or 1,
+                    'config': run.config,
+                    'config_sha256': run.config_sha256,
+                    'cfg_options': run.options,
+                    'max_epochs': run.settings['train_cfg'].get('max_epochs'),
+                    'second_stage_from_epoch': switch[0] if switch else None,
+                    'data': {role: known[each.key] for role, each in videos},
+                    'checkpoint': trained['outputs'],
+                    'train': trained,
+                    'test': self.test(run, trained),
+                }
+            )
+        splits = [self.fuse(*split) for split in self.splits.items()]
+        summary, versions = summarise(splits), self.store.versions
+        configs = steps.json_sha256([run['config_sha256'] for run in runs])
+        settings = {k: vars(self.args)[k] for k in ('seed', 'amp', 'gpus')}
+        result = {
+            'tool': 'run_experiment',
+            'name': self.args.name,
+            'configs_sha256': configs,
+            'settings': settings,
+            'versions': versions,
+            'summary': summary,
+            'runs': runs,
+            'splits': splits,
+        }
+        write_json(self.folder / 'result.json', result)
+        streams = len(runs) // len(splits)
+        train = [run['data']['train']['videos'] for run in runs[::streams]]
+        shares = [f'{weight:.3g}' for weight in summary['weights'].values()]
+        named = ('lgd_mmaction', 'commit', 'mmaction2', 'torch')
+        extra = {
+            'train videos': ' + '.join(map(str, train)),
+            'weights': ' : '.join(shares),
+            'configs': configs[:12],
+            'versions': ', '.join(f'{n} {versions.get(n)}' for n in named),
+        }
+        table = format_table(self.args.name, summary, extra=extra)
+        write_text(self.folder / 'result.md', table + '\n')
+        if len(splits) > 1:
+            print(f'all splits together, {pooled_interval(splits)}')
+        return table
 
     def dry_run(self) -> None:
-        """Prints each step, its state and its command; runs nothing."""
-        args = self.args
-        print('# check the data: tools/run_experiment.py ... --check-only')
+        """Print each step, its state and its command; run nothing."""
+
+        def show(title: str, command: Sequence[object]) -> None:
+            marker = self.store.read(title.replace(' ', '_'))
+            state = 'to do' if marker is None else marker['state']
+            print(f'# {title}: {state}\n{shlex.join(map(str, command))}')
+
         for run in self.runs:
-            command = plan.train_command(
-                run, plan.TRAIN_SCRIPT, args.gpus, args.seed, args.amp
-            )
-            print(f'# train {run.title}: {self._state(f"train_{run.key}")}')
-            print(shlex.join(command))
-            checkpoint = plan.newest_checkpoint(run.train_dir)
-            command = plan.test_command(
-                run,
-                plan.TEST_SCRIPT,
-                args.gpus,
-                checkpoint or run.train_dir / 'LAST_EPOCH.pth',
-                run.scores,
-            )
-            print(f'# test {run.title}: {self._state(f"test_{run.key}")}')
-            print(shlex.join(command))
-        outs = []
-        for runs in self.by_split():
-            out = str(self.folder / f'fused{self._suffix(runs)}.json')
-            outs.append(out)
+            show(f'train {run.title}', plan.train_command(run, self.args))
+            last = run.checkpoint() or run.train_dir / 'LAST_EPOCH.pth'
+            test = plan.test_command(run, self.args.gpus, last, run.scores)
+            show(f'test {run.title}', test)
+        outs, weights = [], self.args.weights
+        for part, runs in self.splits.items():
+            outs.append(self.folder / f'fused{part}.json')
             command = [sys.executable, 'tools/analysis/fuse_streams.py']
             command += [f'{run.stream}={run.scores}' for run in runs]
-            if args.weights:
-                command += ['--weights', *map(str, args.weights)]
-            print(f'# fuse\n{shlex.join([*command, "--out", out])}')
+            command += ['--weights', *weights] if weights else []
+            show(f'fuse{part}', [*command, '--out', outs[-1]])
         command = [sys.executable, 'tools/analysis/summarise_splits.py']
-        command += [*outs, '--name', args.name]
-        print(f'# summarise\n{shlex.join(command)}')
-
-    def _state(self, key: str) -> str:
-        marker = self.store.read(key)
-        return 'to do' if marker is None else marker['state']
+        show('summarise', [*command, *outs, '--name', self.args.name])
 
 
-def _print_notes(counts: Mapping[str, dict]) -> None:
-    for note in dict.fromkeys(facts['note'] for facts in counts.values()):
-        if note:
-            print(f'  warning: {note}', flush=True)
+def read_versions() -> dict[str, Any]:
+    """Python, packages, GPUs and the commit of this repository."""
+    import torch
+
+    found: dict[str, Any] = {'python': platform.python_version()}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    done = subprocess.run(
+        ['git', 'describe', '--always', '--dirty', '--abbrev=12'],
+        cwd=steps.ROOT, capture_output=True, text=True,
+    )  # fmt: skip
+    found['commit'] = done.stdout.strip() or None
+    gpus = range(torch.cuda.device_count())
+    found['gpus'] = [torch.cuda.get_device_name(gpu) for gpu in gpus]
+    return found

@@ -8,19 +8,18 @@ config and a test by the whole config.
 from collections.abc import Mapping
 from typing import Any
 
-# decided by the runner, or logging and surroundings
-_NOT_TRAINING = (
-    *('work_dir', 'launcher', 'resume', 'env_cfg'),
-    *('log_level', 'log_processor', 'vis_backends', 'visualizer'),
-)
-# the checkpoint hook decides which files are kept, not what is in them
-_SHOWING_HOOKS = (
-    *('runtime_info', 'timer', 'logger', 'visualization', 'checkpoint'),
-)
-_LOADING = (
-    *('num_workers', 'persistent_workers', 'pin_memory'),
-    'prefetch_factor',
-)
+# cannot change the weights, by the key that they stand under; '' is the config
+_ASIDE = {
+    '': ('work_dir', 'launcher', 'resume', 'env_cfg', 'log_level',
+         'log_processor', 'vis_backends', 'visualizer'),
+    'model': ('test_cfg',),
+    'cls_head': ('average_clips',),
+    # the checkpoint hook decides which files are kept, not what is in them
+    'default_hooks': ('runtime_info', 'timer', 'logger', 'visualization',
+                      'checkpoint'),
+    'train_dataloader': ('num_workers', 'persistent_workers', 'pin_memory',
+                         'prefetch_factor'),
+}  # fmt: skip
 
 
 def validation_decides(settings: Mapping[str, Any]) -> bool:
@@ -38,37 +37,19 @@ def train_view(settings: Mapping[str, Any]) -> dict[str, Any]:
 
     Left out are the test and the validation (unless the training listens to
     it, as early stopping does), how samples are loaded, logging and pictures.
-
-    Args:
-        settings: A whole config, as plain data; not changed.
     """
-    aside = ['test_']
+    aside, roles = _ASIDE, 'test_'
     if not validation_decides(settings):
-        aside.append('val_')
-    view = {
-        key: value
-        for key, value in settings.items()
-        if key not in _NOT_TRAINING and not key.startswith(tuple(aside))
-    }
-    _trim(view, 'model', ('test_cfg',))
-    if 'model' in view:
-        _trim(view['model'], 'cls_head', ('average_clips',))
-    _trim(view, 'default_hooks', _SHOWING_HOOKS)
-    for key in list(view):
-        if key.endswith('_dataloader'):
-            _trim(view, key, _LOADING)
-    if 'val_' in aside:
-        _trim(view, 'train_cfg', ('val_begin', 'val_interval'))
-    return view
+        aside = {**aside, 'train_cfg': ('val_begin', 'val_interval')}
+        roles = ('test_', 'val_')
 
+    def view(part: Mapping[str, Any], name: str = '') -> dict[str, Any]:
+        kept = {
+            key: view(value, key) if key in aside else value
+            for key, value in part.items()
+            if key not in aside.get(name, ())
+        }
+        # empty: as where nothing of it was ever set
+        return {k: v for k, v in kept.items() if v != {} or k not in aside}
 
-def _trim(parent: dict[str, Any], key: str, without: tuple[str, ...]) -> None:
-    """Replaces a part by a copy that lacks some keys."""
-    part = parent.get(key)
-    if not isinstance(part, Mapping):
-        return
-    kept = {k: v for k, v in part.items() if k not in without}
-    if kept:
-        parent[key] = kept
-    else:  # as where nothing of it was ever set
-        del parent[key]
+    return view({k: v for k, v in settings.items() if not k.startswith(roles)})

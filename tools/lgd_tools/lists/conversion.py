@@ -1,67 +1,89 @@
-"""The converters' common work: checking, linking and listing clips.
+"""What the converters share: options, checks, links, lists and report.
 
 A converter reads its annotation files into :class:`clips.Clip` lists, one a
-split, and hands them to a :class:`Conversion`, which checks, links and
-lists them. Nothing is linked or listed before everything has been read and
-checked.
+split, and hands them to a :class:`Conversion`. Nothing is linked or listed
+before everything has been read and checked.
 """
 
 import argparse
-import os
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from functools import cache, partial
 from pathlib import Path
 
 from lgd_tools.cli import (
     EXIT_INCOMPLETE,
     EXIT_OK,
     ToolError,
+    add_workers,
     printable,
     require_dir,
     warn,
     write_json,
     write_lines,
 )
+from lgd_tools.lists.clip_list import ClipList, report_lines
 from lgd_tools.lists.clips import (
     Clip,
-    Placer,
-    check_files,
+    Links,
+    check_file,
     count_frames,
-    find_frames,
     run_threads,
     safe_name,
 )
-from lgd_tools.lists.conversion_report import Section, report_lines
 from lgd_tools.lists.exclusion import Exclusion
 
 # Names without extension that the files of a clip may have.
 Stems = Callable[[Clip], Iterable[str]]
 
 
-@dataclass
-class PendingList:
-    """One list while it is not yet known which clips it will hold.
-
-    Args:
-        section: Its part of the report; the title is the file name.
-        clips: The clips of the split.
-        root: Folder that was searched.
-        dest: The configs' data_prefix under the data folder.
-        names: Where each clip was found under ``root``, '' where it is not.
-        totals: Number of pictures of each clip; None in lists of videos.
-        found: ``(kind, detail)`` of what is wrong with each clip.
-        placed: False where nothing was looked for, so there is no link.
-    """
-
-    section: Section
-    clips: Sequence[Clip]
-    root: Path
-    dest: str
-    names: list[str]
-    totals: list[int] | None
-    found: list[tuple[str, str]]
-    placed: bool = True
+def add_conversion_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments that every converter has."""
+    folder = partial(parser.add_argument, type=Path, metavar='DIR')
+    flag = partial(parser.add_argument, action='store_true')
+    folder(
+        '--out',
+        required=True,
+        help='data folder of the configs: lists, label map, report, links',
+    )
+    flag(
+        '--no-check-videos',
+        help='list every annotated clip under its official name, without '
+        'looking for it',
+    )
+    parser.add_argument(
+        '--exclude',
+        type=Path,
+        nargs='+',
+        default=(),
+        metavar='FILE',
+        help='leave out the clips named here, one video a line, as in '
+        'bad.txt of check_videos.py: relative to the folder of the videos; '
+        'the report counts and names them, the exit code does not',
+    )
+    folder(
+        '--rawframes',
+        help='also write *_rawframes.txt for the frame folders under DIR '
+        '(<clip>/ or <class>/<clip>/; Kinetics: DIR may hold '
+        'rawframes_train/ and rawframes_val/, or train/ and val/)',
+    )
+    parser.add_argument(
+        '--frames',
+        choices=('flow', 'img'),
+        default='flow',
+        help='which pictures --rawframes counts: flow_x_00001.jpg and '
+        'flow_y_00001.jpg, or img_00001.jpg (default: %(default)s)',
+    )
+    flag(
+        '--common',
+        help='with --rawframes: list only clips of which both the video and '
+        'the frame folder are usable, so that both lists hold the same clips',
+    )
+    flag(
+        '--allow-missing',
+        help='exit with 0, not 1, when clips had to be left out',
+    )
+    add_workers(parser)
 
 
 class Conversion:
@@ -69,7 +91,7 @@ class Conversion:
 
     Args:
         prefix: Start of the file names, 'kinetics400'.
-        args: Parsed :func:`conversion_args.add_conversion_arguments`.
+        args: Parsed :func:`add_conversion_arguments`.
         class_names: Names in the order of the class index.
         any_extension: See :class:`exclusion.Exclusion`.
     """
@@ -86,38 +108,22 @@ class Conversion:
                 '--common compares videos and frame folders: give '
                 '--rawframes, and leave --no-check-videos out'
             )
-        self.prefix = prefix
-        self.args = args
-        self.out: Path = args.out
+        self.prefix, self.args, self.out = prefix, args, args.out
         self.class_names = list(class_names)
         self.exclusion = Exclusion(args.exclude, any_extension)
-        self.sections: list[Section] = []
-        self.pending: list[PendingList] = []
-        self.pairs: list[tuple[PendingList, PendingList]] = []
-        self._placers: dict[Path, Placer] = {}
-        self._prefixes: set[str] = set()
-        # the three splits hold the same clips: look at each once
-        self._checked: dict[Path, tuple[str, str]] = {}
-        self._counted: dict[Path, tuple[int, str]] = {}
+        self.screened: list[ClipList] = []  # in the report only
+        self.videos: list[ClipList] = []
+        self.frames: list[ClipList] = []
+        # the three splits hold the same folders
+        self._count_frames = cache(count_frames)
 
-    # -------------------------------------------------------------- clips
     def screen(self, clips: Sequence[Clip], stems: Stems) -> list[Clip]:
         """The usable clips; the others go into the report."""
-        section = self._section('all videos', clips, Counter())
-        good = []
-        found = self._check(clips, stems, 'videos')
-        for clip, (kind, detail) in zip(clips, found, strict=True):
-            if kind:
-                section.drop(clip, kind, detail)
-            else:
-                section.keep(clip)
-                good.append(clip)
-        if not good:
-            raise ToolError(
-                f'none of the {len(clips)} videos under {clips[0].root} is '
-                f'usable (the first, {clips[0].name}, is {found[0][0]})'
-            )
-        return good
+        found = self._check_videos('all videos', clips, stems, 'videos')
+        found.require_some()
+        self.screened.append(found)
+        pairs = zip(clips, found.problems, strict=True)
+        return [clip for clip, (kind, _) in pairs if not kind]
 
     def add_split(
         self,
@@ -139,41 +145,25 @@ class Conversion:
             suffix: End of the configs' data_prefix: '_train'.
 
         Raises:
-            ToolError: The split is empty, or no video is usable.
+            ToolError: The split is empty, or no clip is usable.
         """
-        filename = f'{self.prefix}_{name}_videos.txt'
-        dest = f'videos{suffix}'
-        section = self._section(filename, clips, notes)
-        found = self._check(clips, stems, dest)
-        if all(kind for kind, _ in found):
-            kind, detail = found[0]
-            raise ToolError(
-                f'none of the {len(clips)} clips of {filename} is usable '
-                f'under {clips[0].root} (the first, {clips[0].name}, is '
-                f'{kind}{": " if detail else ""}{detail}): check the '
-                'folder, or use --no-check-videos'
-            )
-        checked = not self.args.no_check_videos
-        names = [
-            (c.path or '') if checked else safe_name(c.name) for c in clips
-        ]
-        root = clips[0].root
-        videos = PendingList(
-            section, clips, root, dest, names, None, found, checked
+        name = f'{self.prefix}_{name}'
+        videos = self._check_videos(
+            f'{name}_videos.txt', clips, stems, f'videos{suffix}', notes
         )
-        self.pending.append(videos)
+        videos.require_some()
+        self.videos.append(videos)
         if frames_root is not None:
-            frames = self._frames(
-                f'{self.prefix}_{name}_rawframes.txt',
+            frames = self._check_frames(
+                f'{name}_rawframes.txt',
                 videos,
-                frames_root,
-                f'rawframes{suffix}',
                 stems,
+                require_dir(frames_root, 'frame folder'),
+                f'rawframes{suffix}',
             )
-            self.pending.append(frames)
-            self.pairs.append((videos, frames))
+            frames.require_some()
+            self.frames.append(frames)
 
-    # -------------------------------------------------------------- finish
     def finish(self) -> int:
         """Link, write label map, lists and report; print it; the exit code.
 
@@ -183,196 +173,136 @@ class Conversion:
         self._drop_ambiguous()
         if self.args.common:
             self._drop_unpaired()
-        for pending in self.pending:
-            if all(kind for kind, _ in pending.found):
-                kind, detail = pending.found[0]
-                raise ToolError(
-                    f'not one of the {len(pending.clips)} clips of '
-                    f'{pending.section.title} is left (the first, '
-                    f'{pending.clips[0].name}, is {kind}'
-                    f'{": " if detail else ""}{detail})'
-                )
-        lists = [(p.section.title, self._rows(p)) for p in self.pending]
+        lists = self.videos + self.frames
+        for clip_list in lists:
+            clip_list.require_some()
+        links = {}
+        rows = [self._rows(clip_list, links) for clip_list in lists]
         write_lines(self.out / 'label_map.txt', self.class_names)
-        for filename, rows in lists:
-            write_lines(self.out / filename, rows)
-        unmatched = [printable(name) for name in self.exclusion.unmatched()]
-        if unmatched:
-            more = ', ...' if len(unmatched) > 5 else ''
-            warn(
-                f'{len(unmatched)} names of --exclude match no clip: '
-                f'{", ".join(unmatched[:5])}{more}; they must be relative to '
-                'the folder of the videos'
-            )
-        data = {
-            'data_set': self.prefix,
-            'classes': len(self.class_names),
-            'videos_checked': not self.args.no_check_videos,
-            'videos_opened': bool(self.args.verify or self.args.min_frames)
-            and not self.args.no_check_videos,
-            'excluded_names_without_clip': unmatched,
-            'lists': {s.title: s.to_dict() for s in self.sections},
+        for clip_list, lines in zip(lists, rows, strict=True):
+            write_lines(self.out / clip_list.title, lines)
+        summaries = {
+            told.title: told.summary() for told in self.screened + lists
         }
-        write_json(self.out / f'{self.prefix}_report.json', data)
-        text = report_lines(self.sections)
-        if unmatched:
-            text.append(f'{len(unmatched)} names of --exclude match no clip')
-        if self.args.no_check_videos:
-            text.append('videos were not looked for (--no-check-videos)')
-        text += [printable(line) for line in sorted(self._prefixes)]
-        write_lines(self.out / f'{self.prefix}_report.txt', text)
-        print('\n'.join(text))
-        print(
-            f'\nwrote {len(lists)} lists, label_map.txt and '
-            f'{self.prefix}_report.{{txt,json}} to {printable(str(self.out))}'
-        )
-        incomplete = any(s.incomplete for s in self.sections)
-        if incomplete and not self.args.allow_missing:
-            return EXIT_INCOMPLETE
-        return EXIT_OK
+        self._report(summaries, self.exclusion.unmatched())
+        print(f'\nwrote {len(lists)} lists to {printable(str(self.out))}')
+        problems = {p for told in summaries.values() for p in told['left_out']}
+        incomplete = problems - {'excluded'} and not self.args.allow_missing
+        return EXIT_INCOMPLETE if incomplete else EXIT_OK
 
     # ------------------------------------------------------------- private
-    def _section(
-        self, filename: str, clips: Sequence[Clip], notes: Counter
-    ) -> Section:
-        if not clips:
-            raise ToolError(
-                f'no clips for {filename}: its annotation file is empty'
-            )
-        section = Section(filename)
-        section.notes.update(notes)
-        self.sections.append(section)
-        return section
-
-    def _check(
-        self, clips: Sequence[Clip], stems: Stems, dest: str
-    ) -> list[tuple[str, str]]:
-        """``(kind, detail)`` of each video; excluded ones are not opened."""
-
-        def key(clip: Clip) -> Path:
-            return clip.root / (clip.path or '')
-
-        good = ('', '')
-        result = [
-            ('excluded', clip.path or '')
-            if self.exclusion.covers(clip, stems(clip), dest)
-            else good
-            for clip in clips
-        ]
-        args = self.args
-        if args.no_check_videos:
-            return result
-        left = [i for i, found in enumerate(result) if found == good]
-        new = [
-            clips[i]
-            for i in left
-            if not clips[i].path or key(clips[i]) not in self._checked
-        ]
-        found = check_files(new, args.verify, args.min_frames, args.workers)
-        fresh = {id(c): f for c, f in zip(new, found, strict=True)}
-        self._checked.update(
-            (key(c), f) for c, f in zip(new, found, strict=True) if c.path
-        )
-        for i in left:
-            clip = clips[i]
-            result[i] = fresh.get(id(clip)) or self._checked[key(clip)]
-        return result
-
-    def _frames(
+    def _check_videos(
         self,
-        filename: str,
-        videos: PendingList,
-        root: Path,
-        dest: str,
+        title: str,
+        clips: Sequence[Clip],
         stems: Stems,
-    ) -> PendingList:
+        dest: str,
+        notes: Counter | None = None,
+    ) -> ClipList:
+        unseen = self.args.no_check_videos
+
+        def check(clip: Clip) -> tuple[str, str]:
+            if self.exclusion.covers(clip, stems(clip), dest):
+                return 'excluded', clip.path or ''
+            return ('', '') if unseen else check_file(clip)
+
+        problems = run_threads(check, clips, self.args.workers, 'checking')
+        names = [safe_name(c.name) if unseen else c.path or '' for c in clips]
+        root = clips[0].root if clips else Path()
+        notes = Counter(notes)
+        return ClipList(title, clips, root, dest, notes, names, problems)
+
+    def _check_frames(
+        self, title: str, videos: ClipList, stems: Stems, root: Path, dest: str
+    ) -> ClipList:
         """The frame folders of the clips of a list of videos."""
-        clips = videos.clips
-        section = self._section(filename, clips, Counter())
-        require_dir(root, 'frame folder')
-        args = self.args
-        # flow leads from a frame to the next: one more frame than flows
-        more = int(args.frames == 'flow')
 
         def look(i: int) -> tuple[str, int, tuple[str, str]]:
-            name = find_frames(root, stems(clips[i])) or ''
-            if videos.found[i][0] == 'excluded':
+            names = stems(videos.clips[i])
+            name = next((n for n in names if n and (root / n).is_dir()), '')
+            if videos.problems[i][0] == 'excluded':
                 return name, 0, ('excluded', name)
             if not name:
                 return '', 0, ('missing', '')
-            folder = root / name
-            if folder not in self._counted:
-                self._counted[folder] = count_frames(folder, args.frames)
-            total, problem = self._counted[folder]
+            total, problem = self._count_frames(root / name, self.args.frames)
             if problem:
                 return name, 0, ('unreadable', f'{name}: {problem}')
-            if total + more < args.min_frames:
-                what = 'flows' if more else 'frames'
-                return name, total, ('too short', f'{name}: {total} {what}')
             return name, total, ('', '')
 
-        results = run_threads(
-            look, range(len(clips)), args.workers, 'counting frames'
+        clips = videos.clips
+        looked = run_threads(
+            look, range(len(clips)), self.args.workers, 'counting frames'
         )
-        names, totals, found = map(list, zip(*results, strict=True))
-        if all(kind for kind, _ in found):
-            raise ToolError(
-                f'none of the {len(clips)} clips of {filename} has a usable '
-                f'frame folder under {root} (looked for '
-                f'{", ".join(stems(clips[0]))}): check --rawframes and '
-                '--frames'
-            )
-        return PendingList(section, clips, root, dest, names, totals, found)
+        names, totals, problems = map(list, zip(*looked, strict=True))
+        return ClipList(
+            title, clips, root, dest, Counter(), names, problems, totals
+        )
 
     def _drop_ambiguous(self) -> None:
         """Leave out frame folders that two clips would share, in any list."""
         users: dict[Path, set[str]] = defaultdict(set)
-        for _, frames in self.pairs:
+        for frames in self.frames:
             for clip, name in zip(frames.clips, frames.names, strict=True):
-                if name:
-                    users[frames.root / name].add(clip.name)
-        for _, frames in self.pairs:
+                users[frames.root / name].add(clip.name)
+        for frames in self.frames:
             for i, name in enumerate(frames.names):
-                clips = users.get(frames.root / name, ()) if name else ()
-                if len(clips) > 1 and not frames.found[i][0]:
+                clips = users[frames.root / name]
+                if len(clips) > 1 and not frames.problems[i][0]:
                     some = ', '.join(sorted(clips)[:3])
-                    frames.found[i] = (
+                    frames.problems[i] = (
                         'ambiguous',
                         f'{name} would serve {len(clips)} clips: {some}',
                     )
 
     def _drop_unpaired(self) -> None:
         """``--common``: what one list lacks leaves the other one too."""
-        for videos, frames in self.pairs:
+        for videos, frames in zip(self.videos, self.frames, strict=True):
             for i in range(len(videos.clips)):
-                video, frame = videos.found[i][0], frames.found[i][0]
+                video, frame = videos.problems[i][0], frames.problems[i][0]
                 if frame and not video:
-                    videos.found[i] = 'unpaired', f'frame folder {frame}'
+                    videos.problems[i] = 'unpaired', f'frame folder {frame}'
                 elif video and not frame:
-                    frames.found[i] = 'unpaired', f'video {video}'
+                    frames.problems[i] = 'unpaired', f'video {video}'
 
-    def _rows(self, pending: PendingList) -> list[str]:
+    def _rows(self, clip_list: ClipList, links: dict[Path, Links]) -> list:
         """Link the clips of a list; its lines."""
-        path = self.out / pending.dest
-        no_link = self.args.no_link
-        placer = self._placers.setdefault(path, Placer(path, not no_link))
+        dest = self.out / clip_list.dest
+        place = links.setdefault(dest, Links(dest)).place
+        videos = clip_list.totals is None
+        unseen = videos and self.args.no_check_videos
         rows = []
-        for i, clip in enumerate(pending.clips):
-            kind, detail = pending.found[i]
-            if kind:
-                pending.section.drop(clip, kind, detail)
+        for i, clip in enumerate(clip_list.clips):
+            if clip_list.problems[i][0]:
                 continue
-            pending.section.keep(clip)
-            name = pending.names[i]
-            if pending.placed:
-                name = placer.place(pending.root, name)
-            if pending.totals is not None:
-                name = f'{name} {pending.totals[i]}'
-            rows.append(name if clip.label is None else f'{name} {clip.label}')
-        elsewhere = pending.root.resolve() != path.resolve()
-        if pending.placed and no_link and elsewhere:
-            self._prefixes.add(
-                f'paths are relative to {os.path.abspath(pending.root)}: set '
-                f'data_prefix to it where the config has {path}'
-            )
+            name = clip_list.names[i]
+            words = [name if unseen else place(clip_list.root, name)]
+            if not videos:
+                words.append(clip_list.totals[i])
+            if clip.label is not None:
+                words.append(clip.label)
+            rows.append(' '.join(map(str, words)))
         return rows
+
+    def _report(self, summaries: dict[str, dict], unmatched: list) -> None:
+        if unmatched:
+            some = ', '.join(unmatched[:5] + ['...'] * (len(unmatched) > 5))
+            warn(
+                f'{len(unmatched)} names of --exclude match no clip: {some}; '
+                'they must be relative to the folder of the videos'
+            )
+        data = dict(
+            data_set=self.prefix,
+            classes=len(self.class_names),
+            videos_checked=not self.args.no_check_videos,
+            excluded_names_without_clip=unmatched,
+            lists=summaries,
+        )
+        write_json(self.out / f'{self.prefix}_report.json', data)
+        text = report_lines(summaries)
+        if unmatched:
+            text.append(f'{len(unmatched)} names of --exclude match no clip')
+        if self.args.no_check_videos:
+            text.append('videos were not looked for (--no-check-videos)')
+        text = [printable(line) for line in text]
+        write_lines(self.out / f'{self.prefix}_report.txt', text)
+        print('\n'.join(text))

@@ -17,11 +17,6 @@ def exclude_key(name: str) -> str:
     return name_key(name.removeprefix('./'))
 
 
-def without_extension(name: str) -> str:
-    """The name without its video extension, if it has one."""
-    return os.path.splitext(name)[0] if is_video('x' + name) else name
-
-
 class Exclusion:
     """Names of videos that no list may hold.
 
@@ -41,7 +36,8 @@ class Exclusion:
         self._matched: set[str] = set()
         for path in files:
             for _, text in read_lines(path, 'list of excluded videos'):
-                name = without_extension(text) if any_extension else text
+                cut = any_extension and is_video(f'x{text}')
+                name = os.path.splitext(text)[0] if cut else text
                 self._texts[exclude_key(name)].add(text)
 
     def covers(self, clip: Clip, stems: Iterable[str], dest: str) -> bool:
@@ -54,8 +50,7 @@ class Exclusion:
         """
         if not self._texts:
             return False
-        file = clip.path or clip.name
-        names = set(stems) if self.any_extension else {file}
+        names = set(stems) if self.any_extension else {clip.path or clip.name}
         names |= {safe_name(name) for name in names}
         names |= {printable(name) for name in names}
         folders = ['', f'{dest}/']

@@ -1,30 +1,38 @@
-"""Own videos: a folder of class folders -> train/val lists and label map.
+"""Own videos: a folder of class folders -> lists, label map and a config.
 
 Reads <videos>/<class>/**/<clip>, splits every class by --val-fraction, and
 writes under --out
 
   <name>_{train,val}_list_videos.txt   lines `path label`
   label_map.txt                        class names by index (sorted)
+  <name>.py                            a config, ready to train
   <name>_report.{txt,json}             what was left out and what is left
   videos/                              links, where the videos lie elsewhere
                                        or have blanks in their names
 
-The split leaks nothing: clips of one group (the same source video, person,
-scene ...) are never on both sides. --group says what a group is: a regular
-expression on the file name without extension, whose first parenthesis (or
-whole match) names the group, or one of the shorthands
+Recipes of the config, which is fitted to the number and length of the clips:
+
+  lgd3d   LGD-3D, ResNet-50, from 2D weights (a GPU; the default with one)
+  lgd2d   LGD-2D, ResNet-50, from 2D weights: three frames tell the class
+  small   a small LGD-3D from scratch, for some hundred clips on a CPU
+
+The split leaks nothing: clips of one group (the same source video, camera,
+person ...) are never on both sides. --group says what a group is: a regular
+expression on the file name without extension (on the path below the class
+folder, if it has a slash), whose first parenthesis (or whole match) names
+the group, or one of the shorthands
 
   clip      every clip by itself (default: only right if no two clips come
             from one recording)
+  folder    <class>/cam1/<clip>, <class>/cam2/<clip> -> cam1, cam2
   ucf101    v_Biking_g01_c02        -> v_Biking_g01
   hmdb51    Film_walk_f_cm_np1_fr_med_3 -> Film
   kinetics  <YouTube id>_000017_000027  -> <YouTube id>
 """
 
 import argparse
-import hashlib
-import random
 import re
+import shlex
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from pathlib import Path
@@ -34,36 +42,32 @@ from lgd_tools.cli import (
     iter_videos,
     make_parser,
     open_fraction,
+    positive_int,
     require_dir,
     warn,
 )
-from lgd_tools.lists.clips import Clip, name_key, run_threads
-from lgd_tools.lists.conversion import Conversion
-from lgd_tools.lists.conversion_args import add_conversion_arguments
-from lgd_tools.lists.conversion_tree import tree_stems
+from lgd_tools.lists.clips import Clip, tree_stems
+from lgd_tools.lists.conversion import Conversion, add_conversion_arguments
+from lgd_tools.lists.grouping import (
+    fold_groups,
+    group_keys,
+    group_pattern,
+    merge_groups,
+    same_files,
+    split_groups,
+)
+from lgd_tools.lists.own_config import (
+    RECIPES,
+    default_recipe,
+    recipe_of,
+    usual_frames,
+    write_config,
+    write_fold,
+)
 
-GROUPS = {
-    'clip': r'.*',
-    'ucf101': r'(.*_g[0-9]+)_c[0-9]+',
-    'hmdb51': r'(.*?)(?:_(?:brush|climb|draw|fall|flic|kick|ride|shake|shoot'
-    r'|swing|sword))?_[a-z]+_[fhlu]_[a-z]+_np[0-9]+_[a-z]+_[a-z]+_[0-9]+',
-    'kinetics': r'(.+?)(?:_[0-9]{1,6}_[0-9]{1,6})?',
-}
 EXAMPLE = """\
   python tools/data/folder.py --videos ~/my_videos --out data/mine \\
       --group '^(cam[0-9]+_day[0-9]+)' --val-fraction 0.2 --same-files"""
-
-
-def group_pattern(text: str) -> re.Pattern:
-    """argparse type of ``--group``."""
-    try:
-        if text in GROUPS:
-            return re.compile(f'^{GROUPS[text]}$')
-        return re.compile(text)
-    except re.error as error:
-        raise argparse.ArgumentTypeError(
-            f'{text!r} is not a regular expression ({error})'
-        ) from None
 
 
 def list_name(text: str) -> str:
@@ -104,151 +108,6 @@ def find_clips(root: Path) -> tuple[list[str], list[Clip]]:
     ]
 
 
-# ----------------------------------------------------------------- grouping
-def group_keys(
-    clips: Sequence[Clip], pattern: re.Pattern
-) -> tuple[list[str], int]:
-    """The group of each clip, and how many clips the pattern did not match.
-
-    A clip that it does not match is a group of its own. Clips of one file
-    name in two class folders are one group unless the pattern says more.
-
-    Raises:
-        ToolError: It matches no clip.
-    """
-    keys, alone = [], 0
-    for clip in clips:
-        stem = Path(clip.name).stem
-        match = pattern.search(stem)
-        if match is None:
-            alone += 1
-            keys.append(f'/{clip.name}')  # no stem holds a slash
-        else:
-            text = match[1] if pattern.groups else match[0]
-            keys.append(name_key(text or ''))
-    if alone == len(clips):
-        raise ToolError(
-            f'--group {pattern.pattern!r} matches no file name, for example '
-            f'not {Path(clips[0].name).stem!r}: check the expression'
-        )
-    return keys, alone
-
-
-def file_hash(path: Path) -> str:
-    """Digest of a file's bytes."""
-    digest = hashlib.blake2b(digest_size=20)
-    with path.open('rb') as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
-
-
-def same_files(clips: Sequence[Clip], workers: int) -> list[list[int]]:
-    """Indices of the clips whose files are byte for byte the same.
-
-    Only files of equal size are read. Empty files are no copies.
-    """
-    by_size = defaultdict(list)
-    for i, clip in enumerate(clips):
-        by_size[(clip.root / clip.path).stat().st_size].append(i)
-    suspects = [
-        i
-        for size, ids in by_size.items()
-        if size and len(ids) > 1
-        for i in ids
-    ]
-    digests = run_threads(
-        lambda i: file_hash(clips[i].root / clips[i].path),
-        suspects,
-        workers,
-        'comparing files',
-    )
-    by_digest = defaultdict(list)
-    for i, digest in zip(suspects, digests, strict=True):
-        by_digest[digest].append(i)
-    return [ids for ids in by_digest.values() if len(ids) > 1]
-
-
-def merge_groups(
-    keys: Sequence[str], together: Sequence[Sequence[int]]
-) -> list[str]:
-    """Group of each clip once the clips of each list are in one group."""
-    parent = {key: key for key in keys}
-
-    def root(key: str) -> str:
-        while parent[key] != key:
-            parent[key] = parent[parent[key]]  # shorten the way
-            key = parent[key]
-        return key
-
-    for indices in together:
-        for i in indices[1:]:
-            parent[root(keys[i])] = root(keys[indices[0]])
-    return [root(key) for key in keys]
-
-
-# ---------------------------------------------------------------- splitting
-def split_groups(
-    labels: Sequence[int], keys: Sequence[str], fraction: float, seed: int
-) -> list[bool]:
-    """Whether each clip is for validation; whole groups, class by class.
-
-    Groups come in random order; one goes to validation if that brings the
-    classes nearer to ``fraction`` of their clips. Then every class of two
-    groups or more gets at least one clip on either side, where a group can
-    be moved without emptying another class.
-
-    Args:
-        labels: Class index of each clip.
-        keys: Group of each clip.
-        fraction: Wanted share of validation clips, between 0 and 1.
-        seed: The same seed, clips and groups give the same split.
-    """
-    groups: dict[str, Counter] = defaultdict(Counter)
-    for label, key in zip(labels, keys, strict=True):
-        groups[key][label] += 1
-    totals = Counter(labels)
-    chosen: Counter = Counter()
-    order = sorted(groups)
-    random.Random(seed).shuffle(order)
-
-    val = set()
-    for key in order:
-        gain = 0.0
-        for label, n in groups[key].items():
-            lack = fraction * totals[label] - chosen[label]
-            gain += abs(lack) - abs(lack - n)
-        if gain > 1e-9:
-            val.add(key)
-            chosen += groups[key]
-
-    def move(key: str) -> bool:
-        """Put a group on the other side, unless that empties a class."""
-        to_val = key not in val
-        for label, n in groups[key].items():
-            left = (
-                chosen[label] if not to_val else totals[label] - chosen[label]
-            )
-            if left <= n:
-                return False
-        if to_val:
-            val.add(key)
-            chosen.update(groups[key])
-        else:
-            val.discard(key)
-            chosen.subtract(groups[key])
-        return True
-
-    by_size = sorted(order, key=lambda key: sum(groups[key].values()))
-    for label in sorted(totals):
-        if 0 < chosen[label] < totals[label]:
-            continue
-        for key in by_size:
-            if groups[key][label] and move(key):
-                break
-    return [key in val for key in keys]
-
-
 # --------------------------------------------------------------------- main
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = make_parser(__doc__, EXAMPLE)
@@ -273,6 +132,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument(
         '--group',
+        '--groups',
         type=group_pattern,
         default='clip',
         metavar='REGEX',
@@ -283,6 +143,33 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         action='store_true',
         help='also group clips whose files are byte for byte the same; '
         'copies in two classes are reported',
+    )
+    parser.add_argument(
+        '--folds',
+        type=positive_int,
+        default=1,
+        metavar='K',
+        help='also write lists and configs of K folds, whole groups, for '
+        'cross-validation',
+    )
+    parser.add_argument(
+        '--recipe',
+        choices=tuple(RECIPES),
+        help='see above (default here: ' + default_recipe() + ')',
+    )
+    parser.add_argument(
+        '--checkpoint',
+        type=Path,
+        metavar='PTH',
+        help='start from this network of ours instead, which says the recipe',
+    )
+    parser.add_argument(
+        '--keep-direction',
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help='never mirror a clip in training, since that turns left into '
+        'right and clockwise into counter-clockwise; where a mirrored clip '
+        'is of the same class, --no-keep-direction mirrors half of them',
     )
     parser.add_argument(
         '--seed',
@@ -304,11 +191,68 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
+    start = None
+    if args.checkpoint:
+        args.recipe, depth = recipe_of(args.checkpoint)
+        start = args.checkpoint, depth
     names, clips = find_clips(args.videos)
     # x.avi and x.mp4 are two clips here
     conversion = Conversion(args.name, args, names, any_extension=False)
     # Unusable clips go first, so that the fractions hold for the rest.
     clips = conversion.screen(clips, tree_stems)
+    keys, notes = groups_of(clips, args)
+    labels = [clip.label for clip in clips]
+    is_val = split_groups(labels, keys, args.val_fraction, args.seed)
+    if len(set(is_val)) < 2:
+        raise ToolError(
+            f'all {len(clips)} clips are of one group (--group), so that '
+            'nothing would be left to validate on: name smaller groups'
+        )
+    splits = [('list', is_val)]
+    if args.folds > 1:
+        folds = fold_groups(labels, keys, args.folds, args.seed)
+        splits += [
+            (f'fold_{k + 1}', [fold == k for fold in folds])
+            for k in range(args.folds)
+        ]
+    for suffix, chosen in splits:
+        for part in ('train', 'val'):
+            own = [
+                clip
+                for clip, val in zip(clips, chosen, strict=True)
+                if val == (part == 'val')
+            ]
+            for name in sorted(set(names) - {c.class_name for c in own}):
+                warn(
+                    f'class {name} has no {part} clips ({suffix}): it has '
+                    'too few groups'
+                )
+            frames = args.rawframes if suffix == 'list' else None
+            conversion.add_split(
+                f'{part}_{suffix}', own, notes, tree_stems, frames
+            )
+            notes = Counter()
+    code = conversion.finish()
+    config = write_config(
+        args.out / f'{args.name}.py',
+        args.recipe or default_recipe(),
+        len(names),
+        (is_val.count(False), is_val.count(True)),
+        usual_frames(clips, args.workers),
+        'videos',
+        start,
+        not args.keep_direction,
+    )
+    for k in range(args.folds if args.folds > 1 else 0):
+        write_fold(config, k + 1, args.folds)
+    print_commands(config, args)
+    return code
+
+
+def groups_of(
+    clips: Sequence[Clip], args: argparse.Namespace
+) -> tuple[list[str], Counter]:
+    """The group of each clip, and what the report says about them."""
     keys, alone = group_keys(clips, args.group)
     if alone:
         warn(
@@ -326,20 +270,28 @@ def main(argv: Sequence[str] | None = None) -> int:
                     'identical files in two classes: '
                     + ', '.join(clips[i].name for i in ids)
                 )
-    is_val = split_groups(
-        [clip.label for clip in clips], keys, args.val_fraction, args.seed
-    )
     notes[f'groups in all, of {len(clips)} clips'] = len(set(keys))
-    for split in ('train', 'val'):
-        chosen = [
-            clip
-            for clip, val in zip(clips, is_val, strict=True)
-            if val == (split == 'val')
-        ]
-        for name in sorted(set(names) - {c.class_name for c in chosen}):
-            warn(f'class {name} has no {split} clips: it has too few groups')
-        conversion.add_split(
-            f'{split}_list', chosen, notes, tree_stems, args.rawframes
+    return keys, notes
+
+
+def print_commands(config: Path, args: argparse.Namespace) -> None:
+    """What to type next."""
+    name, path = config.stem, shlex.quote(str(config))
+    best = f'work_dirs/{name}/best_acc_top1_epoch_*.pth'
+    direction = (
+        'no clip is mirrored in training, as direction may tell the class; '
+        '--no-keep-direction changes it'
+        if args.keep_direction
+        else 'half of the training clips are mirrored; --keep-direction '
+        'changes it'
+    )
+    print(f'\nwrote the config {config}: {direction}\n')
+    print(f'train:   python tools/train.py {path}')
+    print(f'test:    python tools/test.py {path} {best}')
+    print(f'predict: python tools/predict.py {path} {best} VIDEO_OR_FOLDER')
+    if args.folds > 1:
+        configs = f'{path[:-3]}_fold_{{1..{args.folds}}}.py'
+        print(
+            f'folds:   python tools/run_experiment.py --name {name} --rgb '
+            f'{configs}'
         )
-        notes = Counter()
-    return conversion.finish()

@@ -32,23 +32,14 @@ from lgd_tools.cli import (
     positive_int,
     read_label_map,
     read_text,
-    require_dir,
 )
 from lgd_tools.lists.clips import Clip, preference, safe_name
-from lgd_tools.lists.conversion import Conversion
-from lgd_tools.lists.conversion_args import (
-    add_conversion_arguments,
-    split_root,
-)
+from lgd_tools.lists.conversion import Conversion, add_conversion_arguments
 
 COLUMNS = ('youtube_id', 'time_start', 'time_end', 'split')
-SPLITS = {
-    'train': 'train',
-    'val': 'val',
-    'validate': 'val',
-    'validation': 'val',
-    'test': 'test',
-}
+SPLITS = dict(
+    train='train', val='val', validate='val', validation='val', test='test'
+)
 EXAMPLE = """\
   python tools/data/kinetics.py --version 400 \\
       --csv train.csv val.csv --videos ~/downloads/k400 \\
@@ -75,11 +66,7 @@ class Row:
     @property
     def name(self) -> str:
         """The official file name."""
-        return f'{self.stem}.mp4'
-
-    @property
-    def stem(self) -> str:
-        return f'{self.youtube_id}_{self.start:06d}_{self.end:06d}'
+        return f'{self.youtube_id}_{self.start:06d}_{self.end:06d}.mp4'
 
 
 # ------------------------------------------------------------- annotations
@@ -89,42 +76,35 @@ def read_csv(path: Path) -> Iterator[Row]:
     Raises:
         ToolError: A column or a value is missing or wrong; names the line.
     """
-    text = read_text(path, 'csv file')
-    reader = csv.reader(io.StringIO(text, newline=''), strict=True)
-    header: list[str] | None = None
+    text = io.StringIO(read_text(path, 'csv file'), newline='')
+    reader = csv.DictReader(text, strict=True)
     try:
-        for fields in reader:
-            fields = [field.strip() for field in fields]
-            if not any(fields):
-                continue
-            if header is None:
-                header = [field.lower() for field in fields]
-                check_header(path, header)
-                continue
-            yield parse_row(f'{path}:{reader.line_num}', header, fields)
+        header = [name.strip().lower() for name in reader.fieldnames or ()]
+        missing = [name for name in COLUMNS if name not in header]
+        if missing and header:
+            raise ToolError(
+                f'{path}: column {", ".join(missing)} is missing, the first '
+                f'line is {",".join(header)!r}: use the official csv with '
+                'its header'
+            )
+        reader.fieldnames = header
+        for row in reader:
+            yield parse_row(f'{path}:{reader.line_num}', row)
     except csv.Error as error:
         raise ToolError(
-            f'{path}:{reader.line_num}: not a valid csv line ({error}): '
-            'download the file again'
+            f'{path}:{reader.reader.line_num}: not a valid csv line '
+            f'({error}): download the file again'
         ) from None
 
 
-def check_header(path: Path, header: Sequence[str]) -> None:
-    missing = [name for name in COLUMNS if name not in header]
-    if missing:
+def parse_row(where: str, row: dict) -> Row:
+    """Check one line of a csv file, fields by column."""
+    if None in row or None in row.values():
         raise ToolError(
-            f'{path}: column {", ".join(missing)} is missing, the first line '
-            f'is {",".join(header)!r}: use the official csv with its header'
+            f'{where}: more or fewer fields than the header has: quote '
+            'names that hold commas'
         )
-
-
-def parse_row(where: str, header: Sequence[str], fields: list[str]) -> Row:
-    if len(fields) != len(header):
-        raise ToolError(
-            f'{where}: {len(fields)} fields where the header has '
-            f'{len(header)}: quote names that hold commas'
-        )
-    row = dict(zip(header, fields, strict=True))
+    row = {column: text.strip() for column, text in row.items()}
     split = SPLITS.get(row['split'].lower())
     if split is None:
         raise ToolError(
@@ -136,13 +116,12 @@ def parse_row(where: str, header: Sequence[str], fields: list[str]) -> Row:
     if '..' in re.split(r'[/\\]', label) or label[:1] in ('/', '\\'):
         raise ToolError(f'{where}: {label!r} is a path, not a class')
     youtube_id = row['youtube_id']
-    if youtube_id == '#NAME?':
+    if not re.fullmatch(r'(?!#NAME\?)[^\s/\\.][^\s/\\]*', youtube_id):
         raise ToolError(
-            f'{where}: youtube_id is #NAME?, a spreadsheet program has '
-            'spoiled ids that begin with "-": download the csv again'
+            f'{where}: {youtube_id!r} is not a YouTube id (spreadsheet '
+            'programs write #NAME? for one that begins with "-"): download '
+            'the csv again'
         )
-    if not re.fullmatch(r'[^\s/\\]+', youtube_id) or youtube_id[0] == '.':
-        raise ToolError(f'{where}: {youtube_id!r} is not a YouTube id')
     times = []
     for column in ('time_start', 'time_end'):
         match = re.fullmatch(r'([0-9]{1,6})(\.0*)?', row[column])
@@ -166,15 +145,12 @@ def read_rows(
     found: dict[str, dict[tuple, Row]] = defaultdict(dict)
     notes: dict[str, Counter] = defaultdict(Counter)
     conflicts = set()
-    for path in paths:
-        for row in read_csv(path):
-            first = found[row.split].setdefault(row.key, row)
-            if first is row:
-                continue
-            if first.label == row.label:
-                notes[row.split]['duplicate rows ignored'] += 1
-            else:
-                conflicts.add((row.split, row.key))
+    for row in (row for path in paths for row in read_csv(path)):
+        first = found[row.split].setdefault(row.key, row)
+        if first.label != row.label:
+            conflicts.add((row.split, row.key))
+        elif first is not row:
+            notes[row.split]['duplicate rows ignored'] += 1
     for split, key in conflicts:
         del found[split][key]
         notes[split]['clips with two labels ignored'] += 1
@@ -201,9 +177,9 @@ def class_index(
     """
     if label_map is not None:
         names = read_label_map(label_map)
-        known = set(names)
+        known = {'', *names}
         for row in rows:
-            if row.label and row.label not in known:
+            if row.label not in known:
                 raise ToolError(
                     f'{row.where}: label {row.label!r} is not in {label_map}'
                 )
@@ -242,7 +218,7 @@ class KineticsFinder:
             self._of_id[row.youtube_id].append(row)
         self._exact: dict[tuple, list[str]] = defaultdict(list)
         self._by_id: dict[str, list[str]] = defaultdict(list)
-        for path in list_videos(require_dir(root, 'video folder')):
+        for path in list_videos(root):
             stem = Path(path).stem
             if stem in self._of_id:  # ids may look like a time range
                 self._by_id[stem].append(path)
@@ -257,26 +233,25 @@ class KineticsFinder:
         def fits(path: str) -> bool:
             return class_key(Path(path).parent.name) == key
 
-        def best(paths: list[str]) -> str:
-            if len(paths) == 1:  # nearly always; spares looking at the disk
-                return paths[0]
-            return min(
-                paths, key=lambda p: (not fits(p), preference(self.root, p))
-            )
+        paths = self._exact.get(row.key)
+        if not paths:
+            paths = self._by_id.get(row.youtube_id, [])
+            rows = self._of_id[row.youtube_id]
+            if paths and len(rows) > 1:
+                one = [class_key(r.label) for r in rows].count(key) == 1
+                paths = [p for p in paths if one and fits(p)]
+                if not paths:
+                    return None, (
+                        f'{len(rows)} clips have this id, and the file name '
+                        'has no time range'
+                    )
+        if len(paths) < 2:  # nearly always; spares looking at the disk
+            return (paths[0] if paths else None), ''
 
-        if paths := self._exact.get(row.key):
-            return best(paths), ''
-        paths = self._by_id.get(row.youtube_id, [])
-        rows = self._of_id[row.youtube_id]
-        if len(rows) > 1 and paths:
-            same = [r for r in rows if class_key(r.label) == key]
-            paths = [p for p in paths if fits(p)] if len(same) == 1 else []
-            if not paths:
-                return None, (
-                    f'{len(rows)} clips have this id, and the file name has '
-                    'no time range'
-                )
-        return (best(paths), '') if paths else (None, '')
+        def order(path: str) -> tuple:
+            return not fits(path), preference(self.root, path)
+
+        return min(paths, key=order), ''
 
 
 def clip_stems(clip: Clip, rows_of_id: Counter) -> list[str]:
@@ -299,44 +274,29 @@ def clip_stems(clip: Clip, rows_of_id: Counter) -> list[str]:
 
 
 # --------------------------------------------------------------------- main
+def split_root(given: Path, split: str, stem: str) -> Path:
+    """The part of a folder that holds one split, or the folder itself.
+
+    For ``stem`` 'videos': ``given/videos_train``, ``given/train``,
+    ``given``, whichever is there first.
+    """
+    parts = (given / f'{stem}_{split}', given / split)
+    return next((part for part in parts if part.is_dir()), given)
+
+
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = make_parser(__doc__, EXAMPLE)
-    parser.add_argument(
-        '--version',
-        type=int,
-        choices=(400, 600),
-        required=True,
-        help='Kinetics-400 or Kinetics-600',
-    )
-    parser.add_argument(
-        '--csv',
-        type=Path,
-        nargs='+',
-        required=True,
-        metavar='FILE',
-        help='official csv files, one or more',
-    )
-    parser.add_argument(
-        '--videos',
-        type=Path,
-        metavar='DIR',
-        help='folder of the clips (default: --out)',
-    )
-    for split in ('train', 'val', 'test'):
-        parser.add_argument(
-            f'--videos-{split}',
-            type=Path,
-            metavar='DIR',
-            help=f'folder of the {split} clips, instead of --videos',
-        )
-    parser.add_argument(
+    add = parser.add_argument
+    file = partial(add, type=Path, metavar='FILE')
+    add('--version', type=int, choices=(400, 600), required=True)
+    file('--csv', nargs='+', required=True, help='official csv files')
+    add('--videos', type=Path, metavar='DIR', help='default: --out')
+    file(
         '--label-map',
-        type=Path,
-        metavar='FILE',
         help='class names by index, for csv files that lack classes or '
         'labels (test)',
     )
-    parser.add_argument(
+    add(
         '--num-classes',
         type=positive_int,
         metavar='N',
@@ -348,7 +308,6 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
-    prefix = f'kinetics{args.version}'
     rows, notes = read_rows(args.csv)
     names = class_index(
         [row for split in rows.values() for row in split],
@@ -356,44 +315,38 @@ def main(argv: Sequence[str] | None = None) -> int:
         args.num_classes or args.version,
     )
     index = {name: i for i, name in enumerate(names)}
-    videos = args.videos or args.out
-    roots = {
-        split: getattr(args, f'videos_{split}')
-        or split_root(videos, split, 'videos')
-        for split in rows
-    }
-    frames = {
-        split: split_root(args.rawframes, split, 'rawframes')
-        for split in rows
-        if args.rawframes
-    }
-    conversion = Conversion(prefix, args, names)
-    finders: dict[Path, KineticsFinder] = {}
+    conversion = Conversion(f'kinetics{args.version}', args, names)
+
+    def by_root(given: Path | None, stem: str) -> tuple[dict, dict]:
+        """Folder of each split, and all the rows of each folder."""
+        roots = {s: given and split_root(given, s, stem) for s in rows}
+        shared = defaultdict(list)
+        for split, root in roots.items():
+            shared[root] += rows[split]
+        return roots, shared
+
+    roots, rows_under = by_root(args.videos or args.out, 'videos')
+    frames, frame_rows = by_root(args.rawframes, 'rawframes')
+    finders = {}
+    if not args.no_check_videos:
+        for root, shared in rows_under.items():
+            finders[root] = KineticsFinder(root, shared)
     for split in (s for s in ('train', 'val', 'test') if s in rows):
-        clips = [
-            Clip(row.name, index.get(row.label), row.label, roots[split])
-            for row in rows[split]
-        ]
-        if not args.no_check_videos:
-            root = roots[split]
-            if root not in finders:
-                shared = [r for s in rows if roots[s] == root for r in rows[s]]
-                finders[root] = KineticsFinder(root, shared)
-            for clip, row in zip(clips, rows[split], strict=True):
+        root = roots[split]
+        clips = []
+        for row in rows[split]:
+            label = index.get(row.label)
+            clip = Clip(row.name, label, row.label, root)
+            if finders:
                 clip.path, clip.problem = finders[root].find(row)
-        shared = [
-            r
-            for s in rows
-            if frames.get(s) == frames.get(split)
-            for r in rows[s]
-        ]
-        rows_of_id = Counter(row.youtube_id for row in shared)
+            clips.append(clip)
+        rows_of_id = Counter(r.youtube_id for r in frame_rows[frames[split]])
         conversion.add_split(
             f'{split}_list',
             clips,
             notes[split],
             partial(clip_stems, rows_of_id=rows_of_id),
-            frames.get(split),
+            frames[split],
             f'_{split}',
         )
     return conversion.finish()

@@ -13,24 +13,15 @@ Class indices are those of classInd.txt less one. Videos may lie in class
 folders, as in the archive, or all in one folder, with any extension.
 """
 
-import argparse
 import re
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
-from lgd_tools.cli import (
-    ToolError,
-    make_parser,
-    positive_int,
-    read_lines,
-    require_dir,
-    require_file,
-)
+from lgd_tools.cli import ToolError, read_lines, require_file
 from lgd_tools.lists.clips import Clip, name_key
-from lgd_tools.lists.conversion import Conversion
-from lgd_tools.lists.conversion_args import add_tree_arguments
-from lgd_tools.lists.conversion_tree import convert_tree
+from lgd_tools.lists.official_splits import Splits, convert
 
 EXAMPLE = """\
   python tools/data/ucf101.py --annotations ucfTrainTestlist \\
@@ -39,7 +30,6 @@ EXAMPLE = """\
 
 def find_annotations(folder: Path) -> Path:
     """The folder that holds classInd.txt: this one or one right below."""
-    require_dir(folder, 'annotation folder')
     for path in (folder, *sorted(folder.iterdir())):
         if (path / 'classInd.txt').is_file():
             return path
@@ -82,43 +72,33 @@ def read_split(
         ToolError: An unknown class, a number that is not the class's, or a
             line of another shape; names the line.
     """
+    shape = 'Class/clip.avi number' if labelled else 'Class/clip.avi'
+    pattern = r'([^/\\]+)[/\\]([^/\\.](?:[^/\\]*[^/\\\s])?)'
+    pattern += r'\s+([0-9]{1,6})' if labelled else ''
     index = {name: i for i, name in enumerate(classes)}
     clips: dict[str, Clip] = {}
     notes: Counter = Counter()
     for number, line in read_lines(path, 'split list'):
-        where, text = f'{path}:{number}', line
-        if labelled:
-            match = re.fullmatch(r'(.*\S)\s+([0-9]{1,6})', line)
-            if match is None:
-                raise ToolError(
-                    f'{where}: expected `Class/clip.avi number`, got {line!r}'
-                )
-            text = match[1]
-        parts = text.replace('\\', '/').split('/')
-        if len(parts) != 2 or parts[1].startswith('.') or not parts[1]:
+        match = re.fullmatch(pattern, line)
+        if match is None or match[1] not in index:
             raise ToolError(
-                f'{where}: expected a path `Class/clip.avi`, got {text!r}'
+                f'{path}:{number}: expected `{shape}` with a class of '
+                f'classInd.txt, got {line!r}'
             )
-        if parts[0] not in index:
+        class_name, label = match[1], index[match[1]]
+        if labelled and int(match[3]) != label + 1:
             raise ToolError(
-                f'{where}: class {parts[0]!r} is not in classInd.txt'
+                f'{path}:{number}: label {match[3]}, but {class_name} has '
+                f'number {label + 1} of 1 to {len(classes)} in classInd.txt'
             )
-        label = index[parts[0]]
-        if labelled and int(match[2]) != label + 1:
-            raise ToolError(
-                f'{where}: label {match[2]}, but {parts[0]} has number '
-                f'{label + 1} of 1 to {len(classes)} in classInd.txt'
-            )
-        name = '/'.join(parts)
+        name = f'{class_name}/{match[2]}'
         if name in clips:
             notes['duplicate rows ignored'] += 1
-        clips.setdefault(name, Clip(name, label, parts[0]))
+        clips.setdefault(name, Clip(name, label, class_name))
     return list(clips.values()), notes
 
 
-def read_both(
-    folder: Path, split: int, classes: Sequence[str]
-) -> dict[str, tuple[list[Clip], Counter]]:
+def read_both(folder: Path, split: int, classes: Sequence[str]) -> Splits:
     """Train and val clips of one split.
 
     Raises:
@@ -126,49 +106,28 @@ def read_both(
     """
     train = folder / f'trainlist{split:02d}.txt'
     test = folder / f'testlist{split:02d}.txt'
-    found = {
-        f'train_split_{split}': read_split(train, classes, labelled=True),
-        f'val_split_{split}': read_split(test, classes, labelled=False),
-    }
-    trained, tested = (
-        {name_key(clip.name): clip.name for clip in clips}
-        for clips, _ in found.values()
-    )
-    both = [trained[key] for key in trained if key in tested]
+    trained = read_split(train, classes, labelled=True)
+    tested = read_split(test, classes, labelled=False)
+    keys = {name_key(clip.name) for clip in tested[0]}
+    both = [clip.name for clip in trained[0] if name_key(clip.name) in keys]
     if both:
         raise ToolError(
             f'{both[0]} is in {train} and in {test} ({len(both)} such '
             'clips), so the test would be of trained clips: download the '
             'lists again'
         )
-    return found
+    return {f'train_split_{split}': trained, f'val_split_{split}': tested}
 
 
-def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = make_parser(__doc__, EXAMPLE)
-    parser.add_argument(
-        '--annotations',
-        type=Path,
-        required=True,
-        metavar='DIR',
-        help='folder of classInd.txt, trainlist0N.txt, testlist0N.txt',
-    )
-    parser.add_argument(
-        '--num-classes',
-        type=positive_int,
-        default=101,
-        metavar='N',
-        help='number of classes, for a subset (default: %(default)s)',
-    )
-    add_tree_arguments(parser)
-    return parser.parse_args(argv)
+def read(
+    folder: Path, num_classes: int, splits: Sequence[int]
+) -> tuple[list[str], Splits]:
+    """Class names by index, and the clips of the splits."""
+    folder, found = find_annotations(folder), {}
+    classes = read_classes(folder / 'classInd.txt', num_classes)
+    for split in splits:
+        found |= read_both(folder, split, classes)
+    return classes, found
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    args = parse_args(argv)
-    folder = find_annotations(args.annotations)
-    classes = read_classes(folder / 'classInd.txt', args.num_classes)
-    splits = {}
-    for split in args.splits:
-        splits |= read_both(folder, split, classes)
-    return convert_tree(Conversion('ucf101', args, classes), splits)
+main = partial(convert, 'ucf101', 101, read, __doc__, EXAMPLE)

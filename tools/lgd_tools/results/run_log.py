@@ -11,7 +11,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from lgd_tools.cli import ToolError
+from lgd_tools.cli import ToolError, require_dir
 
 STAGE_1_LOSSES = ('loss_local', 'loss_global')
 STAGE_2_LOSS = 'loss_cls'
@@ -42,15 +42,16 @@ class Course:
         mmengine goes on logging the losses of stage 1, unchanged, after the
         switch; these points are left out.
         """
+        end = float('inf')
+        if key in STAGE_1_LOSSES and self.switch is not None:
+            end = self.switch
         points = [
             (row['x'], row[key])
             for row in getattr(self, split)
-            if _is_number(row.get(key))
-            and not (
-                key in STAGE_1_LOSSES
-                and self.switch is not None
-                and row['x'] > self.switch
-            )
+            # JSON integers have no end, floats have one
+            if isinstance(row.get(key), int | float)
+            and abs(row[key]) <= 1e300
+            and row['x'] <= end
         ]
         return [x for x, _ in points], [y for _, y in points]
 
@@ -61,100 +62,78 @@ class Course:
 
 
 def read_course(work_dir: str | os.PathLike) -> Course:
-    """Reads and merges all that a work directory logged.
+    """Read and merge all that a work directory logged.
 
     Raises:
         ToolError: There is no such folder, or nothing of training in it.
     """
-    work_dir = Path(work_dir)
-    if not work_dir.is_dir():
-        raise ToolError(
-            f'there is no work directory {work_dir}: name the folder that '
-            'tools/train.py wrote (--work-dir)'
-        )
-    # time stamps sort as text
-    files = sorted(work_dir.glob('*/vis_data/scalars.json'))
-    train: list[dict] = []
-    val: list[dict] = []
+    work_dir = require_dir(work_dir, 'work directory')
+    train: dict[int, dict] = {}
+    val: dict[int, dict] = {}
     starts = 0
-    for file in files:
-        new_train, new_val = _read_session(file)
-        if new_train:
+    # time stamps sort as text
+    for file in sorted(work_dir.glob('*/vis_data/scalars.json')):
+        rows = read_records(file)
+        first = next((row for row in rows if 'loss' in row), None)
+        if first is not None:
             starts += 1
-            first = new_train[0]
-            train = [r for r in train if r['step'] < first['step']]
+            train = {s: r for s, r in train.items() if s < first['step']}
             # validation counts epochs where training does
             begin = first.get('epoch', first['step'])
-            val = [r for r in val if r['step'] < begin]
-        # the same validation again says the last word
-        steps = {r['step'] for r in new_val}
-        val = [r for r in val if r['step'] not in steps] + new_val
-        train += new_train
+            val = {s: r for s, r in val.items() if s < begin}
+        for row in rows:
+            (train if 'loss' in row else val)[row['step']] = row
     if not train:
         raise ToolError(
             f'{work_dir} holds no log of training (*/vis_data/scalars.json '
             'with losses): name the folder that tools/train.py wrote'
         )
-    return _course(train, val, starts)
+    return _course(list(train.values()), list(val.values()), starts)
 
 
-def _read_session(file: Path) -> tuple[list[dict], list[dict]]:
-    """Training and validation records of one start, the last of each step."""
-    train: dict[int, dict] = {}
-    val: dict[int, dict] = {}
+def read_records(file: Path) -> list[dict]:
+    """The logged steps of one start.
+
+    Raises:
+        ToolError: A line is no JSON, or no record of a step.
+    """
+    rows = []
     lines = file.read_text('utf-8', errors='replace').splitlines()
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
         try:
             row = json.loads(line)
-        except (ValueError, RecursionError) as error:
+            counts = [row['step'], row.get('epoch', 1)]
+            if all(type(n) is int and 0 <= n < 2**53 for n in counts):
+                rows.append(row)
+                continue
+        except (ValueError, RecursionError):
             if number == len(lines):
                 continue  # a killed run leaves half a line
-            reason = getattr(error, 'msg', error)
-            raise ToolError(
-                f'{file}:{number} is no JSON ({reason}): repair or '
-                'remove that line'
-            ) from None
-        if not isinstance(row, dict) or not _counts(row):
-            raise ToolError(
-                f'{file}:{number} is no record of a step: name a folder '
-                'that tools/train.py wrote'
-            )
-        (train if 'loss' in row else val)[row['step']] = row
-    return list(train.values()), list(val.values())
-
-
-def _counts(row: dict) -> bool:
-    """Whether step and epoch, if there is one, can be what they are."""
-    return all(
-        type(n) is int and 0 <= n < 2**53
-        for n in (row.get('step'), row.get('epoch', 1))
-    )
+        except (KeyError, TypeError, AttributeError):
+            pass
+        raise ToolError(
+            f'{file}:{number} is no record of a step in JSON: remove that '
+            'line, or name a folder that tools/train.py wrote'
+        )
+    return rows
 
 
 def _course(train: list[dict], val: list[dict], starts: int) -> Course:
     by_epoch = all(row.get('epoch') for row in train)
-    unit, length = 'iteration', 1.0
-    if by_epoch:
-        unit = 'epoch'
-        # steps of an epoch: its last one is logged, so this is exact
-        length = max(row['step'] / row['epoch'] for row in train)
+    # steps of an epoch: its last one is logged, so this is exact
+    length = max(r['step'] / r['epoch'] for r in train) if by_epoch else 1
     for row in train:
         row['x'] = row['step'] / length
     for row in val:
         row['x'] = float(row['step'])
     # where loss (6) is logged first, unless it was there from the start
     switch = None
-    first = next(
-        (i for i, row in enumerate(train) if STAGE_2_LOSS in row), None
-    )
-    if first and any(k in train[first - 1] for k in STAGE_1_LOSSES):
-        row = train[first]
-        switch = row['epoch'] - 1.0 if by_epoch else train[first - 1]['x']
+    for before, row in zip(train, train[1:], strict=False):
+        if STAGE_2_LOSS in before:
+            break
+        if STAGE_2_LOSS in row and any(k in before for k in STAGE_1_LOSSES):
+            switch = row['epoch'] - 1.0 if by_epoch else before['x']
+    unit = 'epoch' if by_epoch else 'iteration'
     return Course(unit, train, val, switch, starts)
-
-
-def _is_number(value: object) -> bool:
-    # JSON integers have no end, floats have one
-    return isinstance(value, int | float) and abs(value) <= 1e300

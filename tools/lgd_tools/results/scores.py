@@ -1,11 +1,7 @@
 """Score files of `tools/test.py --dump`: reading and pairing.
 
-Shared by the scripts of this folder. A score file is the pickle that the
-stock test script writes: one dict a video with `pred_score` (K class
-scores), `gt_label` and, when the config packs them, `filename` (videos) or
-`frame_dir` (folders of frames). It is read by an unpickler that knows
-tensors, arrays and plain Python values only, so that a score file from
-elsewhere cannot run code.
+One dict a video with `pred_score` (K class scores), `gt_label` and, when the
+config packs them, `filename` (videos) or `frame_dir` (folders of frames).
 """
 
 import os
@@ -17,15 +13,14 @@ from typing import Any
 import numpy as np
 
 from lgd_mmaction.pickles import load_values
-from lgd_tools.cli import ToolError
-from lgd_tools.results.video_names import read_list, same_videos, video_keys
-
-# where PackActionInputs may have put the video's name, best first
-NAME_KEYS = ('filename', 'frame_dir')
-NAMES_REMEDY = (
-    "test with PackActionInputs(meta_keys=('img_shape', 'filename', "
-    "'frame_dir')) in the config, or name the list that the test read"
+from lgd_tools.cli import ToolError, read_label_map
+from lgd_tools.results.video_names import (
+    read_list,
+    require_same_videos,
+    video_keys,
 )
+
+_AGAIN = 'dump it again with tools/test.py --dump'
 
 
 @dataclass
@@ -37,8 +32,7 @@ class Scores:
         names: V names as the data set gave them (paths, any separator).
         values: (V, K) float64 scores.
         labels: (V,) int64 class indices.
-        names_from: 'dump' (the file holds them) or 'list' (paired with the
-            annotation file by order, every label compared).
+        names_from: 'dump' (the file holds them) or 'list' (by order).
     """
 
     path: Path
@@ -51,97 +45,90 @@ class Scores:
 def load_scores(
     path: str | os.PathLike, ann: str | os.PathLike | None = None
 ) -> Scores:
-    """Reads a score file; `ann` names the videos where the file does not.
+    """Read a score file.
 
     Args:
-        path: Pickle of `tools/test.py --dump`.
-        ann: Annotation list that the test read (`path label` or
-            `dir total_frames label` lines). Where the score file holds
-            names, the list must hold the same; where it does not, entries
-            are paired by order and every label is compared.
+        path: Pickle of `tools/test.py --dump`; no code in it is run.
+        ann: Annotation list that the test read. Where the score file holds
+            names, the list must hold the same; else the list names the
+            videos, by order. Every label is compared.
 
     Raises:
-        ToolError: The file is missing, broken, empty, holds NaN or scores
+        LGDError: The file is missing, broken, empty, holds NaN or scores
             of different lengths, or does not fit the list.
     """
     path = Path(path)
-    entries = _read_entries(path)
-    names = [_name_of(entry) for entry in entries]
-    listed = None if ann is None else read_list(ann)
-    names_from = 'dump'
-    if any(name is None for name in names):
-        if listed is None:
-            raise ToolError(
-                f'{path} does not hold the names of the videos; {NAMES_REMEDY}'
-            )
-        if len(listed[0]) != len(entries):
-            raise ToolError(
-                f'{path} holds {len(entries)} videos, but its list {ann} '
-                f'{len(listed[0])}; give the list that the test read'
-            )
-        names, names_from = listed[0], 'list'
-    values = _stack_scores(path, entries, names)
-    labels = np.array(
-        [
-            _label_of(path, entry, n)
-            for entry, n in zip(entries, names, strict=True)
-        ],
-        dtype=np.int64,
-    )
-    outside = np.flatnonzero((labels < 0) | (labels >= values.shape[1]))
-    if outside.size:
-        i = int(outside[0])
-        raise ToolError(
-            f'{path}: {names[i]} has label {labels[i]}, but there are '
-            f'{values.shape[1]} classes; test with labelled videos'
-        )
-    scores = Scores(path, names, values, labels, names_from)
-    if listed is not None:
-        _compare_with_list(scores, ann, *listed)
-    return scores
-
-
-def _read_entries(path: Path) -> list[dict]:
-    remedy = 'dump it again with tools/test.py --dump'
-    entries = load_values(path, 'score file', remedy, tensors=True)
-    if (
-        not isinstance(entries, list)
-        or not entries
-        or not all(
-            isinstance(e, dict) and {'pred_score', 'gt_label'} <= e.keys()
-            for e in entries
-        )
+    entries = load_values(path, 'score file', _AGAIN, tensors=True)
+    if not (isinstance(entries, list) and entries) or not all(
+        isinstance(e, dict) and {'pred_score', 'gt_label'} <= e.keys()
+        for e in entries
     ):
         raise ToolError(
             f'{path} is not a list of dicts with pred_score and gt_label; '
-            f'{remedy}'
+            f'{_AGAIN}'
         )
-    return entries
+    names = [e.get('filename', e.get('frame_dir')) for e in entries]
+    names_from = 'dump'
+    listed, classes = read_list(ann) if ann is not None else ([], [])
+    if not all(isinstance(name, str) for name in names):
+        if len(listed) != len(entries):
+            raise ToolError(
+                f'{path} does not hold the names of the {len(entries)} '
+                "videos; test with PackActionInputs(meta_keys=('img_shape', "
+                "'filename', 'frame_dir')) in the config, or name the list "
+                f'that the test read (given: {len(listed)} videos)'
+            )
+        names, names_from = listed, 'list'
+    rows, labels = [], []
+    for entry, name in zip(entries, names, strict=True):
+        row, label = _read_entry(entry, f'{path}: {name}')
+        if row.size != (rows or [row])[0].size:
+            raise ToolError(
+                f'{path}: {name} has {row.size} scores, others '
+                f'{rows[0].size}; {_AGAIN}'
+            )
+        rows.append(row)
+        labels.append(label)
+    if ann is not None:
+        mine, theirs = video_keys([names, listed])
+        require_same_videos(
+            [
+                (path, dict(zip(mine, labels, strict=True))),
+                (ann, dict(zip(theirs, classes, strict=True))),
+            ],
+            'give the list that the test read',
+        )
+    return Scores(path, names, np.stack(rows), np.array(labels), names_from)
 
 
-def _name_of(entry: dict) -> str | None:
-    for key in NAME_KEYS:
-        if isinstance(entry.get(key), str):
-            return entry[key]
-    return None
-
-
-def _label_of(path: Path, entry: dict, name: str) -> int:
-    label = _numbers(path, entry['gt_label'], name).reshape(-1)
-    if label.size != 1:
+def _read_entry(entry: dict, where: str) -> tuple[np.ndarray, int]:
+    """(K,) scores and the label of a video."""
+    try:
+        values, label = map(_numbers, (entry['pred_score'], entry['gt_label']))
+    except (TypeError, ValueError, ArithmeticError, RuntimeError):
         raise ToolError(
-            f'{path}: {name} has {label.size} labels; only one label a '
-            'video can be fused'
-        )
-    if label[0] != np.floor(label[0]) or abs(label[0]) > 2**31:
+            f'{where}: the scores or the label are no numbers; {_AGAIN}'
+        ) from None
+    if values.ndim != 1:
         raise ToolError(
-            f'{path}: {name} has label {label[0]}; test with labelled videos'
+            f'{where}: the scores have shape {values.shape}, not (classes,); '
+            "test with average_clips='prob'"
         )
-    return int(label[0])
+    if not np.isfinite(values).all():
+        raise ToolError(
+            f'{where}: the scores hold NaN or infinity; the network or its '
+            'input is broken, test it again'
+        )
+    if label.size != 1 or label.item() not in range(values.size):
+        raise ToolError(
+            f'{where} has label {label.reshape(-1)[:3]}, not one of the '
+            f'{values.size} classes; test with labelled videos'
+        )
+    return values, int(label.item())
 
 
-def _numbers(path: Path, value: Any, name: str | None) -> np.ndarray:
-    """Scores or a label, as the float64 array that they are."""
+def _numbers(value: Any) -> np.ndarray:
+    """A float64 array; TypeError where it is much larger than in the file."""
     # lists in lists, and views of one number, unfold to far more than the file
     nested = isinstance(value, Sequence) and any(
         not isinstance(x, (int, float)) for x in value
@@ -151,71 +138,17 @@ def _numbers(path: Path, value: Any, name: str | None) -> np.ndarray:
         and value.numel() * value.element_size()
         > value.untyped_storage().nbytes()
     )
-    try:
-        if nested or is_view or isinstance(value, (str, bytes)):
-            raise TypeError
-        # bfloat16 tensors have no numpy type
-        value = value.double() if hasattr(value, 'double') else value
-        return np.asarray(value, dtype=np.float64)
-    except (TypeError, ValueError, ArithmeticError, RuntimeError):
-        raise ToolError(
-            f'{path}: the scores or the label of {name} are no numbers; dump '
-            'them with tools/test.py --dump'
-        ) from None
-
-
-def _stack_scores(
-    path: Path, entries: list[dict], names: Sequence[str | None]
-) -> np.ndarray:
-    rows: list[np.ndarray] = []
-    for entry, name in zip(entries, names, strict=True):
-        row = _numbers(path, entry['pred_score'], name)
-        if row.ndim != 1 or (rows and row.shape != rows[0].shape):
-            expected = rows[0].shape if rows else '(classes,)'
-            raise ToolError(
-                f'{path}: the scores of {name} have shape {row.shape}, not '
-                f"{expected}; test with average_clips='prob'"
-            )
-        if not np.isfinite(row).all():
-            raise ToolError(
-                f'{path}: the scores of {name} hold NaN or infinity; the '
-                'network or its input is broken, test it again'
-            )
-        rows.append(row)
-    return np.stack(rows)
-
-
-def _compare_with_list(
-    scores: Scores, ann: Any, names: list[str], labels: list[int]
-) -> None:
-    remedy = 'give the list that the test read'
-    if scores.names_from == 'list':
-        wrong = np.flatnonzero(scores.labels != np.array(labels))
-        if wrong.size:
-            i = int(wrong[0])
-            raise ToolError(
-                f'{scores.path} and {ann} disagree on entry {i + 1}, '
-                f'{names[i]}: label {scores.labels[i]} and {labels[i]}; '
-                f'{remedy}'
-            )
-        return
-    mine, theirs = video_keys([scores.names, names])
-    same_videos(
-        [(str(scores.path), set(mine)), (str(ann), set(theirs))], remedy
-    )
-    listed = dict(zip(theirs, labels, strict=True))
-    for key, label in zip(mine, scores.labels, strict=True):
-        if listed[key] != label:
-            raise ToolError(
-                f'{scores.path} and {ann} disagree on {key}: label {label} '
-                f'and {listed[key]}; {remedy}'
-            )
+    if nested or is_view or isinstance(value, (str, bytes)):
+        raise TypeError
+    # bfloat16 tensors have no numpy type
+    value = value.double() if hasattr(value, 'double') else value
+    return np.asarray(value, dtype=np.float64)
 
 
 def pair_streams(
     streams: Sequence[Scores], common_only: bool = False
-) -> tuple[list[str], list[np.ndarray], np.ndarray]:
-    """Brings streams into one order, by name.
+) -> tuple[list[str], np.ndarray, np.ndarray]:
+    """Bring streams into one order, by name.
 
     Args:
         streams: One entry a stream, in any order of videos.
@@ -223,43 +156,46 @@ def pair_streams(
             default refuses.
 
     Returns:
-        V keys (sorted), one (V, K) score array a stream, (V,) labels.
+        V keys (sorted), (S, V, K) scores of S streams, (V,) labels.
 
     Raises:
         ToolError: Videos, labels or numbers of classes differ.
     """
-    classes = {s.values.shape[1] for s in streams}
-    if len(classes) > 1:
+    if len({s.values.shape[1] for s in streams}) > 1:
         found = ', '.join(f'{s.path}: {s.values.shape[1]}' for s in streams)
         raise ToolError(
             f'different numbers of classes ({found}); fuse runs on one '
             'data set'
         )
     keys = video_keys([s.names for s in streams])
-    rows = [{key: i for i, key in enumerate(group)} for group in keys]
-    if common_only:
-        kept = sorted(set.intersection(*(set(r) for r in rows)))
-        if not kept:
-            raise ToolError('the streams have no video in common')
-    else:
-        same_videos(
-            [
-                (str(s.path), set(r))
-                for s, r in zip(streams, rows, strict=True)
-            ],
-            'test all streams on the same videos, or take --common-only',
-        )
-        kept = sorted(rows[0])
-    order = [np.array([r[key] for key in kept]) for r in rows]
-    labels = [s.labels[o] for s, o in zip(streams, order, strict=True)]
-    for stream, own in zip(streams[1:], labels[1:], strict=True):
-        wrong = np.flatnonzero(own != labels[0])
-        if wrong.size:
-            i = int(wrong[0])
-            raise ToolError(
-                f'{streams[0].path} and {stream.path} disagree on '
-                f'{kept[i]}: label {labels[0][i]} and {own[i]}; prepare '
-                'both lists with the same label map'
-            )
+    rows = [{key: i for i, key in enumerate(own)} for own in keys]
+    kept = sorted(set(rows[0]).intersection(*rows[1:]))
+    if common_only and not kept:
+        raise ToolError('the streams have no video in common')
+    require_same_videos(
+        [
+            (s.path, {k: s.labels[r[k]] for k in (kept if common_only else r)})
+            for s, r in zip(streams, rows, strict=True)
+        ],
+        'test all streams on the same videos, or take --common-only',
+    )
+    order = [[row[key] for key in kept] for row in rows]
     values = [s.values[o] for s, o in zip(streams, order, strict=True)]
-    return kept, values, labels[0]
+    return kept, np.stack(values), streams[0].labels[order[0]]
+
+
+def class_names(label_map: str | os.PathLike | None, number: int) -> list[str]:
+    """Names of the classes, 'class 0' ... where there is no label map.
+
+    Raises:
+        ToolError: The map is missing, broken or of another data set.
+    """
+    if label_map is None:
+        return [f'class {i}' for i in range(number)]
+    names = read_label_map(Path(label_map))
+    if len(names) != number:
+        raise ToolError(
+            f'the label map {label_map} has {len(names)} classes, but the '
+            f'scores {number}: give the map of this data set'
+        )
+    return names

@@ -14,6 +14,7 @@ from typing import Any
 from lgd_tools.cli import (
     ToolError,
     make_parser,
+    read_text,
     write_json,
     write_text,
 )
@@ -46,53 +47,48 @@ def summarise(reports: Sequence[dict]) -> dict:
     Raises:
         ToolError: The reports are not splits of one experiment.
     """
-    first = reports[0]
-    names = [s['name'] for s in first['streams']]
-    weights = [s['weight'] for s in first['streams']]
-    for number, report in enumerate(reports[1:], 2):
-        theirs = [s['name'] for s in report['streams']]
-        if theirs != names:
-            raise ToolError(
-                f'split 1 has the streams {names}, split {number} {theirs}; '
-                'fuse the same streams on every split'
-            )
-        if [s['weight'] for s in report['streams']] != weights:
-            raise ToolError(
-                f'split {number} was fused with other weights than split 1; '
-                'fuse all splits with the same'
-            )
-        if report['classes'] != first['classes']:
-            raise ToolError(
-                f'split 1 has {first["classes"]} classes, split {number} '
-                f'{report["classes"]}; give splits of one data set'
-            )
-    seen: dict[str, int] = {}
+    first, seen = _facts(reports[0]), {}
     for number, report in enumerate(reports, 1):
-        for stream in report['streams']:
-            earlier = seen.setdefault(stream['sha256'], number)
-            if earlier != number:
+        for what, value in _facts(report).items():
+            if value != first[what]:
                 raise ToolError(
-                    f'splits {earlier} and {number} come from the same '
-                    f'scores ({stream["file"]}); give one file a split'
+                    f'the {what} of split 1 are {first[what]}, those of '
+                    f'split {number} {value}; fuse the same streams with '
+                    'the same weights on every split of one data set'
                 )
-    results = {
-        name: _spreads([r['streams'][i] for r in reports])
-        for i, name in enumerate(names)
+        for stream in report['streams']:
+            if (twin := seen.setdefault(stream['sha256'], number)) != number:
+                raise ToolError(
+                    f'splits {twin} and {number} come from the same scores '
+                    f'({stream["file"]}); give one file a split'
+                )
+    measured = {
+        name: [report['streams'][i] for report in reports]
+        for i, name in enumerate(first['streams'])
     }
-    if first['fused'] is not None:
-        results['fused'] = _spreads([r['fused'] for r in reports])
+    if reports[0]['fused'] is not None:
+        measured['fused'] = [report['fused'] for report in reports]
     return {
         'tool': 'summarise_splits',
         'splits': len(reports),
-        'videos': [r['videos'] for r in reports],
+        'videos': [report['videos'] for report in reports],
         'classes': first['classes'],
-        'weights': dict(zip(names, weights, strict=True)),
-        'results': results,
+        'weights': dict(zip(first['streams'], first['weights'], strict=True)),
+        'results': {
+            name: {key: spread([m[key] for m in own]) for key in MEASURES}
+            for name, own in measured.items()
+        },
     }
 
 
-def _spreads(measures: Sequence[dict]) -> dict[str, dict]:
-    return {key: spread([m[key] for m in measures]) for key in MEASURES}
+def _facts(report: dict) -> dict[str, Any]:
+    """What all splits of an experiment share."""
+    return {
+        'streams': [stream['name'] for stream in report['streams']],
+        'weights': [stream['weight'] for stream in report['streams']],
+        'classes': report['classes'],
+        'measures': ['fused'] * (report['fused'] is not None),
+    }
 
 
 def format_cell(numbers: dict[str, Any]) -> str:
@@ -109,30 +105,25 @@ def format_table(
     name: str,
     summary: dict,
     measures: Sequence[str] = ('top1', 'top5'),
-    header: bool = True,
     extra: Mapping[str, str] | None = None,
 ) -> str:
-    """The markdown row, under its header unless told otherwise.
+    """The markdown row, under its header.
 
     Args:
         name: First cell.
         summary: Of :func:`summarise`.
         measures: Columns of each stream and of the fusion.
-        header: With the two lines above the row.
         extra: Cells at the end, by their titles.
     """
-    titles, cells = ['experiment'], [name.replace('|', '\\|')]
+    cells = {'experiment': name}
     for stream, numbers in summary['results'].items():
         for key in measures:
-            titles.append(f'{stream} {MEASURES[key]}')
-            cells.append(format_cell(numbers[key]))
-    titles.append('test videos')
-    cells.append(' + '.join(str(n) for n in summary['videos']))
-    for title, cell in (extra or {}).items():
-        titles.append(title)
-        cells.append(cell.replace('|', '\\|'))
-    lines = [titles, ['---'] * len(titles)] if header else []
-    return '\n'.join(f'| {" | ".join(row)} |' for row in [*lines, cells])
+            cells[f'{stream} {MEASURES[key]}'] = format_cell(numbers[key])
+    cells['test videos'] = ' + '.join(map(str, summary['videos']))
+    cells |= extra or {}
+    row = [cell.replace('|', '\\|') for cell in cells.values()]
+    lines = list(cells), ['---'] * len(cells), row
+    return '\n'.join(f'| {" | ".join(line)} |' for line in lines)
 
 
 def read_report(path: str | Path) -> dict:
@@ -141,76 +132,49 @@ def read_report(path: str | Path) -> dict:
     Raises:
         ToolError: It is missing or something else.
     """
+    text = read_text(path, 'report of fuse_streams.py --out')
     try:
-        report = json.loads(Path(path).read_text(encoding='utf-8'))
-    except FileNotFoundError:
-        raise ToolError(
-            f'there is no {path}; write it with fuse_streams.py --out'
-        ) from None
-    except (ValueError, RecursionError) as error:
-        raise ToolError(f'{path} is not JSON: {error}') from None
-    if not _is_report(report):
-        raise ToolError(
-            f'{path} does not come from fuse_streams.py --out; write it so'
-        )
-    return report
+        report = json.loads(text)
+        if _is_report(report):
+            return report
+    except (ValueError, RecursionError, KeyError, TypeError):
+        pass
+    raise ToolError(
+        f'{path} does not come from fuse_streams.py --out; write it so'
+    )
 
 
 def _is_report(report: Any) -> bool:
     """Whether this is what fuse_streams.py writes, as far as it is read."""
-    if not isinstance(report, dict) or report.get('tool') != 'fuse_streams':
-        return False
-    streams, fused = report.get('streams'), report.get('fused', 0)
-    counts = report.get('videos'), report.get('classes')
+    streams, fused = report['streams'], report['fused']
+    measured = [*streams, *([] if fused is None else [fused])]
+    shares = [own[key] for own in measured for key in MEASURES]
+    shares += [stream['weight'] for stream in streams]
+    texts = [s[key] for s in streams for key in ('name', 'sha256', 'file')]
+    counts = [report['videos'], report['classes']]
     return (
-        all(type(n) is int and 0 < n < 2**53 for n in counts)
-        and isinstance(streams, list)
+        report['tool'] == 'fuse_streams'
         and len(streams) > 0
-        and all(isinstance(s, dict) and _measured(s) for s in streams)
-        and all(
-            isinstance(s.get(key), str)
-            for s in streams
-            for key in ('name', 'sha256', 'file')
-        )
-        and all(_is_share(s.get('weight')) for s in streams)
-        and (fused is None or (isinstance(fused, dict) and _measured(fused)))
+        and all(type(n) is int and 0 < n < 2**53 for n in counts)
+        and all(0 <= share <= 1 for share in shares)
+        and all(isinstance(text, str) for text in texts)
     )
-
-
-def _measured(measures: dict) -> bool:
-    return all(_is_share(measures.get(key)) for key in MEASURES)
-
-
-def _is_share(value: Any) -> bool:
-    return type(value) in (int, float) and 0 <= value <= 1
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     parser = make_parser(__doc__, EXAMPLE)
-    parser.add_argument(
-        'reports',
-        nargs='+',
-        metavar='SPLIT.json',
-        help='what fuse_streams.py --out wrote, one file a split',
-    )
-    parser.add_argument(
-        '--name', default='', help='first cell of the row (default: empty)'
-    )
-    parser.add_argument(
-        '--measures',
-        nargs='+',
-        choices=tuple(MEASURES),
-        default=('top1', 'top5', 'mean_class'),
-        help='columns of each stream (default: %(default)s)',
-    )
-    parser.add_argument(
-        '--no-header', action='store_true', help='print the row alone'
-    )
-    parser.add_argument('--out', metavar='MD', help='write the row here')
-    parser.add_argument('--json', metavar='JSON', help='write numbers here')
+    add = parser.add_argument
+    add('reports', nargs='+', metavar='SPLIT.json',
+        help='what fuse_streams.py --out wrote, one file a split')  # fmt: skip
+    add('--name', default='', help='first cell of the row (default: empty)')
+    add('--measures', nargs='+', choices=tuple(MEASURES),
+        default=tuple(MEASURES),
+        help='columns of each stream (default: all)')  # fmt: skip
+    add('--out', metavar='MD', help='write the row here')
+    add('--json', metavar='JSON', help='write numbers here')
     args = parser.parse_args(argv)
     summary = summarise([read_report(path) for path in args.reports])
-    table = format_table(args.name, summary, args.measures, not args.no_header)
+    table = format_table(args.name, summary, args.measures)
     print(table)
     if args.out:
         write_text(args.out, table + '\n')

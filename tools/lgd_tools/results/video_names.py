@@ -3,7 +3,7 @@
 import os
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from lgd_tools.cli import VIDEO_EXTENSIONS, ToolError, read_lines
 
@@ -38,43 +38,8 @@ def read_list(ann: str | os.PathLike) -> tuple[list[str], list[int]]:
     return names, labels
 
 
-def video_keys(groups: Sequence[Sequence[str]]) -> list[list[str]]:
-    """Names that are comparable between streams.
-
-    `a/b/clip.mp4` (RGB) and `c/clip` (flow frames) are both `clip`. Where
-    two videos of a group end alike (`run/01.avi`, `walk/01.avi`), one more
-    folder is kept in all groups.
-
-    Raises:
-        ToolError: A video is listed twice.
-    """
-    parts = [[_split_name(name) for name in group] for group in groups]
-    depth = max((len(p) for group in parts for p in group), default=1)
-    keys: list[list[str]] = []
-    low, high = 1, depth
-    while low <= high:
-        # names that differ in `kept` folders differ in more: halve the range
-        kept = 1 if low == 1 and high == depth else (low + high) // 2
-        found = [['/'.join(p[-kept:]) for p in group] for group in parts]
-        if all(len(set(group)) == len(group) for group in found):
-            keys, high = found, kept - 1
-        else:
-            low = kept + 1
-    if keys or not groups:
-        return keys
-    keys = [['/'.join(p) for p in group] for group in parts]
-    for group, names in zip(keys, groups, strict=True):
-        counts = Counter(group)
-        for key, name in zip(group, names, strict=True):
-            if counts[key] > 1:
-                raise ToolError(
-                    f'{name} is there more than once; remove the duplicates '
-                    'from the annotation list and test again'
-                )
-    return keys
-
-
-def _split_name(name: str) -> tuple[str, ...]:
+def name_parts(name: str) -> tuple[str, ...]:
+    """Folders and stem of a video; `a b.avi` and the frames `a_b` agree."""
     # lists split at blanks, so folders of frames have '_' instead
     name = name.replace('\\', '/').replace(' ', '_')
     parts = [p for p in name.split('/') if p]
@@ -86,15 +51,57 @@ def _split_name(name: str) -> tuple[str, ...]:
     return tuple(parts)
 
 
-def same_videos(sets: Sequence[tuple[str, set[str]]], remedy: str) -> None:
-    """Raises ToolError unless all (title, keys) hold the same videos."""
-    everything = set().union(*(keys for _, keys in sets))
-    for title, keys in sets:
-        missing = sorted(everything - keys)
+def video_keys(groups: Sequence[Sequence[str]]) -> list[list[str]]:
+    """Names that are comparable between streams.
+
+    `a/b/clip.mp4` (RGB) and `c/clip` (flow frames) are both `clip`. Where
+    two videos of a group end alike (`run/01.avi`, `walk/01.avi`), one more
+    folder is kept in all groups.
+
+    Raises:
+        ToolError: A video is listed twice.
+    """
+    parts = [[name_parts(name) for name in group] for group in groups]
+    for names, own in zip(groups, parts, strict=True):
+        (video, times), *_ = [*Counter(own).most_common(1), ((), 0)]
+        if times > 1:
+            raise ToolError(
+                f'{names[own.index(video)]} is there more than once; remove '
+                'the duplicates from the annotation list and test again'
+            )
+    kept = 1
+    while True:
+        keys = [['/'.join(p[-kept:]) for p in own] for own in parts]
+        if all(len(set(own)) == len(own) for own in keys):
+            return keys
+        kept += 1
+
+
+def require_same_videos(
+    lists: Sequence[tuple[object, Mapping[str, int]]], remedy: str
+) -> None:
+    """Raise ToolError unless all hold the same videos with the same labels.
+
+    Args:
+        lists: Title, and label of each key of :func:`video_keys`.
+        remedy: What to do where the videos differ.
+    """
+    everything = set().union(*(labels for _, labels in lists))
+    for title, labels in lists:
+        missing = sorted(everything - labels.keys())
         if missing:
-            counts = ', '.join(f'{t}: {len(k)}' for t, k in sets)
+            counts = ', '.join(f'{t}: {len(k)}' for t, k in lists)
             shown = ', '.join(missing[:3]) + ', ...' * (len(missing) > 3)
             raise ToolError(
                 f'not the same videos ({counts}); {len(missing)} are not in '
                 f'{title}: {shown}; {remedy}'
             )
+    first, known = lists[0]
+    for title, labels in lists[1:]:
+        for key, label in labels.items():
+            if known[key] != label:
+                raise ToolError(
+                    f'{first} and {title} disagree on {key}: label '
+                    f'{known[key]} and {label}; make both lists with one '
+                    'label map, and give the list that a test read'
+                )

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from lgd_tools.files import atomic_path
+from lgd_mmaction.files import atomic_path
 from lgd_tools.study.statistics import Mean
 
 # colours that differ for the colour-blind too (Okabe and Ito)

@@ -38,8 +38,8 @@ from lgd_tools.cli import (
     warn,
     write_lines,
 )
+from lgd_tools.pictures import write_contact_sheet
 from lgd_tools.synthetic.generator_run import claim_folder, make_all
-from lgd_tools.synthetic.preview import write_contact_sheet
 from lgd_tools.synthetic.tasks import (
     SPLITS,
     TASKS,

@@ -32,7 +32,6 @@ the result with jhmdb.py or ucf101_24.py.
 """
 
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -49,9 +48,9 @@ from lgd_tools.cli import (
     progress,
     read_text,
 )
+from lgd_tools.pictures import write_contact_sheet
 from lgd_tools.synthetic import tube_formats
 from lgd_tools.synthetic.generator_run import claim_folder, make_all
-from lgd_tools.synthetic.preview import write_contact_sheet
 from lgd_tools.synthetic.tube_plan import plan_videos, true_tubes
 from lgd_tools.synthetic.tube_scenes import ACTIONS, Scene
 from lgd_tools.synthetic.tube_video import (
@@ -67,14 +66,18 @@ if TYPE_CHECKING:
 STYLES = ('jhmdb', 'ucf101_24')
 MANIFEST = 'generate_tubes.json'
 VERSION = 1  # raise when equal parameters give other videos
-_FOLDERS = (
+_FOLDERS = [
     'videos',
     'rawframes',
     'puppet_mask',
     'splits',
     'groundtruths_jhmdb',
-)
+]
 _FRAMES = {'jhmdb': (15, 40), 'ucf101_24': (60, 100)}
+EXAMPLE = """\
+  python tools/data/generate_tubes.py --style jhmdb --out data/jhmdb_generated
+  python tools/data/generate_tubes.py --style ucf101_24 \\
+      --out data/ucf_generated --train-per-class 10 --test-per-class 3"""
 
 
 class Summary(NamedTuple):
@@ -86,7 +89,7 @@ class Summary(NamedTuple):
 
 
 def generate_tubes(
-    out: str | os.PathLike,
+    out: Path,
     style: str = 'jhmdb',
     train_per_class: int = 12,
     test_per_class: int = 4,
@@ -119,50 +122,18 @@ def generate_tubes(
         ToolError: An argument is out of range, or `out` holds a data set
             made with other parameters.
     """
-    out = Path(out)
-    frames = tuple(frames or _FRAMES.get(style, (0, 0)))
     look = {
         'style': style,
         'classes': list(classes),
         'train_per_class': train_per_class,
         'test_per_class': test_per_class,
         'size': list(size),
-        'frames': list(frames),
+        'frames': list(frames or _FRAMES[style]),
         'bystanders': bystanders,
         'seed': seed,
         'version': VERSION,
     }
-    _check(look)
-    scenes, splits = plan_videos(**look)
-    claim_folder(out / MANIFEST, look, 'videos', _FOLDERS, overwrite)
-    truth = true_tubes(style, classes, scenes, splits)
-
-    jobs = [
-        (out, name, scene, style == 'jhmdb', rawframes)
-        for name, scene in scenes.items()
-        if overwrite or not _is_there(out, name, style, rawframes)
-    ]
-    made = make_all(_make_video, jobs, workers, 'videos')
-    for _ in progress(made, f'{style} videos', len(jobs)):
-        pass
-    _write_annotations(out, truth, scenes, seed)
-    return Summary(len(jobs), len(scenes) - len(jobs), truth)
-
-
-def _check(look: dict) -> None:
-    if look['style'] not in STYLES:
-        raise ToolError(
-            f'unknown style {look["style"]!r}: use one of {", ".join(STYLES)}'
-        )
-    counts = [look[k] for k in ('train_per_class', 'test_per_class')]
-    if min(counts) < 1 or look['seed'] < 0 or look['bystanders'] < 0:
-        raise ToolError(
-            'the videos per class must be 1 or more, the seed and the '
-            f'bystanders 0 or more; got {counts}, {look["seed"]}, '
-            f'{look["bystanders"]}'
-        )
-    classes = look['classes']
-    if sorted(set(classes)) != classes or len(classes) < 2:
+    if sorted({*classes}) != look['classes'] or len(classes) < 2:
         raise ToolError(
             f'the classes {", ".join(classes)} must be at least 2 different '
             'ones in alphabetical order, as in the real data sets'
@@ -172,7 +143,37 @@ def _check(look: dict) -> None:
             f'videos of {look["frames"][0]} to {look["frames"][1]} frames '
             'cannot be made: use at least 8, the smaller number first'
         )
-    check_video_size(tuple(look['size']))
+    check_video_size(tuple(size))
+    scenes, splits = plan_videos(**look)
+    claim_folder(out / MANIFEST, look, 'videos', _FOLDERS, overwrite)
+    truth = true_tubes(style, classes, scenes, splits)
+    jobs = []
+    for name, scene in scenes.items():
+        files = {'video': out / 'videos' / f'{name}.avi'}
+        if style == 'jhmdb':
+            files['mask'] = out / 'puppet_mask' / name / 'puppet_mask.mat'
+        if rawframes:
+            files['frames'] = out / 'rawframes' / name
+        # each is renamed when complete
+        if not all(file.exists() for file in files.values()):
+            jobs.append((files, scene))
+    made = make_all(_make_video, jobs, workers, 'videos')
+    for _ in progress(made, f'{style} videos', len(jobs)):
+        pass
+    _write_annotations(out, truth, scenes, seed)
+    return Summary(len(jobs), len(scenes) - len(jobs), truth)
+
+
+def _make_video(job: tuple[dict[str, Path], Scene]) -> None:
+    files, scene = job
+    if 'mask' in files:
+        tube_formats.write_puppet_mask(files['mask'], actor_masks(scene))
+    frames = list(render_scene(scene))
+    if 'frames' in files:
+        # as the frames are distributed: J-HMDB's png, UCF101's jpg
+        suffix = '.png' if 'mask' in files else '.jpg'
+        write_frames(files['frames'], frames, suffix)
+    write_video(files['video'], frames, gop=12)
 
 
 def _write_annotations(
@@ -192,116 +193,56 @@ def _write_annotations(
         tube_formats.write_act_pickle(truth, out / 'UCF101v2-GT.pkl')
     save_tubes(truth, out / 'truth_tubes.json')
     # a detector finds everyone, whether they act or not
-    make_proposals(
-        {
-            name: [(0, shape.boxes(scene.size)) for shape in scene.shapes]
-            for name, scene in scenes.items()
-        },
-        {
-            v.name: (v.num_frames, v.width, v.height)
-            for v in truth.videos.values()
-        },
-        seed=seed,
-    ).save(out / 'proposals.npz')
-
-
-def _outputs(out: Path, name: str, style: str, rawframes: bool) -> list[Path]:
-    files = [out / 'videos' / f'{name}.avi']
-    if style == 'jhmdb':
-        files.append(out / 'puppet_mask' / name / 'puppet_mask.mat')
-    if rawframes:
-        files.append(out / 'rawframes' / name)
-    return files
-
-
-def _is_there(out: Path, name: str, style: str, rawframes: bool) -> bool:
-    # each is renamed when complete
-    return all(f.exists() for f in _outputs(out, name, style, rawframes))
-
-
-def _make_video(job: tuple[Path, str, Scene, bool, bool]) -> None:
-    out, name, scene, masks, rawframes = job
-    if masks:
-        path = out / 'puppet_mask' / name / 'puppet_mask.mat'
-        tube_formats.write_puppet_mask(path, actor_masks(scene))
-    frames = render_scene(scene)
-    if rawframes:
-        frames = list(frames)
-        # as the frames are distributed: J-HMDB's png, UCF101's jpg
-        write_frames(
-            out / 'rawframes' / name, frames, '.png' if masks else '.jpg'
-        )
-    write_video(out / 'videos' / f'{name}.avi', frames, gop=12)
-
-
-def _preview(out: Path, truth: 'TubeAnnotations') -> Path:
-    """A row of frames for one video of each class."""
-    scenes, _ = plan_videos(**json.loads(read_text(out / MANIFEST)))
-    first = {}
-    for name in truth.splits['1']['train']:
-        first.setdefault(name.partition('/')[0], name)
-    clips = {
-        name: np.stack(list(render_scene(scenes[name])))
-        for name in first.values()
+    objects = {
+        name: [shape.boxes(scene.size) for shape in scene.shapes]
+        for name, scene in scenes.items()
     }
-    return write_contact_sheet(out / 'preview.png', clips, short_side=120)
+    size = next(iter(scenes.values())).size
+    make_proposals(objects, size, seed).save(out / 'proposals.npz')
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Command line; returns the exit code."""
-    parser = make_parser(
-        __doc__,
-        '  python tools/data/generate_tubes.py --style jhmdb --out '
-        'data/jhmdb_generated\n'
-        '  python tools/data/generate_tubes.py --style ucf101_24 --out '
-        'data/ucf_generated \\\n      --train-per-class 10 --test-per-class 3',
-    )
+    parser = make_parser(__doc__, EXAMPLE)
     add = parser.add_argument
     add('--style', choices=STYLES, default='jhmdb')
     add('--out', type=Path, required=True, help='folder of the data set')
-    add(
-        '--classes',
-        nargs='+',
-        default=list(ACTIONS),
-        metavar='NAME',
-        help='of ' + ', '.join(ACTIONS) + ' (default: all)',
-    )
+    add('--classes', nargs='+', default=list(ACTIONS), metavar='NAME')
     add('--train-per-class', type=positive_int, default=12, metavar='N')
     add('--test-per-class', type=positive_int, default=4, metavar='N')
     add('--size', type=parse_size, default=(320, 240), metavar='WxH')
     add(
-        '--frames',
-        type=positive_int,
-        nargs=2,
-        metavar=('MIN', 'MAX'),
+        '--frames', type=positive_int, nargs=2, metavar=('MIN', 'MAX'),
         help='length of a video (default: that of the style)',
-    )
+    )  # fmt: skip
     add(
-        '--bystanders',
-        type=non_negative_int,
-        default=1,
-        metavar='N',
+        '--bystanders', type=non_negative_int, default=1, metavar='N',
         help='shapes that do not act, at most, in each video (default: 1)',
-    )
+    )  # fmt: skip
     add('--seed', type=non_negative_int, default=0)
     add('--rawframes', action='store_true', help='write the frames too')
-    add(
-        '--overwrite',
-        action='store_true',
-        help='make all of it again',
-    )
+    add('--overwrite', action='store_true', help='make all of it again')
     add('--preview', action='store_true', help='draw OUT/preview.png')
     add_workers(parser)
     args = parser.parse_args(argv)
     given = {k: v for k, v in vars(args).items() if k != 'preview'}
     given['size'] = args.size[::-1]
     done = generate_tubes(**given)
-    tubes = sum(len(v.tubes) for v in done.truth.videos.values())
-    frames = sum(v.num_frames for v in done.truth.videos.values())
+    videos = done.truth.videos.values()
     print(
         f'{args.out}: {done.written} videos written, {done.kept} kept; '
-        f'{frames} frames, {tubes} tubes, {len(done.truth.classes)} classes'
+        f'{sum(v.num_frames for v in videos)} frames, '
+        f'{sum(len(v.tubes) for v in videos)} tubes, '
+        f'{len(done.truth.classes)} classes'
     )
     if args.preview:
-        print(f'preview: {_preview(args.out, done.truth)}')
+        scenes, _ = plan_videos(**json.loads(read_text(args.out / MANIFEST)))
+        # a row of frames for one video of each class
+        first = {name.partition('/')[0]: name for name in reversed(scenes)}
+        clips = {
+            name: np.stack(list(render_scene(scenes[name])))
+            for name in reversed(first.values())
+        }
+        sheet = write_contact_sheet(args.out / 'preview.png', clips)
+        print(f'preview: {sheet}')
     return 0

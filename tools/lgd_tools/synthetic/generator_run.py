@@ -1,15 +1,14 @@
 """What the generators of data sets share: the folder claimed, the workers."""
 
 import json
-import multiprocessing
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
 
+from lgd_mmaction.files import PART
 from lgd_tools.cli import ToolError, read_text, write_json
+from lgd_tools.jobs import Job, run_once
 
 
 def claim_folder(
@@ -35,29 +34,29 @@ def claim_folder(
             videos that no generator made.
     """
     out = manifest.parent
-    if manifest.exists() and not overwrite:
+    paths = [out / folder for folder in folders]
+    if not manifest.exists() and any(path.exists() for path in paths):
+        raise ToolError(
+            f'{out} holds videos that this tool did not make: choose another '
+            'folder'
+        )
+    if manifest.exists() and overwrite:
+        # nothing of the data set that was here may mix with the new one
+        for path in paths:
+            shutil.rmtree(path, ignore_errors=True)
+    elif manifest.exists():
         try:
-            there = json.loads(read_text(manifest))
-        except (ValueError, RecursionError):
+            there = dict(json.loads(read_text(manifest)))
+        except (TypeError, ValueError, RecursionError):
             there = {}
-        there = there if isinstance(there, dict) else {}
         changed = [key for key in look if look[key] != there.get(key)]
         if changed:
             raise ToolError(
                 f'{out} holds {what} made with another {", ".join(changed)}: '
                 'choose another folder, or overwrite them with --overwrite'
             )
-    elif not manifest.exists() and any((out / f).exists() for f in folders):
-        raise ToolError(
-            f'{out} holds videos that this tool did not make: choose another '
-            'folder'
-        )
-    if overwrite and manifest.exists():
-        # nothing of the data set that was here may mix with the new one
-        for folder in folders:
-            shutil.rmtree(out / folder, ignore_errors=True)
-    for folder in folders:
-        for part in (out / folder).glob('*/.*.part'):
+    for path in paths:
+        for part in path.glob(f'*/.*{PART}'):
             part.unlink(missing_ok=True)
     write_json(manifest, look)
 
@@ -75,22 +74,17 @@ def make_all(
         what: 'clips' or 'videos', for messages.
 
     Raises:
-        ToolError: A worker died.
+        ToolError: A worker died, or a file could not be written.
     """
     workers = min(workers, len(jobs))
     if workers <= 1:
         yield from map(make, jobs)
         return
-    # spawn: forking a process that runs threads (torch, OpenCV) may hang
-    pool = ProcessPoolExecutor(
-        workers, mp_context=multiprocessing.get_context('spawn')
-    )
-    try:
-        yield from pool.map(make, jobs, chunksize=4)
-    except BrokenProcessPool as error:
+    todo = [Job(str(number), (job,)) for number, job in enumerate(jobs)]
+    report = run_once(make, todo, workers, what)
+    for outcome in report.bad:
         raise ToolError(
-            'a worker process died, perhaps for lack of memory: give the '
-            f'command again with fewer --workers; finished {what} are kept'
-        ) from error
-    finally:
-        pool.shutdown(cancel_futures=True)
+            f'{outcome.error}: give the command again, for lack of memory '
+            f'with fewer --workers; finished {what} are kept'
+        )
+    yield from (None for _ in report.done)

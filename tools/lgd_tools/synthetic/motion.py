@@ -34,6 +34,7 @@ from lgd_tools.cli import ToolError
 from lgd_tools.synthetic.texture import (
     EndlessTexture,
     Palette,
+    dim_background,
     paste_wrapped,
     shape_mask,
     to_uint8,
@@ -183,11 +184,7 @@ def _render_object(
 ) -> np.ndarray:
     """One textured shape moves before a still picture."""
     side = min(size)
-    behind = EndlessTexture((seed, 3), side)
-    still = Palette(rng).paint(
-        behind.view(size, (0.0, 0.0), rng.uniform(0, 2 * np.pi), rng.uniform())
-    )
-    still = 50 + 0.3 * still  # dim, so that the object stands out
+    still = dim_background(size, (seed, 3), rng)
     palette = Palette(rng)
     texture = EndlessTexture((seed, 2), 0.75 * side)
     radius = rng.uniform(0.34, 0.42) * side

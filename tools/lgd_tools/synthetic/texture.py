@@ -19,6 +19,8 @@ All positions are in pixels, x to the right, y down; angles are in radians,
 positive is clockwise as seen by the viewer.
 """
 
+from functools import partial
+
 import cv2
 import numpy as np
 
@@ -165,26 +167,50 @@ def shape_mask(
     return np.clip(edge - distance + 0.5, 0, 1).astype(np.float32)
 
 
-def paste_wrapped(
+def dim_background(
+    size: tuple[int, int], seed: tuple[int, ...], rng: np.random.Generator
+) -> np.ndarray:
+    """A still texture before which objects stand out, float32 (h, w, 3)."""
+    texture, palette = EndlessTexture(seed, min(size)), Palette(rng)
+    angle, zoom = rng.uniform(0, 2 * np.pi), rng.uniform()
+    return 50 + 0.3 * palette.paint(
+        texture.view(size, (0.0, 0.0), angle, zoom)
+    )
+
+
+def paste(
     canvas: np.ndarray,
     patch: np.ndarray,
     mask: np.ndarray,
     left: int,
     top: int,
+    wrap: bool = False,
 ) -> None:
-    """Blend a patch into a canvas in place; what leaves enters opposite.
+    """Blend a patch into a canvas in place.
 
     Args:
-        canvas: float32 (h, w, 3), may be a view of a larger frame.
-        patch: float32 (n, m, 3), n <= h and m <= w.
+        canvas: float32 (h, w, C), may be a view of a larger frame.
+        patch: float32 (n, m, C).
         mask: float32 (n, m), 1 where the patch covers the canvas.
         left, top: position of the patch's first pixel, any integers.
+        wrap: what leaves the canvas enters opposite, n <= h and m <= w;
+            else it is cut.
     """
-    rows = (top + np.arange(patch.shape[0])) % canvas.shape[0]
-    cols = (left + np.arange(patch.shape[1])) % canvas.shape[1]
-    spot = np.ix_(rows, cols)
-    alpha = mask[..., None]
-    canvas[spot] += alpha * (patch - canvas[spot])
+    rows = top + np.arange(len(patch))
+    cols = left + np.arange(patch.shape[1])
+    if wrap:
+        rows, cols = rows % canvas.shape[0], cols % canvas.shape[1]
+    in_rows = (rows >= 0) & (rows < canvas.shape[0])
+    in_cols = (cols >= 0) & (cols < canvas.shape[1])
+    inside, spot = (
+        np.ix_(in_rows, in_cols),
+        np.ix_(rows[in_rows], cols[in_cols]),
+    )
+    alpha = mask[inside][..., None]
+    canvas[spot] += alpha * (patch[inside] - canvas[spot])
+
+
+paste_wrapped = partial(paste, wrap=True)
 
 
 def to_uint8(frame: np.ndarray) -> np.ndarray:

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lgd_mmaction.files import atomic_path, write_bytes
 from lgd_tools.cli import write_lines
-from lgd_tools.files import atomic_path, write_bytes
 
 if TYPE_CHECKING:
     from lgd_mmaction.detection.annotations import TubeAnnotations
@@ -146,28 +146,15 @@ class _Python2Pickler(pickle._Pickler):
 
     def save_string(self, value: str | bytes) -> None:
         data = value.encode('latin-1') if isinstance(value, str) else value
-        if len(data) < 256:
-            self.write(pickle.SHORT_BINSTRING + bytes([len(data)]) + data)
-        else:
-            self.write(pickle.BINSTRING + struct.pack('<i', len(data)) + data)
+        self.write(pickle.BINSTRING + struct.pack('<i', len(data)) + data)
         self.memoize(value)
 
     dispatch[str] = dispatch[bytes] = save_string
-
-    def save_global(self, obj: Any, name: str | None = None) -> None:
-        module = getattr(obj, '__module__', None) or ''
-        if not module.startswith('numpy._core'):
-            super().save_global(obj, name)
-            return
-        module = module.replace('numpy._core', 'numpy.core', 1)
-        self.write(
-            pickle.GLOBAL + f'{module}\n{name or obj.__name__}\n'.encode()
-        )
-        self.memoize(obj)
 
 
 def python2_pickle(content: object) -> bytes:
     """What Python 2 with an old NumPy would have written."""
     buffer = io.BytesIO()
     _Python2Pickler(buffer, protocol=2).dump(content)
-    return buffer.getvalue()
+    # as the name of the module was
+    return buffer.getvalue().replace(b'cnumpy._core.', b'cnumpy.core.')

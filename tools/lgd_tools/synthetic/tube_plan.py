@@ -29,9 +29,11 @@ def plan_videos(
     The arguments are those of `generate_tubes`; `version` goes into the
     seeds. J-HMDB's three splits test different videos, UCF101-24 has one.
     """
-    scenes, splits = {}, {}
+    trimmed = style == 'jhmdb'
+    total = train_per_class + test_per_class
+    numbers = ('1', '2', '3') if trimmed else ('1',)
+    scenes, splits = {}, {k: {'train': [], 'test': []} for k in numbers}
     for action in classes:
-        total = train_per_class + test_per_class
         names = []
         for index in range(total):
             # the same for every class: a look must not tell the action, or
@@ -40,24 +42,20 @@ def plan_videos(
             rng = np.random.default_rng([*key, 0])
             length = int(rng.integers(frames[0], frames[1] + 1))
             others = int(rng.integers(0, bystanders + 1))
-            if style == 'jhmdb':
-                actors = 1
-                name = f'{action}/shapes_{action}_u_nm_np1_fr_med_{index}'
-            else:
-                actors, others = int(rng.integers(1, 3)), max(others, 1)
+            actors = 1
+            name = f'{action}/shapes_{action}_u_nm_np1_fr_med_{index}'
+            if not trimmed:
+                actors = int(rng.integers(1, 3))
+                others = min(max(others, 1), bystanders)
                 name = _ucf_name(action, index, train_per_class)
             scenes[name] = plan_scene(
-                action, tuple(size), length, (*key, 1), actors,
-                min(others, bystanders), style == 'jhmdb',
-            )  # fmt: skip
+                action, tuple(size), length, (*key, 1), actors, others, trimmed
+            )
             names.append(name)
-        for split in (1, 2, 3) if style == 'jhmdb' else (1,):
+        for split, subsets in splits.items():
             # split 1 tests the last videos, 2 and 3 others
-            first = total - split * test_per_class
-            test = {
-                names[i % total] for i in range(first, first + test_per_class)
-            }
-            subsets = splits.setdefault(str(split), {'train': [], 'test': []})
+            first = total - int(split) * test_per_class
+            test = {names[(first + i) % total] for i in range(test_per_class)}
             subsets['train'] += [n for n in names if n not in test]
             subsets['test'] += [n for n in names if n in test]
     return scenes, splits
@@ -91,16 +89,12 @@ def true_tubes(
     videos = {}
     for name, scene in scenes.items():
         tubes = []
-        for actor in scene.actors:
-            when = np.flatnonzero(actor.acting)
-            boxes = [actor.box(frame, scene.size) for frame in when]
-            tubes.append(
-                Tube(
-                    classes.index(scene.action),
-                    int(when[0]),
-                    np.array(boxes, np.float32),
-                )
-            )
+        for actor in scene.shapes:
+            if actor.acting.any():
+                when = np.flatnonzero(actor.acting)
+                boxes = actor.boxes(scene.size)[when].astype(np.float32)
+                label = classes.index(scene.action)
+                tubes.append(Tube(label, int(when[0]), boxes))
         height, width = scene.size
         videos[name] = TubeVideo(
             name, scene.frames, width, height, tuple(tubes)

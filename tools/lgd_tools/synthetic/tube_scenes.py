@@ -47,34 +47,31 @@ class Shape:
 
     def mask(self, frame: int) -> tuple[np.ndarray, int, int]:
         """Soft mask (n, n) in one frame, and its left and top pixel."""
-        x, y = self.centre[frame]
-        half = int(np.ceil(self.radius[frame])) + 2
-        left, top = int(np.floor(x)) - half, int(np.floor(y)) - half
-        return (
-            shape_mask(
-                2 * half + 1,
-                (x - left, y - top),
-                self.radius[frame],
-                self.corners,
-                self.angle[frame],
-            ),
-            left,
-            top,
+        radius, centre = self.radius[frame], self.centre[frame]
+        half = int(np.ceil(radius)) + 2
+        corner = np.floor(centre).astype(int) - half
+        mask = shape_mask(
+            2 * half + 1,
+            tuple(centre - corner),
+            radius,
+            self.corners,
+            self.angle[frame],
         )
-
-    def box(self, frame: int, size: tuple[int, int]) -> np.ndarray:
-        """Extent of the mask: int (4,) x1 y1 x2 y2, edges, in the frame."""
-        mask, left, top = self.mask(frame)
-        inside = mask > 0.5
-        columns, rows = np.flatnonzero(inside.any(0)), inside.any(1).nonzero()
-        rows = rows[0]
-        box = np.array([columns[0], rows[0], columns[-1] + 1, rows[-1] + 1])
-        box += [left, top, left, top]
-        return box.clip(0, [size[1], size[0]] * 2)
+        return mask, *corner.tolist()
 
     def boxes(self, size: tuple[int, int]) -> np.ndarray:
-        """:meth:`box` of every frame, int (T, 4)."""
-        return np.stack([self.box(t, size) for t in range(len(self.radius))])
+        """Extents of the masks: int (T, 4) x1 y1 x2 y2, edges, in frames.
+
+        Args:
+            size: Height and width of a frame in pixels.
+        """
+        boxes = []
+        for frame in range(len(self.radius)):
+            mask, left, top = self.mask(frame)
+            y, x = np.nonzero(mask > 0.5)
+            boxes.append([x.min(), y.min(), x.max() + 1, y.max() + 1])
+            boxes[-1] += np.array([left, top, left, top])
+        return np.clip(boxes, 0, [size[1], size[0]] * 2)
 
 
 @dataclass(frozen=True)
@@ -94,10 +91,6 @@ class Scene:
     frames: int
     shapes: tuple[Shape, ...]
     seed: tuple[int, ...]
-
-    @property
-    def actors(self) -> list[Shape]:
-        return [shape for shape in self.shapes if shape.acting.any()]
 
 
 def plan_scene(

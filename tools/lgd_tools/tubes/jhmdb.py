@@ -19,30 +19,33 @@ and, for the first two, the splits from --annotations: folder or zip of
 <class>_test_split<k>.txt with lines `<video>.avi 1` (train) or `2` (test).
 Every video has one person, so one tube. The number of frames is that of the
 masks, that in the pickle, or the last frame with a box file (or what --videos
-or --rawframes finds).
+finds).
 """
 
-import argparse
+import io
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from lgd_tools.cli import ToolError, make_parser, progress
 from lgd_tools.tubes.act_pickles import read_act
-from lgd_tools.tubes.convert import TubeConversion
-from lgd_tools.tubes.mat_arrays import read_mat_array
-from lgd_tools.tubes.source_args import add_tube_arguments, check_classes
-from lgd_tools.tubes.source_files import Members
-from lgd_tools.tubes.sources import (
-    SourceTube,
-    SourceVideo,
+from lgd_tools.tubes.conversion import Conversion, add_arguments
+from lgd_tools.tubes.raw_tubes import (
+    COORDINATES,
+    RawTube,
     Splits,
-    check_name,
+    lines_of,
+    members_of,
     names_of,
-    to_edges,
+    video_name,
+    well_formed,
 )
+
+if TYPE_CHECKING:
+    from lgd_mmaction.detection.annotations import TubeVideo
 
 EXAMPLE = """\
   python tools/data/jhmdb.py --annotations splits.zip \\
@@ -52,10 +55,6 @@ EXAMPLE = """\
   python tools/data/jhmdb.py --act JHMDB-GT.pkl --out data/jhmdb"""
 
 SUBSETS = {'1': 'train', '2': 'test'}
-# 200 MB hold 2600 masks of 320x240
-MAX_MASK_FILE = 200 * 10**6
-# such an axis of single pixels is small, the boxes made of it are not
-MAX_MASK_AXIS = 10**5
 
 
 # -------------------------------------------------------------------- splits
@@ -63,81 +62,42 @@ def read_splits(path: Path) -> tuple[list[str], Splits]:
     """Class names, alphabetical, and the videos of all splits.
 
     Raises:
-        ToolError: There are no split files, one is there twice or lacking,
-            or a line is not `<video>.avi 1|2`; names the line.
+        ToolError: A split lacks a class, or a line is not
+            `<video>.avi 1|2`; names the line.
     """
-    members = Members(path, 'split files', '.txt')
-    files: dict[str, dict[str, str]] = {}
-    for name in members.names:
-        stem = PurePosixPath(name).stem
-        match = re.fullmatch(r'([^.].*)_test_split([0-9]{1,3})', stem)
-        if match is None:
-            continue
-        of_class = files.setdefault(str(int(match[2])), {})
-        if match[1] in of_class:
-            raise ToolError(
-                f'{path}: {name} and {of_class[match[1]]} are the same split '
-                'file: keep one of them'
-            )
-        of_class[match[1]] = name
-    if not files:
-        raise ToolError(
-            f'no <class>_test_split<N>.txt in {path}: give splits.zip of '
-            'J-HMDB, or its unpacked folder'
-        )
+    files: dict[str, dict[str, list[str]]] = {}
+    for member, read in members_of(path, '.txt').items():
+        stem = PurePosixPath(member).stem
+        match = re.fullmatch(r'([^.].*)_test_split([0-9]+)', stem)
+        if match:
+            files.setdefault(match[2], {})[match[1]] = lines_of(read())
     classes = sorted(
         {name for of_class in files.values() for name in of_class}
     )
     splits: Splits = {}
-    for split in sorted(files, key=int):
+    for split, of_class in sorted(files.items()):
         splits[split] = {'train': [], 'test': []}
-        for class_name in classes:
-            if class_name not in files[split]:
-                raise ToolError(
-                    f'{path}: {class_name}_test_split{split}.txt is missing: '
-                    'unpack splits.zip again'
-                )
-            member = files[split][class_name]
-            _read_split(
-                members.text(member),
-                f'{path}: {member}',
-                class_name,
-                splits[split],
-            )
+        for name in classes:
+            where = f'{path}: {name}_test_split{split}.txt'
+            if name not in of_class:
+                raise ToolError(f'{where} is missing: unpack it again')
+            for number, line in enumerate(of_class[name], 1):
+                if line.strip():
+                    with well_formed(f'{where}:{number}'):
+                        file, code = line.rsplit(maxsplit=1)
+                        video = video_name(f'{name}/{file}')
+                        splits[split][SUBSETS[code]].append(video)
     return classes, splits
-
-
-def _read_split(
-    text: str, where: str, class_name: str, subsets: dict[str, list[str]]
-) -> None:
-    codes: dict[str, str] = {}
-    for number, line in enumerate(text.split('\n'), 1):
-        if not line.strip():
-            continue
-        match = re.fullmatch(r'\s*(\S.*?)\s+([12])\s*', line)
-        if match is None:
-            raise ToolError(
-                f'{where}:{number}: expected `<video>.avi code` with code 1 '
-                f'or 2, got {line.strip()!r}'
-            )
-        file = match[1].replace('\\', '/').removeprefix(f'{class_name}/')
-        name = check_name(f'{class_name}/{file}', f'{where}:{number}')
-        if codes.setdefault(name, match[2]) != match[2]:
-            raise ToolError(
-                f'{where}:{number}: {file} has code {match[2]} here and '
-                f'{codes[name]} above'
-            )
-        subsets[SUBSETS[match[2]]].append(name)
 
 
 # --------------------------------------------------------------------- boxes
 def read_boxes(
     path: Path,
     classes: Sequence[str],
-    names: Iterable[str],
+    names: set[str],
     size: tuple[int, int],
     coordinates: str,
-) -> dict[str, SourceVideo]:
+) -> dict[str, 'TubeVideo']:
     """Videos from a text file a frame.
 
     Args:
@@ -145,109 +105,83 @@ def read_boxes(
         classes: Class names; a line holds the index plus one.
         names: The videos that there are.
         size: Width and height of the pictures.
-        coordinates: A key of ``tube_sources.COORDINATES``.
+        coordinates: A key of ``COORDINATES``.
 
     Raises:
-        ToolError: A file belongs to no video, a frame is there twice, or
-            a file is not one line `class x1 y1 x2 y2`; names the file.
+        ToolError: A file belongs to no video, or is not one line
+            `class x1 y1 x2 y2`; names the file.
     """
+    from lgd_mmaction.detection.annotations import TubeVideo
+
     of_stem = {name.replace('/', '_', 1): name for name in names}
-    members = Members(path, 'box files', '.txt', limit=10**4)
-    rows: dict[str, dict[int, np.ndarray]] = {}
-    for member in progress(members.names, 'reading boxes'):
-        where = f'{path}: {member}'
-        stem, _, digits = PurePosixPath(member).stem.rpartition('_')
-        if stem not in of_stem or not re.fullmatch('[0-9]{1,9}', digits):
-            raise ToolError(
-                f'{where} is not <class>_<video>_<frame>.txt of a video in '
-                'the splits: move it away, or give the right --annotations'
-            )
-        name, frame = of_stem[stem], int(digits) - 1
-        frames = rows.setdefault(name, {})
-        if frame in frames:
-            raise ToolError(
-                f'{where}: another file holds frame {frame + 1} of {name} '
-                'too: keep one of them'
-            )
-        frames[frame] = _read_box(
-            members.text(member), where, classes, name.split('/')[0]
-        )
-    if not rows:
-        raise ToolError(f'no box files *.txt in {path}: check the path')
+    boxes: dict[str, dict[int, list[float]]] = {}
+    for member, read in progress(members_of(path, '.txt').items(), 'boxes'):
+        with well_formed(f'{path}: {member}'):
+            stem, _, frame = PurePosixPath(member).stem.rpartition('_')
+            label, *box = map(float, read().split())
+            x1, y1, x2, y2 = box
+            name = of_stem[stem]
+            if classes[int(label) - 1] != name.partition('/')[0]:
+                raise ValueError(f'class {label:g} is not that of the name')
+            boxes.setdefault(name, {})[int(frame) - 1] = [x1, y1, x2, y2]
     videos = {}
-    for name, frames in rows.items():
-        order = sorted(frames)
-        tube = SourceTube(
-            classes.index(name.split('/')[0]),
-            np.array(order),
-            to_edges(np.stack([frames[i] for i in order]), coordinates),
+    for name, of_frame in boxes.items():
+        frames = np.array(sorted(of_frame))
+        edges = np.array([of_frame[frame] for frame in frames])
+        tube = RawTube(
+            classes.index(name.partition('/')[0]),
+            frames,
+            edges + COORDINATES[coordinates],
         )
-        videos[name] = SourceVideo(
-            name, max(order) + 1, *size, [tube], counted=False
-        )
+        videos[name] = TubeVideo(name, int(frames[-1]) + 1, *size, (tube,))
     return videos
-
-
-def _read_box(
-    text: str, where: str, classes: Sequence[str], class_name: str
-) -> np.ndarray:
-    fields = text.split()
-    if len(fields) != 5 or len(text.strip().split('\n')) != 1:
-        raise ToolError(
-            f'{where}: expected one line `class x1 y1 x2 y2`, got '
-            f'{text.strip()[:80]!r}'
-        )
-    try:
-        label, box = int(fields[0]), [float(x) for x in fields[1:]]
-    except ValueError:
-        raise ToolError(
-            f'{where}: {text.strip()[:80]!r} holds something that is no number'
-        ) from None
-    if not 1 <= label <= len(classes) or classes[label - 1] != class_name:
-        raise ToolError(
-            f'{where}: class {label}, but {class_name} is number '
-            f'{classes.index(class_name) + 1} of 1 to {len(classes)}'
-        )
-    return np.array(box)
 
 
 # --------------------------------------------------------------------- masks
 def read_masks(
-    path: Path, classes: Sequence[str], names: Iterable[str]
-) -> tuple[dict[str, SourceVideo], int]:
-    """Videos from their puppet masks, and how many masks no video has.
+    path: Path, classes: Sequence[str], names: set[str], workers: int
+) -> dict[str, 'TubeVideo']:
+    """Videos from their puppet masks; those of other videos are skipped.
 
     Raises:
         ToolError: A mask is there twice or is not readable; names it.
     """
-    known = set(names)
-    members = Members(path, 'puppet masks', '.mat', limit=MAX_MASK_FILE)
-    videos: dict[str, SourceVideo] = {}
-    unknown = 0
-    masks = [
-        name
-        for name in members.names
-        if PurePosixPath(name).name == 'puppet_mask.mat'
-    ]
-    if not masks:
-        raise ToolError(
-            f'no <class>/<video>/puppet_mask.mat in {path}: check the path'
-        )
-    for member in progress(masks, 'reading masks'):
+    from lgd_mmaction.detection.annotations import TubeVideo
+    from lgd_tools.jobs import Job, run_once
+
+    jobs = []
+    for member in members_of(path, 'puppet_mask.mat'):
         name = '/'.join(PurePosixPath(member).parts[-3:-1])
-        if name not in known:
-            unknown += 1
-            continue
-        where = f'{path}: {member}'
-        if name in videos:
-            raise ToolError(f'{where}: {name} is there twice: keep one')
-        mask = _read_mask(members.read(member), where)
-        frames, boxes = mask_boxes(mask)
-        height, width, num_frames = mask.shape
-        tube = SourceTube(classes.index(name.split('/')[0]), frames, boxes)
-        tubes = [tube] if len(frames) else []
-        videos[name] = SourceVideo(name, num_frames, width, height, tubes)
-    return videos, unknown
+        if name in names:
+            jobs.append(Job(name, (str(path), member)))
+    # SciPy crashes the interpreter on some damaged files
+    done = run_once(read_mask, jobs, workers, 'masks')
+    videos = {}
+    for outcome in done.outcomes:
+        name = outcome.key
+        if outcome.error:
+            raise ToolError(
+                f'{path}: the mask of {name} cannot be read '
+                f'({outcome.error}): download it again'
+            )
+        height, width, length = outcome.result['shape']
+        frames, boxes = outcome.result['frames'], outcome.result['boxes']
+        tube = RawTube(classes.index(name.partition('/')[0]), frames, boxes)
+        tubes = (tube,) if len(frames) else ()
+        videos[name] = TubeVideo(name, length, width, height, tubes)
+    return videos
+
+
+def read_mask(path: str, member: str) -> dict:
+    """Shape (H, W, F) of one mask, and what :func:`mask_boxes` gives."""
+    from scipy.io import loadmat
+
+    data = members_of(Path(path), 'puppet_mask.mat')[member]()
+    content = loadmat(io.BytesIO(data), variable_names=['part_mask'])
+    # MATLAB drops the last axis of a single frame
+    mask = np.atleast_3d(content['part_mask'])
+    frames, boxes = mask_boxes(mask)
+    return dict(shape=mask.shape, frames=frames, boxes=boxes)
 
 
 def mask_boxes(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -273,100 +207,44 @@ def mask_boxes(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return frames, np.stack(boxes, 1).astype(np.float64)
 
 
-def _read_mask(data: bytes, where: str) -> np.ndarray:
-    try:
-        mask = read_mat_array(data, 'part_mask', MAX_MASK_FILE)
-    except ValueError as error:
-        raise ToolError(
-            f'{where} is not a readable MATLAB 5 file ({error}): download it '
-            'again'
-        ) from None
-    if mask is None:
-        raise ToolError(f'{where} holds no part_mask: download it again')
-    if mask.ndim == 2:  # MATLAB drops the last axis of a single frame
-        mask = mask[:, :, None]
-    if mask.ndim != 3 or not mask.size:
-        raise ToolError(
-            f'{where}: part_mask has shape {mask.shape} and {mask.dtype}, '
-            'not (height, width, frames) numbers'
-        )
-    if max(mask.shape) > MAX_MASK_AXIS:
-        raise ToolError(
-            f'{where}: part_mask has shape {mask.shape}, more than '
-            f'{MAX_MASK_AXIS} in an axis: download it again'
-        )
-    return mask
-
-
 # ---------------------------------------------------------------------- main
-def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+def main(argv: Sequence[str] | None = None) -> int:
     parser = make_parser(__doc__, EXAMPLE)
-    parser.add_argument(
-        '--annotations',
-        type=Path,
-        metavar='PATH',
-        help='folder or zip of the <class>_test_split<k>.txt files',
-    )
+    add = parser.add_argument
+    add('--annotations', type=Path, metavar='PATH', help='the split files')
     source = parser.add_mutually_exclusive_group(required=True)
-    for name, what in (
-        ('--puppet-masks', 'folder or zip of the masks'),
-        ('--boxes', 'folder or zip of a text file a frame'),
-        ('--act', 'JHMDB-GT.pkl; takes no --annotations'),
-    ):
-        source.add_argument(name, type=Path, metavar='PATH', help=what)
-    parser.add_argument(
-        '--splits',
-        nargs='+',
-        choices=('1', '2', '3'),
-        help='which splits to write (default: all that there are)',
-    )
-    add_tube_arguments(parser, num_classes=21)
+    for name in ('--puppet-masks', '--boxes', '--act'):
+        source.add_argument(name, type=Path, metavar='PATH')
+    add('--splits', nargs='+', choices='123', help='default: all there are')
+    add_arguments(parser, num_classes=21)
     args = parser.parse_args(argv)
     if (args.act is None) != (args.annotations is not None):
         parser.error(
             '--act holds the splits and takes no --annotations; '
             '--puppet-masks and --boxes need them'
         )
-    if args.puppet_masks and args.coordinates:
-        parser.error('--coordinates has no meaning for masks')
-    return args
+    from lgd_mmaction.detection.annotations import TubeAnnotations
 
-
-def main(argv: Sequence[str] | None = None) -> int:
-    args = parse_args(argv)
-    default = {'boxes': 'pixels1', 'act': 'pixels0', 'puppet_masks': 'edges'}
-    [kind] = [key for key in default if getattr(args, key) is not None]
-    coordinates = args.coordinates or default[kind]
-    unknown = 0
-    if kind == 'act':
-        content = read_act(args.act, coordinates)
-        classes, splits = content.classes, content.splits
-        videos = content.videos
-        check_classes(classes, args.num_classes, args.act)
+    if args.act:
+        raw = read_act('jhmdb', args.act, args.coordinates or 'pixels0')
     else:
         classes, splits = read_splits(args.annotations)
-        check_classes(classes, args.num_classes, args.annotations)
-    chosen = _choose(splits, args.splits, args.act or args.annotations)
-    conversion = TubeConversion(
-        'jhmdb', args, classes, coordinates, background=False
-    )
-    names = names_of(splits)
-    if kind == 'boxes':
-        videos = read_boxes(args.boxes, classes, names, args.size, coordinates)
-    elif kind == 'puppet_masks':
-        videos, unknown = read_masks(args.puppet_masks, classes, names)
-    if unknown:
-        conversion.notes['masks of videos that no split names'] = unknown
-    return conversion.run(chosen, videos)
-
-
-def _choose(
-    splits: Splits, wanted: Sequence[str] | None, path: Path
-) -> Splits:
-    missing = [split for split in wanted or () if split not in splits]
-    if missing:
+        names = names_of(splits)
+        if args.boxes:
+            coordinates = args.coordinates or 'pixels1'
+            videos = read_boxes(
+                args.boxes, classes, names, args.size, coordinates
+            )
+        else:
+            videos = read_masks(
+                args.puppet_masks, classes, names, args.workers
+            )
+        raw = TubeAnnotations('jhmdb', tuple(classes), splits, videos)
+    if missing := set(args.splits or ()) - raw.splits.keys():
         raise ToolError(
-            f'{path} holds the splits {", ".join(splits)}, not '
-            f'{", ".join(missing)}: set --splits'
+            f'the source holds the splits {", ".join(raw.splits)}, not '
+            f'{", ".join(sorted(missing))}: set --splits'
         )
-    return {k: v for k, v in splits.items() if not wanted or k in wanted}
+    for split in raw.splits.keys() - set(args.splits or raw.splits):
+        del raw.splits[split]
+    return Conversion(raw, args, counted=not args.boxes).run()

@@ -17,25 +17,23 @@ Writes into ``--out``:
 import csv
 import io
 import json
+from collections import Counter
+from functools import partial
 from pathlib import Path
 
+import numpy as np
+
 from lgd_tools.cli import (
-    ToolError,
-    add_workers,
-    list_videos,
     make_parser,
     positive_int,
-    read_list,
-    require_dir,
-    require_file,
     write_json,
     write_lines,
     write_text,
 )
 from lgd_tools.jobs import Job, JobError, run_jobs
 from lgd_tools.journal import DONE, Report
-from lgd_tools.video import VideoFile, reader_module
-from lgd_tools.videos.job_options import add_shard
+from lgd_tools.video import VideoFile, one_line, reader
+from lgd_tools.videos.command import add_job_options, read_rows
 
 FIELDS = ('name', 'status', 'reason', 'frames', 'width', 'height', 'fps')
 
@@ -46,33 +44,28 @@ EXAMPLE = """\
   python tools/data/check_videos.py data/ucf101/videos --all \\
       --list data/ucf101/ucf101_train_split_1_videos.txt \\
       --min-frames 16 --out work_dirs/check_ucf101
-Run the same command again to continue; videos that did not change are not
-read again (bad ones are with --recheck-bad)."""
+Run the same command again to continue; good videos that did not change are
+not read again."""
 
 
-def spread(total: int, count: int) -> list[int]:
-    """``count`` frame numbers from the first to the last of ``total``."""
-    count = min(total, count)
-    if count == 1:
-        return [0]
-    return [round(i * (total - 1) / (count - 1)) for i in range(count)]
+def portions(total: int, options: dict) -> list[np.ndarray]:
+    """Frame numbers to read, evenly spread or all, few at a time."""
+    count = total if options['all'] else min(total, options['frames'])
+    wanted = np.linspace(0, total - 1, count).round().astype(int)
+    return np.array_split(wanted, -(-count // 32))
 
 
 def _read(path: Path, options: dict) -> dict:
-    """As training reads, over spread or all frames."""
-    reader = reader_module()
+    """As training reads."""
     try:
         with reader.Video(path) as video:
-            total = video.num_frames
-            wanted = spread(
-                total, total if options['all'] else options['frames']
-            )
-            for start in range(0, len(wanted), 32):  # bounded memory
-                video.frames(wanted[start : start + 32])
+            for numbers in portions(video.num_frames, options):
+                video.frames(numbers.tolist())
             (width, height), fps = video.size, video.fps
+            frames = video.num_frames
     except reader.BrokenVideoError as error:
         raise JobError(error.reason) from None
-    return dict(frames=total, width=width, height=height, fps=fps)
+    return dict(frames=frames, width=width, height=height, fps=fps)
 
 
 def _read_decord(path: Path, options: dict) -> dict:
@@ -86,36 +79,24 @@ def _read_decord(path: Path, options: dict) -> dict:
     decord.logging.set_level(decord.logging.QUIET)
     try:
         reader = decord.VideoReader(str(path), num_threads=1)
-        total = len(reader)
-        if total == 0:
-            raise JobError('the file holds no frame')
-        wanted = spread(total, total if options['all'] else options['frames'])
-        for start in range(0, len(wanted), 32):  # bounded memory
-            shape = reader.get_batch(wanted[start : start + 32]).shape
+        for numbers in portions(len(reader), options):
+            _, height, width, _ = reader.get_batch(numbers).shape
         fps = float(reader.get_avg_fps())
-    except JobError:
-        raise
     except Exception as error:  # decord has no common base class
-        text = ' '.join(str(error).split())
+        text = one_line(error)
         if 'from_size == to_size' in text:
             # rows are padded to 64 bytes; decord takes row / width for the
             # number of colours, which fails below 64 pixels
-            raise JobError(
-                'decord cannot batch frames this narrow: use videos of at '
-                'least 64 pixels width'
-            ) from error
-        # the sentence after the last C++ file name says what happened
-        text = text.rsplit('.cc:', 1)[-1].split('] ')[-1]
-        text = text.split(': ', 1)[-1] if text[:1].isdigit() else text
-        raise JobError(f'decord cannot read it: {text[:200]}') from error
-    return dict(frames=total, width=shape[2], height=shape[1], fps=fps)
+            text = 'it batches only frames of at least 64 pixels width'
+        raise JobError(f'decord cannot read it: {text}') from error
+    return dict(frames=len(reader), width=width, height=height, fps=fps)
 
 
-def check_one(name: str, options: dict) -> dict:
+def check_one(path: Path, options: dict) -> dict:
     """Read one video.
 
     Args:
-        name: Path of the video.
+        path: The video.
         options: ``frames``, ``all``, ``min_frames``, ``reader``.
 
     Returns:
@@ -124,7 +105,6 @@ def check_one(name: str, options: dict) -> dict:
     Raises:
         JobError: Why training could not use it.
     """
-    path = Path(name)
     with VideoFile(path) as video:  # refuses what is no video file
         # edit lists hide frames on purpose; the demuxer knows which
         promised = video.stream.frames
@@ -137,17 +117,12 @@ def check_one(name: str, options: dict) -> dict:
         with VideoFile(path) as video:
             for _ in video.decode():  # raises on any damage
                 pass
-    if promised - facts['frames'] > max(1, 0.02 * promised):
-        raise JobError(
-            f'truncated: {facts["frames"]} of {promised} promised frames'
-        )
-    if facts['frames'] < options['min_frames']:
-        raise JobError(
-            f'too short: {facts["frames"]} frames, wanted '
-            f'{options["min_frames"]}'
-        )
-    facts['fps'] = round(facts['fps'], 3)
-    return facts
+    frames, least = facts['frames'], options['min_frames']
+    if promised - frames > max(1, 0.02 * promised):
+        raise JobError(f'truncated: {frames} of {promised} promised frames')
+    if frames < least:
+        raise JobError(f'too short: {frames} frames, wanted {least}')
+    return dict(facts, fps=round(facts['fps'], 3))
 
 
 def write_report(out: Path, report: Report, mark: str = '') -> dict:
@@ -166,11 +141,11 @@ def write_report(out: Path, report: Report, mark: str = '') -> dict:
         writer.writerow(row | (outcome.result or {}))
     write_text(out / f'report{mark}.csv', text.getvalue())
     summary = dict(
-        videos=len(report.outcomes), ok=len(report.done), bad=len(report.bad)
+        videos=len(report.outcomes),
+        ok=len(report.done),
+        bad=len(report.bad),
+        **Counter(outcome.status for outcome in report.bad),
     )
-    for outcome in report.bad:
-        status = outcome.status
-        summary[status] = summary.get(status, 0) + 1
     write_json(out / f'summary{mark}.json', summary)
     return summary
 
@@ -179,23 +154,12 @@ def main(argv: list[str] | None = None) -> int:
     parser = make_parser(__doc__, EXAMPLE)
     parser.add_argument('root', type=Path, help='folder of videos')
     parser.add_argument(
-        '--list',
-        type=Path,
-        metavar='TXT',
-        help='check the videos of this `path label` list (under root) '
-        'instead of all in the folder',
+        '--out', type=Path, required=True, help='for results and journal'
     )
-    parser.add_argument(
-        '--out',
-        type=Path,
-        required=True,
-        help='folder for the results and the journal',
-    )
-    parser.add_argument(
+    number = partial(parser.add_argument, type=positive_int, metavar='N')
+    number(
         '--frames',
-        type=positive_int,
         default=8,
-        metavar='N',
         help='decode N frames: first, last and spread ones (default: 8)',
     )
     parser.add_argument(
@@ -203,12 +167,8 @@ def main(argv: list[str] | None = None) -> int:
         action='store_true',
         help='decode every frame, and search for hidden damage',
     )
-    parser.add_argument(
-        '--min-frames',
-        type=positive_int,
-        default=1,
-        metavar='N',
-        help='shorter videos are bad (default: 1)',
+    number(
+        '--min-frames', default=1, help='shorter videos are bad (default: 1)'
     )
     parser.add_argument(
         '--reader',
@@ -217,55 +177,26 @@ def main(argv: list[str] | None = None) -> int:
         help='pyav: the reader of our configs; decord: that of the stock '
         'pipelines (default: pyav)',
     )
-    parser.add_argument(
-        '--time-limit',
-        type=float,
-        default=60,
-        metavar='SECONDS',
-        help='for one video (default: 60)',
-    )
-    parser.add_argument(
-        '--recheck-bad',
-        action='store_true',
-        help='read again what an earlier run found bad',
-    )
-    add_shard(parser)
-    add_workers(parser)
+    add_job_options(parser, 60)
     args = parser.parse_args(argv)
 
-    require_dir(args.root, 'video folder')
-    if args.list:
-        require_file(args.list, 'list')
-        names = [name for name, _ in read_list(args.list)]
-        names = list(dict.fromkeys(names))  # a row twice is checked once
-    else:
-        names = list_videos(args.root)
-    if not names:
-        raise ToolError(f'no videos in {args.list or args.root}')
-    options = dict(
-        frames=args.frames,
-        all=args.all,
-        min_frames=args.min_frames,
-        reader=args.reader,
-    )
-    jobs = [
-        Job(name, (str(args.root / name), options), args.root / name)
-        for name in names
-    ]
+    wanted = ('frames', 'all', 'min_frames', 'reader')
+    options = {name: getattr(args, name) for name in wanted}
+    rows = read_rows(args.root, args.list)
+    # a row twice is checked once
+    paths = {name: args.root / name for name, _ in rows}
     report = run_jobs(
         check_one,
-        jobs,
+        [Job(name, (path, options), path) for name, path in paths.items()],
         workers=args.workers,
         journal=args.out / 'journal.jsonl',
-        params=dict(options, root=str(args.root.resolve())),
+        params=dict(options, root=args.root.resolve()),
         time_limit=args.time_limit,
         desc='check',
-        redo_failed=args.recheck_bad,
         shard=args.shard,
     )
     mark = '.{}of{}'.format(*args.shard) if args.shard else ''
-    summary = write_report(args.out, report, mark)
-    print(json.dumps(summary))
+    print(json.dumps(write_report(args.out, report, mark)))
     print(
         f'report: {args.out}/report{mark}.csv, names: {args.out}/bad{mark}.txt'
     )

@@ -28,11 +28,10 @@ SCALE_STEP = 0.8
 METHODS = {
     'tvl1': 'TV-L1 with the library iterations: the paper, slowest',
     'tvl1_fast': 'TV-L1 with fewer iterations, about 3 times as fast',
-    'dis_medium': 'DIS, preset medium: fast and nearly as exact',
+    'dis': 'DIS, preset medium: fast and nearly as exact',
     'dis_fast': 'DIS, preset fast',
     'dis_ultrafast': 'DIS, preset ultrafast: coarsest',
 }
-ALIASES = {'dis': 'dis_medium'}
 
 
 def scales_for(height: int, width: int) -> int:
@@ -42,16 +41,7 @@ def scales_for(height: int, width: int) -> int:
 
 
 def require_method(name: str) -> None:
-    """Check that the installed OpenCV has a method.
-
-    Raises:
-        ToolError: Unknown method, or OpenCV without the contrib modules.
-    """
-    if ALIASES.get(name, name) not in METHODS:
-        raise ToolError(
-            f'unknown flow method {name!r}: choose one of '
-            f'{", ".join([*METHODS, *ALIASES])}'
-        )
+    """Raise ToolError where the installed OpenCV lacks a method."""
     import cv2
 
     # opencv-python and opencv-contrib-python own one folder; whichever was
@@ -70,20 +60,16 @@ def make_method(name: str, height: int, width: int) -> Method:
     """The function (gray uint8 first, second) -> flow.
 
     Args:
-        name: A key of :data:`METHODS` or :data:`ALIASES`.
+        name: A key of :data:`METHODS`.
         height: Frame height in pixels; sets the depth of the pyramid.
         width: Frame width in pixels.
-
-    Raises:
-        ToolError: See :func:`require_method`.
     """
-    require_method(name)
     import cv2
 
     cv2.setNumThreads(1)  # the processes are the parallelism
-    name = ALIASES.get(name, name)
-    if name.startswith('dis_'):
-        preset = getattr(cv2, f'DISOPTICAL_FLOW_PRESET_{name[4:].upper()}')
+    if name.startswith('dis'):
+        preset = name.removeprefix('dis').strip('_') or 'medium'
+        preset = getattr(cv2, f'DISOPTICAL_FLOW_PRESET_{preset.upper()}')
         method = cv2.DISOpticalFlow_create(preset)
     else:
         method = cv2.optflow.DualTVL1OpticalFlow_create()

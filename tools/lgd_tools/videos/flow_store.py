@@ -1,7 +1,7 @@
 """Write a flow to disk: a folder of jpg pairs, or one packed video.
 
-A writer is a context manager with ``add(q)``; q is the (H, W, 2) uint8 of
-``flow_coding.quantise``.
+A writer is a context manager with ``add(q)`` and ``count``; q is the
+(H, W, 2) uint8 of ``flow_coding.quantise``.
 
 jpg      ``<clip>/flow_x_00001.jpg``, ``flow_y_00001.jpg``, from 1 on, grey:
          what mmaction2's RawframeDataset and RawFrameDecode read.
@@ -12,10 +12,11 @@ video    ``<clip>.mp4``, H.264: flow-x in the upper half, flow-y in the lower
          lgd_mmaction.
 """
 
-import os
+import contextlib
 from fractions import Fraction
 from pathlib import Path
 
+import cv2
 import numpy as np
 
 from lgd_tools.video import Encoder
@@ -23,7 +24,7 @@ from lgd_tools.video import Encoder
 JPG_NAME = 'flow_{}_{:05d}.jpg'
 
 
-class JpgWriter:
+class JpgWriter(contextlib.nullcontext):
     """A folder of jpg pairs.
 
     Args:
@@ -32,25 +33,16 @@ class JpgWriter:
     """
 
     def __init__(self, folder: Path, quality: int) -> None:
+        super().__init__(self)
         self.folder, self.quality, self.count = folder, quality, 0
         folder.mkdir()
 
-    def __enter__(self) -> 'JpgWriter':
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        pass
-
     def add(self, q: np.ndarray) -> None:
-        import cv2
-
         self.count += 1
+        options = [cv2.IMWRITE_JPEG_QUALITY, self.quality]
         for channel, axis in enumerate('xy'):
-            data = cv2.imencode(
-                '.jpg',
-                np.ascontiguousarray(q[..., channel]),
-                [cv2.IMWRITE_JPEG_QUALITY, self.quality],
-            )[1].tobytes()
+            picture = np.ascontiguousarray(q[..., channel])
+            data = cv2.imencode('.jpg', picture, options)[1].tobytes()
             name = JPG_NAME.format(axis, self.count)
             (self.folder / name).write_bytes(data)
 
@@ -75,6 +67,5 @@ class PackedWriter(Encoder):
 
 def stored_bytes(path: Path) -> int:
     """Bytes of a result: those of the file, or of all files in the folder."""
-    if path.is_dir():
-        return sum(entry.stat().st_size for entry in os.scandir(path))
-    return path.stat().st_size
+    files = path.iterdir() if path.is_dir() else [path]
+    return sum(file.stat().st_size for file in files)

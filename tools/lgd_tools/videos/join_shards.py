@@ -9,23 +9,21 @@ Prints how many videos are done, failed and missing, and the names of the
 last two (all of them go into --missing-out). Exit code 1: not all are done.
 """
 
+import contextlib
 import re
 from pathlib import Path
 
+from lgd_mmaction.files import remove
 from lgd_tools.cli import (
     EXIT_INCOMPLETE,
     EXIT_OK,
     ToolError,
-    list_videos,
     make_parser,
-    read_list,
     require_dir,
-    require_file,
-    warn,
     write_lines,
 )
-from lgd_tools.files import remove
 from lgd_tools.journal import DONE, Journal, print_some
+from lgd_tools.videos.command import read_rows
 
 EXAMPLE = """\
   python tools/data/join_shards.py data/kinetics400/videos_train \\
@@ -35,42 +33,40 @@ EXAMPLE = """\
       --videos data/kinetics400/videos_train"""
 
 
-def find_shards(folder: Path) -> dict[Path, list[Path]]:
-    """Journals of shards, ``NAME.2of8.jsonl``, by the joined ``NAME.jsonl``.
+def find_shards(folder: Path) -> tuple[Path, list[Path]]:
+    """The journal of a folder, ``NAME.jsonl``, and those of its shards.
 
-    Those that are joined already count as a journal without shards.
+    Raises:
+        ToolError: There is none, or there are journals of two commands.
     """
-    found: dict[Path, list[Path]] = {}
-    for path in sorted(folder.glob('*.jsonl')):
-        match = re.fullmatch(r'(.*)\.\d+of\d+\.jsonl', path.name)
-        name = f'{match[1]}.jsonl' if match else path.name
-        shards = found.setdefault(folder / name, [])
-        if match:
-            shards.append(path)
-    return found
+    found = sorted(folder.glob('*.jsonl'))
+    joined = {re.sub(r'\.\d+of\d+\.jsonl$', '.jsonl', str(p)) for p in found}
+    if len(joined) != 1:
+        some = ', '.join(path.name for path in found) or 'none'
+        raise ToolError(
+            f'{folder} must hold the journals of one command, and holds '
+            f'{some}: name the target of the run (--out of check_videos.py)'
+        )
+    whole = Path(*joined)
+    return whole, [path for path in found if path != whole]
 
 
-def join(joined: Path, shards: list[Path]) -> Journal:
+def join(whole: Path, shards: list[Path]) -> Journal:
     """One journal out of many; those of the shards are removed.
 
     Raises:
         ToolError: A shard is still running.
     """
-    books = [Journal(path) for path in shards]  # locked until the end
-    try:
-        whole = Journal(joined)
+    with contextlib.ExitStack() as stack:
+        # locked until the end
+        books = [stack.enter_context(Journal(path)) for path in shards]
+        joined = stack.enter_context(Journal(whole))
         for book in books:
             for outcome in book.entries.values():
-                whole.add(outcome)
-        made = {o.params for o in whole.entries.values() if o.status == DONE}
-        if len(made) > 1:
-            warn(f'{joined}: there are results of different options')
+                joined.add(outcome)
         for path in shards:
             remove(path)
-    finally:
-        for book in books:
-            book.close()
-    return whole
+    return joined
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -97,26 +93,14 @@ def main(argv: list[str] | None = None) -> int:
         help='write the names of the missing and failed videos here',
     )
     args = parser.parse_args(argv)
-    journals = find_shards(require_dir(args.target, 'folder of results'))
-    if len(journals) != 1:
-        some = ', '.join(sorted(path.name for path in journals)) or 'none'
-        raise ToolError(
-            f'{args.target} must hold the journals of one command, and holds '
-            f'{some}: name the target of the run (--out of check_videos.py)'
-        )
-    [(joined, shards)] = journals.items()
-    if args.list:
-        rows = read_list(require_file(args.list, 'list'))
-        names = dict.fromkeys(name for name, _ in rows)
-    else:
-        names = dict.fromkeys(list_videos(args.videos))
-    book = join(joined, shards)
-    book.close()
-    known = book.entries
+    whole, shards = find_shards(require_dir(args.target, 'folder of results'))
+    rows = read_rows(args.videos or args.target, args.list)
+    names = dict.fromkeys(name for name, _ in rows)
+    known = join(whole, shards).entries
     missing = [name for name in names if name not in known]
     bad = [n for n in names if n in known and known[n].status != DONE]
     print(
-        f'{joined}: {len(shards)} shards joined; {len(names)} videos, '
+        f'{whole}: {len(shards)} shards joined; {len(names)} videos, '
         f'{len(names) - len(missing) - len(bad)} done, {len(bad)} failed, '
         f'{len(missing)} missing'
     )

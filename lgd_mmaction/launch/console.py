@@ -1,0 +1,162 @@
+"""What a run says on the console; its log file has everything.
+
+The stock runner prints its environment, its whole config and its hooks, some
+500 lines before the first step. Here such messages are one line each on the
+console, and a summary says what a person would look for in them.
+"""
+
+import copy
+import logging
+import random
+from importlib import metadata
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
+from torch.utils.flop_counter import FlopCounterMode
+
+_LONG = 8  # lines of a message
+# of other packages, known and harmless: silenced by name, on the console only
+_SILENCED = (
+    'paramwise_options --',
+    'Hooks will be executed in the following order',
+    '"FileClient" will be deprecated in future',
+    '"HardDiskBackend" is the alias of "LocalBackend"',
+)
+_PACKAGES = ('lgd_mmaction', 'torch', 'mmaction2', 'mmengine', 'mmcv')
+
+
+def shorten_console() -> None:
+    """Let every runner of this process be brief on the console."""
+    if getattr(Runner, '_lgd_brief', False):
+        return
+    Runner._lgd_brief = True
+    build, register = Runner.build_logger, Runner.register_hooks
+
+    def build_logger(self: Runner, *args: Any, **kwargs: Any) -> Any:
+        logger = build(self, *args, **kwargs)
+        for handler in logger.handlers:
+            if type(handler) is logging.StreamHandler:
+                handler.addFilter(is_shown)
+                handler.setFormatter(BriefFormatter(handler.formatter))
+        return logger
+
+    def register_hooks(self: Runner, *args: Any, **kwargs: Any) -> None:
+        register(self, *args, **kwargs)
+        self.register_hook(SummaryHook(), priority='VERY_HIGH')
+
+    Runner.build_logger, Runner.register_hooks = build_logger, register_hooks
+
+
+def is_shown(record: logging.LogRecord) -> bool:
+    """Whether the console shows a message at all."""
+    text = record.getMessage()
+    return not any(text.lstrip().startswith(name) for name in _SILENCED)
+
+
+class BriefFormatter(logging.Formatter):
+    """The first line of what would be more than eight."""
+
+    def __init__(self, inner: logging.Formatter) -> None:
+        super().__init__()
+        self.inner = inner
+
+    def format(self, record: logging.LogRecord) -> str:
+        text = self.inner.format(record)
+        lines = [s for s in text.splitlines() if s.strip('- ')]
+        if len(lines) <= _LONG or record.levelno > logging.WARNING:
+            return text
+        # the first may be nothing but the time
+        head = lines[0] if not lines[0].endswith('INFO - ') else ''
+        head = head or f'{lines[0]}{lines[1].strip()}'
+        return f'{head[:160]} ... {len(lines)} lines in the log file'
+
+
+class SummaryHook(Hook):
+    """Says before the first step what is going to be trained, and how."""
+
+    def before_train(self, runner: Runner) -> None:
+        for line in summary(runner):
+            runner.logger.info(line)
+
+
+def summary(runner: Runner) -> list[str]:
+    """A line each: versions, model, data, schedule, log file."""
+    versions = []
+    for name in _PACKAGES:
+        for known in (name, f'{name}-lite'):
+            try:
+                versions.append(f'{known} {metadata.version(known)}')
+            except metadata.PackageNotFoundError:
+                continue
+    model = runner.model
+    model = model.module if is_model_wrapper(model) else model
+    device = next(model.parameters()).device
+    where = device.type
+    if where == 'cuda':
+        where = torch.cuda.get_device_name(device)
+    parts = [type(model).__name__]
+    for name in ('backbone', 'neck', 'cls_head', 'roi_head'):
+        part = getattr(model, name, None)
+        if part is not None:
+            depth = f'-{part.depth}' if hasattr(part, 'depth') else ''
+            parts.append(f'{type(part).__name__}{depth}')
+    count = sum(p.numel() for p in model.parameters())
+    fixed = sum(p.numel() for p in model.parameters() if not p.requires_grad)
+    loader, loop = runner.train_dataloader, runner.train_loop
+    data = (
+        f'{len(loader.dataset)} training samples, {len(loader)} steps an '
+        f'epoch, {loader.batch_size} samples a step and device'
+    )
+    if runner.val_loop is not None:
+        data += f'; {len(runner.val_loop.dataloader.dataset)} for validation'
+    rates = runner.optim_wrapper.optimizer.param_groups
+    start = {g.get('initial_lr', g['lr']) for g in rates}
+    return [
+        f'versions: {", ".join(versions)}; on {runner.world_size} x {where}',
+        f'model: {" + ".join(parts)}, {count / 1e6:.2f} M parameters'
+        f'{f" ({fixed / 1e6:.2f} M fixed)" if fixed else ""}'
+        f'{_work(model, loader.dataset)}',
+        f'data: {data}',
+        f'schedule: {loop.max_epochs} epochs, {loop.max_iters} steps'
+        f'{_stages(runner)}; {type(runner.optim_wrapper.optimizer).__name__},'
+        f' learning rate {", ".join(f"{lr:g}" for lr in sorted(start))}',
+        f'everything is in {runner._log_dir}/{runner.timestamp}.log',
+    ]
+
+
+def _stages(runner: Runner) -> str:
+    for hook in runner.hooks:
+        switch = getattr(hook, 'switch_epoch', None)
+        if switch is not None:
+            return (
+                f': stage 1, loss (5), for {switch}, then stage 2, loss (6), '
+                f'from epoch {switch + 1}'
+            )
+    return ''
+
+
+def _work(model: torch.nn.Module, dataset: Any) -> str:
+    """Multiply-adds of one training sample, counted on the meta device."""
+    if not hasattr(model, 'cls_head'):
+        return ''
+    states = random.getstate(), np.random.get_state(), torch.get_rng_state()
+    try:
+        shape = dataset[0]['inputs'].shape  # (clips, C, T, H, W)
+        copied = copy.deepcopy(model).to('meta').eval()
+        clip = torch.empty(1, *shape, device='meta')
+        with torch.no_grad(), FlopCounterMode(display=False) as counter:
+            copied(clip, mode='tensor', stage='backbone')
+    # data of another kind, or layers that cannot be counted
+    except Exception:
+        return ''
+    finally:  # the run draws what it would have drawn
+        random.setstate(states[0])
+        np.random.set_state(states[1])
+        torch.set_rng_state(states[2])
+    size = 'x'.join(map(str, shape[1:]))
+    gmac = counter.get_total_flops() / 2e9
+    return f', backbone {gmac:.3g} GMAC for an input of {size}'

@@ -1,0 +1,227 @@
+"""Clips that belong together, and splits that do not part them."""
+
+import argparse
+import hashlib
+import random
+import re
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+
+from lgd_tools.cli import ToolError
+from lgd_tools.lists.clips import Clip, name_key, run_threads
+
+GROUPS = {
+    'clip': r'.*',
+    'ucf101': r'(.*_g[0-9]+)_c[0-9]+',
+    'hmdb51': r'(.*?)(?:_(?:brush|climb|draw|fall|flic|kick|ride|shake|shoot'
+    r'|swing|sword))?_[a-z]+_[fhlu]_[a-z]+_np[0-9]+_[a-z]+_[a-z]+_[0-9]+',
+    'kinetics': r'(.+?)(?:_[0-9]{1,6}_[0-9]{1,6})?',
+    'folder': r'(.+)/[^/]+',
+}
+
+
+def group_pattern(text: str) -> re.Pattern:
+    """argparse type of ``--group``."""
+    try:
+        if text in GROUPS:
+            return re.compile(f'^{GROUPS[text]}$')
+        return re.compile(text)
+    except re.error as error:
+        raise argparse.ArgumentTypeError(
+            f'{text!r} is not a regular expression ({error})'
+        ) from None
+
+
+def group_keys(
+    clips: Sequence[Clip], pattern: re.Pattern
+) -> tuple[list[str], int]:
+    """The group of each clip, and how many clips the pattern did not match.
+
+    A clip that it does not match is a group of its own. Clips of one file
+    name in two class folders are one group unless the pattern says more. A
+    pattern with a slash looks at the path below the class folder, any other
+    at the file name; both without extension.
+
+    Raises:
+        ToolError: It matches no clip.
+    """
+    keys, alone = [], 0
+    for clip in clips:
+        match = pattern.search(_subject(clip, pattern))
+        if match is None:
+            alone += 1
+            keys.append(f'/{clip.name}')  # no stem holds a slash
+        else:
+            text = match[1] if pattern.groups else match[0]
+            keys.append(name_key(text or ''))
+    if alone == len(clips):
+        raise ToolError(
+            f'--group {pattern.pattern!r} matches no file name, for example '
+            f'not {_subject(clips[0], pattern)!r}: check the expression'
+        )
+    return keys, alone
+
+
+def _subject(clip: Clip, pattern: re.Pattern) -> str:
+    path = Path(clip.name)
+    if '/' not in pattern.pattern:
+        return path.stem
+    return Path(*path.parts[1:]).with_suffix('').as_posix()
+
+
+def file_hash(path: Path) -> str:
+    """Digest of a file's bytes."""
+    digest = hashlib.blake2b(digest_size=20)
+    with path.open('rb') as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def same_files(clips: Sequence[Clip], workers: int) -> list[list[int]]:
+    """Indices of the clips whose files are byte for byte the same.
+
+    Only files of equal size are read. Empty files are no copies.
+    """
+    by_size = defaultdict(list)
+    for i, clip in enumerate(clips):
+        by_size[(clip.root / clip.path).stat().st_size].append(i)
+    suspects = [
+        i
+        for size, ids in by_size.items()
+        if size and len(ids) > 1
+        for i in ids
+    ]
+    digests = run_threads(
+        lambda i: file_hash(clips[i].root / clips[i].path),
+        suspects,
+        workers,
+        'comparing files',
+    )
+    by_digest = defaultdict(list)
+    for i, digest in zip(suspects, digests, strict=True):
+        by_digest[digest].append(i)
+    return [ids for ids in by_digest.values() if len(ids) > 1]
+
+
+def merge_groups(
+    keys: Sequence[str], together: Sequence[Sequence[int]]
+) -> list[str]:
+    """Group of each clip once the clips of each list are in one group."""
+    parent = {key: key for key in keys}
+
+    def root(key: str) -> str:
+        while parent[key] != key:
+            parent[key] = parent[parent[key]]  # shorten the way
+            key = parent[key]
+        return key
+
+    for indices in together:
+        for i in indices[1:]:
+            parent[root(keys[i])] = root(keys[indices[0]])
+    return [root(key) for key in keys]
+
+
+# ---------------------------------------------------------------- splitting
+def split_groups(
+    labels: Sequence[int], keys: Sequence[str], fraction: float, seed: int
+) -> list[bool]:
+    """Whether each clip is for validation; whole groups, class by class.
+
+    Groups come in random order; one goes to validation if that brings the
+    classes nearer to ``fraction`` of their clips. Then every class of two
+    groups or more gets at least one clip on either side, where a group can
+    be moved without emptying another class.
+
+    Args:
+        labels: Class index of each clip.
+        keys: Group of each clip.
+        fraction: Wanted share of validation clips, between 0 and 1.
+        seed: The same seed, clips and groups give the same split.
+    """
+    groups: dict[str, Counter] = defaultdict(Counter)
+    for label, key in zip(labels, keys, strict=True):
+        groups[key][label] += 1
+    totals = Counter(labels)
+    chosen: Counter = Counter()
+    order = sorted(groups)
+    random.Random(seed).shuffle(order)
+
+    val = set()
+    for key in order:
+        gain = 0.0
+        for label, n in groups[key].items():
+            lack = fraction * totals[label] - chosen[label]
+            gain += abs(lack) - abs(lack - n)
+        if gain > 1e-9:
+            val.add(key)
+            chosen += groups[key]
+
+    def move(key: str) -> bool:
+        """Put a group on the other side, unless that empties a class."""
+        to_val = key not in val
+        for label, n in groups[key].items():
+            left = (
+                chosen[label] if not to_val else totals[label] - chosen[label]
+            )
+            if left <= n:
+                return False
+        if to_val:
+            val.add(key)
+            chosen.update(groups[key])
+        else:
+            val.discard(key)
+            chosen.subtract(groups[key])
+        return True
+
+    by_size = sorted(order, key=lambda key: sum(groups[key].values()))
+    for label in sorted(totals):
+        if 0 < chosen[label] < totals[label]:
+            continue
+        for key in by_size:
+            if groups[key][label] and move(key):
+                break
+    return [key in val for key in keys]
+
+
+def fold_groups(
+    labels: Sequence[int], keys: Sequence[str], folds: int, seed: int
+) -> list[int]:
+    """The fold of each clip, from 0; whole groups, classes spread evenly.
+
+    The largest groups come first, each into the fold that has the least of
+    its classes.
+
+    Args:
+        labels: Class index of each clip.
+        keys: Group of each clip.
+        folds: How many.
+        seed: The same seed, clips and groups give the same folds.
+
+    Raises:
+        ToolError: There are fewer groups than folds.
+    """
+    groups: dict[str, Counter] = defaultdict(Counter)
+    for label, key in zip(labels, keys, strict=True):
+        groups[key][label] += 1
+    if len(groups) < folds:
+        raise ToolError(
+            f'--folds {folds}: there are {len(groups)} groups of clips, and '
+            'each fold needs one: use fewer folds, or another --group'
+        )
+    order = sorted(groups)
+    random.Random(seed).shuffle(order)
+    order.sort(key=lambda key: -groups[key].total())
+    totals, filled = Counter(labels), [Counter() for _ in range(folds)]
+    fold_of = {}
+    for key in order:
+
+        def load(fold: int, own: Counter = groups[key]) -> tuple:
+            have = filled[fold]
+            shares = (n * have[c] / totals[c] for c, n in own.items())
+            return sum(shares), have.total()
+
+        fold_of[key] = min(range(folds), key=load)
+        filled[fold_of[key]] += groups[key]
+    return [fold_of[key] for key in keys]

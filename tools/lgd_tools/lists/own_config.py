@@ -1,0 +1,185 @@
+"""A config for own videos, fitted to what folder.py saw."""
+
+import math
+import os
+import random
+import statistics
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+
+from lgd_tools.cli import ToolError, warn, write_text
+from lgd_tools.lists.clips import Clip, probe_video, run_threads
+
+# recipe -> largest batch, steps of a training (of at most 100 epochs)
+RECIPES = {'lgd3d': (8, 2000), 'lgd2d': (16, 2000), 'small': (16, 400)}
+EPOCHS = 15, 100
+VALIDATIONS = 20
+_LOOKED_AT = 64  # clips whose frames are counted
+
+
+def default_recipe() -> str:
+    """'lgd3d' on a machine with an NVIDIA GPU, else 'small'."""
+    return 'lgd3d' if os.path.exists('/dev/nvidiactl') else 'small'
+
+
+def recipe_of(checkpoint: Path) -> tuple[str, int]:
+    """Recipe and depth of the network whose weights a checkpoint of ours has.
+
+    Raises:
+        ToolError: It is of another network.
+        CheckpointError: It cannot be read.
+    """
+    from lgd_mmaction.pickles import load_weights
+
+    state = load_weights(checkpoint, mmap=True)
+    state = state.get('state_dict', state) if isinstance(state, dict) else {}
+    names = [str(name).removeprefix('backbone.') for name in state]
+    units = {n.split('.')[1] for n in names if n.startswith('layer3.')}
+    stem = [state[n].shape[0] for n in state if 'conv1.conv' in str(n)][:1]
+    depth = {2: 18, 6: 50, 23: 101}.get(len(units))
+    if depth is None or not any('.diffusion.' in n for n in names):
+        raise ToolError(
+            f'{checkpoint} is not of LGD-2D, LGD-3D or the small LGD-3D of '
+            'this project: leave --checkpoint out'
+        )
+    if depth == 18:
+        if stem != [16]:
+            raise ToolError(
+                f'{checkpoint} is of a ResNet-18 of {stem} channels, and the '
+                'recipe small has 16: leave --checkpoint out'
+            )
+        return 'small', depth
+    factors = any('.temporal' in n for n in names)
+    return 'lgd3d' if factors else 'lgd2d', depth
+
+
+def usual_frames(clips: Sequence[Clip], workers: int) -> int:
+    """Frames that four of five clips have, from a look at some of them."""
+    some = random.Random(0).sample(list(clips), min(len(clips), _LOOKED_AT))
+    found = run_threads(
+        lambda clip: probe_video(clip.root / clip.path)[0],
+        some,
+        workers,
+        'counting frames',
+    )
+    counts = sorted(n for n in found if n)
+    if not counts:
+        warn(
+            f'none of {len(some)} clips can be opened, so the config is for '
+            'videos of 16 frames: see tools/data/check_videos.py'
+        )
+        return 16
+    return int(statistics.quantiles([counts[0], *counts], n=5)[0])
+
+
+def sampling(frames: int) -> dict[str, int]:
+    """``SampleFrames`` that spans most of a short video, 64 frames of others.
+
+    Where a video is shorter than 16 frames, clips are of 8.
+    """
+    return {
+        'clip_len': 16 if frames >= 16 else 8,
+        'frame_interval': max(1, min(4, frames // 20)),
+    }
+
+
+def schedule(clips: int, recipe: str) -> tuple[int, int]:
+    """Batch size, of nearly equal batches, and epochs for so many clips."""
+    largest, steps = RECIPES[recipe]
+    batches = math.ceil(clips / largest)
+    epochs = math.ceil(steps / batches)
+    return math.ceil(clips / batches), min(max(epochs, EPOCHS[0]), EPOCHS[1])
+
+
+def configs_folder() -> Path:
+    """Where the installed package keeps its configs."""
+    package = Path(find_spec('lgd_mmaction').origin).parent
+    return (package / '.mim' / 'configs').resolve()
+
+
+def write_config(
+    path: Path,
+    recipe: str,
+    classes: int,
+    counts: tuple[int, int],
+    frames: int,
+    videos: str,
+    checkpoint: tuple[Path, int] | None = None,
+    mirror: bool = False,
+) -> Path:
+    """Write the config of at most 15 lines; see configs/_base_/own_*.py.
+
+    Args:
+        path: ``<folder of the lists>/<name>.py``.
+        recipe: Of RECIPES.
+        classes: How many there are.
+        counts: Training and validation clips.
+        frames: Of :func:`usual_frames`.
+        videos: What the lists are relative to: a name below the folder of
+            the lists, or a whole path.
+        checkpoint: What to start from, and its depth.
+        mirror: Whether half of the training clips are flipped.
+    """
+    base = os.path.relpath(configs_folder() / '_base_', path.parent.resolve())
+    batch, epochs = schedule(counts[0], recipe)
+    model = f'cls_head=dict(num_classes={classes})'
+    fit = [f"'Flip': dict(flip_ratio={0.5 if mirror else 0})"]
+    if recipe != 'lgd2d':
+        words = ', '.join(f'{k}={v}' for k, v in sampling(frames).items())
+        fit.insert(0, f"'SampleFrames': dict({words})")
+    start = []
+    if checkpoint:
+        start.append(f'load_from = {str(checkpoint[0].resolve())!r}')
+        model += f', backbone=dict(depth={checkpoint[1]}, pretrained=None)'
+
+    def loader(role: str, part: str, more: str = '') -> str:
+        dataset = f"ann_file='{path.stem}_{part}_list_videos.txt', "
+        dataset += f'pipeline={role}_pipeline, **__data'
+        return f'{role}_dataloader = dict({more}dataset=dict({dataset}))'
+
+    lines = [
+        f'# {counts[0]} + {counts[1]} clips of {classes} classes, most of '
+        f'{frames} frames or more; by tools/data/folder.py',
+        f"_base_ = '{base}/own_{recipe}.py'",
+        *start,
+        f'model = dict({model})',
+        f'__fit = {{{", ".join(fit)}}}',
+        'train_pipeline, val_pipeline, test_pipeline = (',
+        "    [{**step, **__fit.get(step['type'], {})} for step in steps]",
+        '    for steps in (_base_.train_pipeline, _base_.val_pipeline, '
+        '_base_.test_pipeline))',
+        "__data = dict(data_root='{{ fileDirname }}', "
+        f'data_prefix=dict(video={videos!r}))',
+        loader('train', 'train', f'batch_size={batch}, '),
+        loader('val', 'val'),
+        loader('test', 'val'),
+        f'train_cfg = dict(max_epochs={epochs}, '
+        f'val_interval={max(1, epochs // VALIDATIONS)})',
+        'param_scheduler = [_base_.param_scheduler[0], '
+        f"{{**_base_.param_scheduler[1], 'T_max': {epochs}, "
+        f"'end': {epochs}}}]",
+        "custom_hooks = [dict(type='TwoStageHook', switch_epoch="
+        f'{epochs // 2}), _base_.custom_hooks[1]]',
+    ]
+    return write_text(path, '\n'.join(lines) + '\n')
+
+
+def write_fold(path: Path, number: int, folds: int) -> Path:
+    """Write the config of one fold, ``<name>_fold_<number>.py``.
+
+    Args:
+        path: The config of :func:`write_config`.
+        number: From 1.
+        folds: How many there are.
+    """
+    name, fold = path.stem, f'fold_{number}_videos.txt'
+    text = f"""\
+# Fold {number} of {folds}. No early stopping, which looks at the tested clips.
+_base_ = '{path.name}'
+train_dataloader = dict(dataset=dict(ann_file='{name}_train_{fold}'))
+val_dataloader = dict(dataset=dict(ann_file='{name}_val_{fold}'))
+test_dataloader = dict(dataset=dict(ann_file='{name}_val_{fold}'))
+custom_hooks = _base_.custom_hooks[:1]
+"""
+    return write_text(path.with_stem(f'{name}_fold_{number}'), text)

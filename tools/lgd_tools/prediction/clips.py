@@ -1,0 +1,130 @@
+"""What a network is shown: whole videos, or windows of long ones."""
+
+import glob
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from torch.utils.data import Dataset
+
+from lgd_mmaction.video.errors import BrokenVideoError
+from lgd_mmaction.video.reader import Video
+from lgd_tools.cli import ToolError, iter_videos
+
+
+def find_inputs(inputs: Iterable[str]) -> list[str]:
+    """Files of what the command line names: files, folders, patterns.
+
+    Raises:
+        ToolError: One of them is nothing of that, or holds no video.
+    """
+    found: dict[str, None] = {}
+    for text in inputs:
+        if os.path.isdir(text):
+            paths = [os.path.join(text, name) for name in iter_videos(text)]
+        elif os.path.exists(text):
+            paths = [text]
+        else:
+            matches = glob.glob(text, recursive=True)
+            paths = sorted(filter(os.path.isfile, matches))
+        if not paths:
+            what = (
+                'a folder without videos'
+                if os.path.isdir(text)
+                else 'no file, folder or pattern that leads to a video'
+            )
+            raise ToolError(f'{text!r} is {what}: check the path')
+        found.update(dict.fromkeys(paths))
+    return list(found)
+
+
+@dataclass
+class Window:
+    """Frames ``start`` to ``stop - 1`` of a video; None: all."""
+
+    path: str
+    start: int = 0
+    stop: int | None = None
+
+
+def windows_of(path: str, seconds: float, stride: float) -> list[Window]:
+    """Windows at even distances over a whole video; the last one ends it.
+
+    Raises:
+        BrokenVideoError: It cannot be opened.
+    """
+    with Video(path) as video:
+        frames, fps = video.num_frames, video.fps or 25
+    length = min(frames, max(1, round(seconds * fps)))
+    step = max(1, round(stride * fps))
+    starts = [*range(0, frames - length, step), frames - length]
+    return [Window(path, start, start + length) for start in starts]
+
+
+class Part:
+    """Some frames of a video, for transforms that take them for all."""
+
+    def __init__(self, video: Any, start: int, stop: int) -> None:
+        self.video, self.start = video, start
+        self.num_frames = stop - start
+
+    def frames(self, indices: Iterable[int], size: Any = None) -> np.ndarray:
+        return self.video.frames([self.start + int(i) for i in indices], size)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        return self.video.size
+
+    def close(self) -> None:
+        self.video.close()
+
+
+def pack(steps: Sequence, video: Any, fps: float, name: str) -> dict:
+    """What the network takes, of an open video; ``steps`` after VideoOpen."""
+    results = dict(
+        filename=name,
+        video_reader=video,
+        total_frames=video.num_frames,
+        avg_fps=fps,
+        start_index=0,
+        modality='RGB',
+    )
+    for step in steps:
+        results = step(results)
+    return results
+
+
+class Clips(Dataset):
+    """Windows of videos, packed for one or two networks.
+
+    An item is (window, start and end in seconds, one packed sample a
+    network), or (window, reason) where the video cannot be read.
+
+    Args:
+        windows: What is shown.
+        pipelines: The steps of each network.
+    """
+
+    def __init__(
+        self, windows: Sequence[Window], pipelines: Sequence[Sequence]
+    ) -> None:
+        self.windows, self.pipelines = windows, pipelines
+
+    def __len__(self) -> int:
+        return len(self.windows)
+
+    def __getitem__(self, index: int) -> tuple:
+        window, samples = self.windows[index], []
+        try:
+            for first, *steps in self.pipelines:
+                opened = first({'filename': window.path})
+                video, fps = opened['video_reader'], opened['avg_fps']
+                stop = window.stop or video.num_frames
+                part = Part(video, window.start, stop)
+                samples.append(pack(steps, part, fps, window.path))
+        except BrokenVideoError as error:
+            return window, error.reason
+        times = window.start / (fps or 25), stop / (fps or 25)
+        return window, times, samples

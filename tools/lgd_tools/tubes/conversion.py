@@ -1,0 +1,322 @@
+"""From the tubes that a reader found to the annotation file and a report.
+
+What ``jhmdb.py`` and ``ucf101_24.py`` share: the options, the cleaning of
+tubes, the comparison with videos on disk, the file. A reader hands over
+``TubeAnnotations`` whose videos hold a :class:`RawTube` for each tube.
+"""
+
+import argparse
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lgd_tools.cli import (
+    EXIT_INCOMPLETE,
+    EXIT_OK,
+    ToolError,
+    add_workers,
+    parse_size,
+    positive_int,
+    printable,
+    progress,
+    require_dir,
+    write_text,
+)
+from lgd_tools.tubes.raw_tubes import COORDINATES, RawTube, names_of
+
+if TYPE_CHECKING:
+    from lgd_mmaction.detection.annotations import TubeAnnotations, TubeVideo
+
+
+# ------------------------------------------------------------------- options
+def add_arguments(parser: argparse.ArgumentParser, num_classes: int) -> None:
+    """Add what both converters take."""
+    add = parser.add_argument
+    add('--out', type=Path, required=True, metavar='DIR', help='data folder')
+    add(
+        '--size', type=parse_size, default=(320, 240), metavar='WxH',
+        help='of the pictures that boxes were drawn on, where the source '
+        'does not tell (default: 320x240)',
+    )  # fmt: skip
+    add(
+        '--coordinates', choices=COORDINATES,
+        help='how to read the numbers of a box, instead of as the table in '
+        'docs/detection.md says: edges; first and last pixel, counted from 0 '
+        '(pixels0) or from 1 (pixels1)',
+    )  # fmt: skip
+    add(
+        '--videos', type=Path, metavar='DIR',
+        help='count the frames of <class>/<video>.avi, or the pictures '
+        '<class>/<video>/00001.png ..., and report what is missing',
+    )  # fmt: skip
+    add('--strict', action='store_true', help='no box clipped or dropped')
+    add(
+        '--split-gaps', action='store_true',
+        help='make two tubes of one that lacks boxes in between; the default '
+        'is to stop and name it',
+    )  # fmt: skip
+    add('--allow-missing', action='store_true', help='exit code 0, not 1')
+    add('--overwrite', action='store_true', help='replace an earlier file')
+    add(
+        '--num-classes', type=positive_int, default=num_classes, metavar='N',
+        help='for a subset (default: %(default)s)',
+    )  # fmt: skip
+    add_workers(parser)
+
+
+# ---------------------------------------------------------------- conversion
+class Conversion:
+    """Clean the videos of the splits, write them and what was found.
+
+    Args:
+        raw: Classes, splits, and every video that the source describes.
+        args: Parsed options of :func:`add_arguments`.
+        untrimmed: Whether a test video may have no tube.
+        counted: Whether the source knew the numbers of frames; else they
+            are those of the last boxes, or of the files in ``--videos``.
+    """
+
+    def __init__(
+        self,
+        raw: 'TubeAnnotations',
+        args: argparse.Namespace,
+        untrimmed: bool = False,
+        counted: bool = True,
+    ) -> None:
+        self.raw, self.args = raw, args
+        self.untrimmed, self.counted = untrimmed, counted
+        # what was found -> how often, and the first place
+        self.found: dict[str, tuple[int, str]] = {}
+        self.incomplete = False  # something is lacking in the result
+
+    def run(self) -> int:
+        """Convert; returns the exit code.
+
+        Raises:
+            ToolError: A video is in both subsets of a split, a test video
+                is without boxes, a tube has a gap; see the options.
+        """
+        raw, args = self.raw, self.args
+        path = args.out / f'{raw.dataset}_tubes.json'
+        if path.exists() and not args.overwrite:
+            raise ToolError(f'{path} exists: give --overwrite to replace it')
+        if len(raw.classes) != args.num_classes:
+            raise ToolError(
+                f'the source holds {len(raw.classes)} classes, not '
+                f'{args.num_classes}: download it again, or set '
+                '--num-classes for a subset'
+            )
+        names = names_of(raw.splits) & raw.videos.keys()
+        videos = {name: raw.videos[name] for name in sorted(names)}
+        if args.videos:
+            self._compare(videos)
+        videos = {name: self._clean(video) for name, video in videos.items()}
+        splits = {
+            split: self._with_boxes(split, subsets, videos)
+            for split, subsets in raw.splits.items()
+        }
+        names = names_of(splits) & videos.keys()
+        videos = {name: videos[name] for name in sorted(names)}
+        self._write(path, replace(raw, splits=splits, videos=videos))
+        done = args.allow_missing or not self.incomplete
+        return EXIT_OK if done else EXIT_INCOMPLETE
+
+    def note(
+        self, kind: str, place: str, count: int = 1, lacking: bool = False
+    ) -> None:
+        """Count what the report tells."""
+        before, first = self.found.get(kind, (0, place))
+        self.found[kind] = before + count, first
+        self.incomplete |= lacking
+
+    def _with_boxes(self, split: str, subsets: dict, videos: dict) -> dict:
+        """A split without training videos that have no box, nor repeats."""
+        subsets = {k: list(dict.fromkeys(n)) for k, n in subsets.items()}
+        both = set(subsets['train']) & set(subsets['test'])
+        if both:
+            raise ToolError(
+                f'{min(both)} is in the training and in the test list of '
+                f'split {split}, so the test would be of trained videos: '
+                'download the lists again'
+            )
+        boxed = {name for name, video in videos.items() if video.tubes}
+        for name in subsets['train']:
+            if name not in boxed:
+                kind = f'training videos of split {split} left out: no box'
+                self.note(kind, name, lacking=True)
+        needed = videos.keys() if self.untrimmed else boxed
+        without = [name for name in subsets['test'] if name not in needed]
+        if without:
+            raise ToolError(
+                f'{len(without)} of {len(subsets["test"])} test videos of '
+                f'split {split} have no box, first {without[0]}: a test '
+                'without them would give another score; give a complete '
+                'source, or other --splits'
+            )
+        for name in subsets['test']:
+            if name not in boxed:
+                self.note(f'test videos of split {split} without a box', name)
+        train = [name for name in subsets['train'] if name in boxed]
+        return {'train': train, 'test': subsets['test']}
+
+    # ------------------------------------------------------ videos on disk
+    def _compare(self, videos: dict[str, 'TubeVideo']) -> None:
+        # decoders: not for --help
+        from lgd_tools.pictures import find_pictures, measure
+
+        root = require_dir(self.args.videos, 'folder of videos')
+
+        def look(name: str) -> tuple[int, int, int] | ToolError:
+            try:
+                return measure(find_pictures(root, name))
+            except ToolError as error:
+                return error
+
+        with ThreadPoolExecutor(self.args.workers) as pool:
+            looks = progress(pool.map(look, videos), 'videos', len(videos))
+            looks = dict(zip(videos, looks, strict=True))
+        for name, found in looks.items():
+            video = videos[name]
+            if isinstance(found, ToolError):
+                kind = 'videos missing or unreadable'
+                self.note(kind, str(found), lacking=True)
+                continue
+            frames, *size = found
+            if size != [video.width, video.height]:
+                self.note('videos of another size than the boxes', name)
+            if frames > video.num_frames and not self.counted:
+                self.note('numbers of frames taken from the file', name)
+                videos[name] = replace(video, num_frames=frames)
+            elif frames != video.num_frames:
+                kind = 'videos with another number of frames than annotated'
+                place = f'{name}: {frames} of {video.num_frames}'
+                self.note(kind, place, lacking=True)
+
+    # --------------------------------------------------------------- tubes
+    def _clean(self, video: 'TubeVideo') -> 'TubeVideo':
+        """The video with tubes that the annotation file admits."""
+        # imports torch: not for --help
+        from lgd_mmaction.detection.annotations import Tube
+
+        size = np.array([video.width, video.height] * 2)
+        tubes = []
+        for number, tube in enumerate(video.tubes):
+            where = f'tube {number} of {video.name}'
+            frames, boxes = tube.frames, tube.boxes
+            if (np.diff(frames) < 1).any():
+                raise ToolError(
+                    f'{where} has a frame twice or out of order: mend the '
+                    'annotation'
+                )
+            # the file keeps thousandths
+            inside = np.clip(boxes, 0, size).round(3).astype(np.float32)
+            good = np.ones(len(frames), bool)
+            for kind, fits in (
+                ('NaN or infinity', np.isfinite(boxes).all(1)),
+                (
+                    'in a frame that the video does not have',
+                    (frames >= 0) & (frames < video.num_frames),
+                ),
+                ('no area', (boxes[:, 2:] > boxes[:, :2]).all(1)),
+                (
+                    'outside the picture',
+                    (inside[:, 2:] > inside[:, :2]).all(1),
+                ),
+            ):
+                kind = f'boxes dropped: {kind}'
+                self._count_boxes(kind, good & ~fits, tube, where, True)
+                good &= fits
+            cut = good & ((boxes < 0) | (boxes > size)).any(1)
+            self._count_boxes('boxes clipped to the picture', cut, tube, where)
+            tubes += [
+                Tube(tube.label, int(frames[rows[0]]), inside[rows])
+                for rows in self._runs(frames, np.flatnonzero(good), where)
+            ]
+        return replace(video, tubes=tuple(tubes))
+
+    def _count_boxes(
+        self,
+        kind: str,
+        which: np.ndarray,
+        tube: RawTube,
+        where: str,
+        lacking: bool = False,
+    ) -> None:
+        if not which.any():
+            return
+        first = int(which.argmax())
+        box = ' '.join(f'{x:g}' for x in tube.boxes[first])
+        place = f'{where}, frame {tube.frames[first]}, {box}'
+        if self.args.strict:
+            raise ToolError(
+                f'{kind}: {int(which.sum())}, first {place}; mend the '
+                'annotation, or leave --strict out to have them counted'
+            )
+        self.note(kind, place, int(which.sum()), lacking)
+
+    def _runs(
+        self, frames: np.ndarray, rows: np.ndarray, where: str
+    ) -> list[np.ndarray]:
+        """The rows in runs of consecutive frames."""
+        if not len(rows):
+            self.note('tubes dropped: no box left', where, lacking=True)
+            return []
+        cuts = np.flatnonzero(np.diff(frames[rows]) > 1) + 1
+        if len(cuts):
+            before, after = frames[rows[cuts[0] - 1]], frames[rows[cuts[0]]]
+            gap = (
+                f'{where} has no good box in frames {before + 1}..{after - 1}'
+            )
+            if not self.args.split_gaps:
+                raise ToolError(
+                    f'{gap} ({len(cuts)} such gaps): mend the annotation, or '
+                    'give --split-gaps to make two tubes of it'
+                )
+            self.note('tubes split at gaps', gap)
+        return np.split(rows, cuts)
+
+    # ------------------------------------------------------------ the file
+    def _write(self, path: Path, annotations: 'TubeAnnotations') -> None:
+        from lgd_mmaction.detection.annotations import check_video, save_tubes
+
+        for video in annotations.videos.values():
+            check_video(video, len(annotations.classes))
+        save_tubes(annotations, path)
+        raw = [t.boxes for v in self.raw.videos.values() for t in v.tubes]
+        edges = np.concatenate([*raw, np.empty((0, 4))])
+        edges = edges[np.isfinite(edges).all(1)]
+        lines = [
+            f'{path}: {len(annotations.classes)} classes, '
+            f'{_count(annotations.videos.values())}',
+            *(
+                f'split {split} {subset}: '
+                f'{_count(annotations.subset(split, subset))}'
+                for split, subsets in annotations.splits.items()
+                for subset in subsets
+            ),
+            *(f'{k}: {n}, first {at}' for k, (n, at) in self.found.items()),
+        ]
+        if len(edges):
+            x1, y1, *_ = edges.min(0)
+            *_, x2, y2 = edges.max(0)
+            lines.append(f'edges as read: x {x1:g}..{x2:g}, y {y1:g}..{y2:g}')
+        if not self.found:
+            lines.append('nothing was clipped, dropped or left out')
+        report = ''.join(f'{printable(line)}\n' for line in lines)
+        write_text(
+            path.with_name(f'{annotations.dataset}_tubes_report.txt'), report
+        )
+        print(report, end='')
+
+
+def _count(videos: Iterable['TubeVideo']) -> str:
+    videos = list(videos)
+    tubes = [tube for video in videos for tube in video.tubes]
+    return (
+        f'{len(videos)} videos, {sum(v.num_frames for v in videos)} frames, '
+        f'{len(tubes)} tubes, {sum(len(t.boxes) for t in tubes)} boxes'
+    )

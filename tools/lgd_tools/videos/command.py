@@ -1,0 +1,167 @@
+"""What check_videos, resize_videos and extract_flow share."""
+
+import argparse
+import os
+from pathlib import Path
+from typing import Any
+
+from lgd_tools.cli import (
+    ToolError,
+    add_workers,
+    list_videos,
+    positive_int,
+    read_list,
+    require_dir,
+)
+from lgd_tools.jobs import Function, Job, run_jobs
+from lgd_tools.journal import Outcome, Report
+
+
+def parse_shard(text: str) -> tuple[int, int]:
+    """argparse type: ``2/8`` -> (2, 8)."""
+    try:
+        number, parts = (positive_int(part) for part in text.split('/'))
+        if number <= parts:
+            return number, parts
+    except (ValueError, argparse.ArgumentTypeError):
+        pass
+    raise argparse.ArgumentTypeError(
+        f'{text!r} is not I/N with 1 <= I <= N, like 2/8'
+    )
+
+
+def add_job_options(
+    parser: argparse.ArgumentParser, time_limit: float
+) -> None:
+    """Add --list, --time-limit (seconds), --shard and --workers."""
+    add = parser.add_argument
+    add('--list', type=Path, metavar='TXT', help='only videos of this list')
+    add(
+        '--time-limit',
+        type=float,
+        default=time_limit,
+        metavar='SECONDS',
+        help='for one video (default: %(default)g)',
+    )
+    add(
+        '--shard',
+        type=parse_shard,
+        metavar='I/N',
+        help='do only part I of N, decided by the names, with a journal of '
+        'its own; join_shards.py joins the journals',
+    )
+    add_workers(parser)
+
+
+def add_result_options(parser: argparse.ArgumentParser) -> None:
+    """Add source, target, --allow-damaged and --overwrite."""
+    parser.add_argument('source', type=Path, help='folder of videos')
+    parser.add_argument('target', type=Path, help='folder for the results')
+    parser.add_argument(
+        '--allow-damaged',
+        action='store_true',
+        help='use the frames that decode of a damaged video',
+    )
+    parser.add_argument(
+        '--overwrite',
+        action='store_true',
+        help='make results of other options in the target again; without '
+        'it they are refused, so that no target holds a mixture',
+    )
+
+
+def read_rows(root: Path, listed: Path | None) -> list[tuple[str, list[int]]]:
+    """(name, labels) of the videos of a list, else of all in a folder.
+
+    Raises:
+        ToolError: There are none.
+    """
+    require_dir(root, 'video folder')
+    if listed:
+        rows = read_list(listed)
+    else:
+        rows = [(name, []) for name in list_videos(root)]
+    if not rows:
+        raise ToolError(f'no videos in {listed or root}')
+    return rows
+
+
+def stored_size(path: Path) -> int:
+    """Files in a folder, or bytes of a file; 0 where there is neither."""
+    if path.is_dir():
+        return len(os.listdir(path))
+    return path.stat().st_size if path.exists() else 0
+
+
+def make_results(
+    args: argparse.Namespace,
+    function: Function,
+    names: dict[str, str],
+    options: dict[str, Any],
+    desc: str,
+    pictures: dict[str, Path] | None = None,
+) -> Report:
+    """Make one file or folder of each video, resumably; say what became.
+
+    Args:
+        args: Parsed :func:`add_job_options`, :func:`add_result_options`.
+        function: (source, target, options[, picture]) -> result, with
+            ``size`` (:func:`stored_size`) and ``note`` (of damage).
+        names: Of each video, and what its result is called.
+        options: All that a result depends on.
+        desc: Label of the progress bar, and of the journal.
+        pictures: Picture to write of some videos.
+
+    Raises:
+        ToolError: The target lies inside the source folder, or two videos
+            would have one result.
+    """
+    if args.target.resolve().is_relative_to(args.source.resolve()):
+        raise ToolError(
+            f'the target {args.target} is the source folder {args.source} '
+            'or lies inside it, where the next run would take results for '
+            'sources: choose a target outside'
+        )
+    taken: dict[str, str] = {}
+    for name, out in names.items():
+        if taken.setdefault(out, name) != name:
+            raise ToolError(
+                f'{taken[out]} and {name} would both become {out}: rename '
+                'or remove one of them'
+            )
+
+    def still_done(job: Job, outcome: Outcome) -> bool:
+        result = outcome.result
+        if result['note'] and not args.allow_damaged:
+            return False
+        there = all(path.exists() for path in job.args[3:])
+        return there and stored_size(job.target) == result['size']
+
+    jobs, pictures = [], pictures or {}
+    work = dict(options, allow_damaged=args.allow_damaged)
+    for name, out in names.items():
+        source, target = args.source / name, args.target / out
+        picture = [pictures[name]] if name in pictures else []
+        jobs.append(
+            Job(name, (source, target, work, *picture), source, target)
+        )
+    report = run_jobs(
+        function,
+        jobs,
+        workers=args.workers,
+        journal=args.target / f'.{desc}.jsonl',
+        # without --allow-damaged, which changes no result of a whole video
+        params=options,
+        time_limit=args.time_limit,
+        desc=desc,
+        still_done=still_done,
+        overwrite=args.overwrite,
+        shard=args.shard,
+    )
+    print(
+        f'{len(report.done)} of {len(report.outcomes)} videos are ready in '
+        f'{args.target} ({report.skipped} from before), '
+        f'{len(report.bad)} failed'
+    )
+    report.print_bad()
+    return report

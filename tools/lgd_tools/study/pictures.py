@@ -60,6 +60,7 @@ def draw_distances(
     axes.set(
         xlabel='pixels between the two objects',
         ylabel='told apart, %',
+        xlim=(-2, max(42, field + 2)),
         ylim=(40, 103),
     )
     # a second scale: in receptive fields

@@ -68,7 +68,7 @@ def draw_distances(
         'top', functions=(lambda d: d / field, lambda d: d * field)
     )
     twin.set_xlabel(f'in receptive fields of {field} pixels')
-    axes.legend(loc='center left', frameon=False)
+    axes.legend(loc='upper right', frameon=False)
     _save(figure, path)
 
 

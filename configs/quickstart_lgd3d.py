@@ -28,7 +28,6 @@ val_pipeline = test_pipeline = [
 train_dataloader = dict(
     batch_size=16,
     num_workers=1,
-    drop_last=True,
     dataset=dict(
         ann_file=f'{root}/quickstart_train_list_videos.txt',
         data_prefix=dict(video=f'{root}/videos_train'),

@@ -193,9 +193,11 @@ def guard_loader(
 def _died(workers: list) -> dict[int, str]:
     """Which slots are of workers that died, and of what."""
     # one that is dying closes its pipes before it is seen as dead
-    wait([process.sentinel for process in workers], timeout=_DYING)
+    dying = wait([process.sentinel for process in workers], timeout=_DYING)
     slots = {}
     for i, process in enumerate(workers):
+        if process.sentinel in dying:
+            process.join(_DYING)
         code = process.exitcode
         if code is not None:
             how = f'exit code {code}'

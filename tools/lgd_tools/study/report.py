@@ -5,6 +5,7 @@ replaced by the table, the figures are written beside the runs. What runs are
 missing is said in the page as well.
 """
 
+import math
 import re
 from collections import defaultdict
 from collections.abc import Sequence
@@ -55,6 +56,18 @@ class Seen:
         runs = self.runs.get((variant, distance), {})
         return {seed: run['told_apart'] for seed, run in runs.items()}
 
+    def loss(self, variant: Variant, distance: int) -> str | None:
+        """Mean test loss of a classifier over ln 2, that of guessing.
+
+        No sum f(one) + h(other) of two objects has less in the mean.
+        """
+        runs = self.runs.get((variant, distance), {}).values()
+        if not runs:
+            return None
+        classifiers = 2 if variant[1] == 'both' else 1
+        mean = sum(run['test_loss'] for run in runs) / len(runs)
+        return f'{mean / classifiers / math.log(2):.3f}'
+
     def mean(self, variant: Variant, distance: int) -> Any:
         """A statistics.Mean, or None without a run."""
         from lgd_tools.study.statistics import mean_of
@@ -89,6 +102,8 @@ def distance_table(seen: Seen) -> str:
                 seen.mean(PLAIN, distance),
                 seen.mean(LGD, distance),
                 difference(*pair),
+                seen.loss(PLAIN, distance),
+                seen.loss(LGD, distance),
                 len(pair[0].keys() & pair[1].keys()),
             ]
         )
@@ -100,6 +115,8 @@ def distance_table(seen: Seen) -> str:
             'plain, %',
             'LGD, %',
             'LGD - plain',
+            'loss / ln 2, plain',
+            'LGD',
             'seeds',
         ],
         rows,
@@ -125,6 +142,7 @@ def variant_table(seen: Seen, part: str) -> str:
                 None
                 if variant == PLAIN
                 else difference(seen.scores(variant, distance), base),
+                seen.loss(variant, distance),
                 len(runs),
             ]
         )
@@ -136,6 +154,7 @@ def variant_table(seen: Seen, part: str) -> str:
             'learning rate',
             'told apart, %',
             'minus plain',
+            'loss / ln 2',
             'seeds',
         ],
         rows,

@@ -1,7 +1,7 @@
 """Compare resize_videos' PyAV path with the ffmpeg program.
 
 Same x264 preset, crf and key-frame distance, one thread each. Prints two
-markdown tables (docs/resize.md holds one run): user processor time and
+markdown tables (tools/data/README.md sums one run up): user processor time and
 bytes, and what each makes of a file cut off at 60 %. The ffmpeg program is
 any one, e.g. that of `pip install --target DIR imageio-ffmpeg`.
 """

@@ -5,7 +5,7 @@ and a key frame every ``--key-frames`` frames bounds what has to be decoded
 to reach one. Written with PyAV: its wheels bring FFmpeg's libraries with
 libx264, so no system ffmpeg is needed and every machine encodes alike; the
 ffmpeg program costs about as much and calls most truncated files a success
-(measured in docs/resize.md).
+(measured in tools/data/README.md).
 
 H.264 yuv420p in mp4; sound and subtitles are dropped; time stamps (also
 variable frame rates) and the number of frames are kept, which is verified by

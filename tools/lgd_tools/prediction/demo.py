@@ -29,17 +29,15 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     for name, kind, default, text in (
         ('host', str, '127.0.0.1', '0.0.0.0: other machines may use it too'),
         ('port', positive_int, 7860, 'of the page'),
-        ('max-mb', positive_int, 100, 'larger files (MiB) are refused'),
+        ('max-mb', positive_int, 100, 'MiB; larger files are refused'),
         ('max-seconds', positive, 60.0, 'longer videos are refused'),
-        ('window', positive, 2.0, 'seconds of the stretches that a longer '
-         'video is predicted by; each begins in the middle of the last'),
-        ('clips', positive_int, 1, 'averaged in each stretch'),
+        ('window', positive, 2.0, 'seconds of the stretches, half over each '
+         'other, in which a longer video is predicted'),
+        ('labels', Path, None, 'class names (as of tools/predict.py)'),
+        ('device', str, None, 'of torch (default: a GPU if there is one)'),
     ):  # fmt: skip
-        parser.add_argument(f'--{name}', type=kind, default=default,
-                            help=f'{text} (default: %(default)s)')  # fmt: skip
-    parser.add_argument('--labels', metavar='LABEL_MAP',
-                        help='class names, one a line')  # fmt: skip
-    parser.add_argument('--device', help='of torch (default: a GPU if any)')
+        text += ' (default: %(default)s)' if default else ''
+        parser.add_argument(f'--{name}', type=kind, default=default, help=text)
     return parse_network(parser, argv)
 
 
@@ -103,7 +101,7 @@ class Demo:
 
         self.args = args
         self.network = Network(
-            args.config, args.checkpoint, args.device, args.clips, args.labels
+            args.config, args.checkpoint, args.device, 1, args.labels
         )
         self.classes = self.network.classes
 

@@ -90,11 +90,7 @@ def check_port(host: str, port: int) -> None:
 
 
 class Demo:
-    """What the page shows of a video.
-
-    Args:
-        args: Of the command line.
-    """
+    """What the page shows of a video."""
 
     def __init__(self, args: argparse.Namespace) -> None:
         from lgd_tools.prediction.network import Network
@@ -153,11 +149,11 @@ class Demo:
         model = self.network.model
         clip, frames = global_path.read_clip(model, self.network.cfg, path)
         found = global_path.look_at(model, clip, self.classes.index(name))
-        for key, value in vars(found).items():  # off the GPU
-            setattr(
-                found, key, value.cpu() if hasattr(value, 'cpu') else value
-            )
-        return Image.open(io.BytesIO(draw(found, frames, name)))
+        for key, value in vars(found).items():
+            if hasattr(value, 'cpu'):  # drawn from there
+                setattr(found, key, value.cpu())
+        title = f'{name}, in the clip in the middle of the video'
+        return Image.open(io.BytesIO(draw(found, frames, title)))
 
 
 def example_clips(cfg: Any) -> list[str]:
@@ -204,7 +200,7 @@ def build_page(demo: Demo) -> Any:
     with gr.Blocks(title='LGD: what happens in a video') as page:
         gr.Markdown(
             '# What happens in this video?\n'
-            f'An answer of the network `{Path(args.config).stem}` '
+            f'Asked of the network `{Path(args.config).stem}` '
             f'({Path(args.checkpoint).name}), which knows {len(classes)} '
             f'classes: {names}.\n\nVideos of at most {args.max_mb} MB and '
             f'{args.max_seconds:g} s; they stay on the machine of this page.'
@@ -213,13 +209,13 @@ def build_page(demo: Demo) -> Any:
             with gr.Column():
                 video = gr.Video(label='Video', sources=['upload'], height=360)
                 if examples:
-                    gr.Examples(examples, video, label='Clips of validation')
+                    gr.Examples(examples, video, label='Validation clips')
             with gr.Column():
                 said = gr.Markdown()
                 bars = gr.Label(label='Likeliest classes', num_top_classes=5)
                 plot = gr.Plot(show_label=False, visible=False)
         button = gr.Button('Show what the global path does')
-        picture = gr.Image(label='In the clip in the middle of the video')
+        picture = gr.Image(show_label=False, buttons=['fullscreen'])
         video.change(predict, video, [said, bars, plot, picture], **alone)
         button.click(explain, [video, bars], [said, picture], **alone)
     return page

@@ -145,7 +145,7 @@ def draw_clips(clips: Sequence[tuple[str, Any]], path: Path) -> None:
         clips: Title and RGB picture (H, W, 3).
         path: The PNG.
     """
-    figure = Figure(figsize=(7, 1.25 * len(clips)), layout='constrained')
+    figure = Figure(figsize=(7, 0.95 * len(clips)), layout='constrained')
     for axes, (title, picture) in zip(
         figure.subplots(len(clips)), clips, strict=True
     ):

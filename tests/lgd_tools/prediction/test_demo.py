@@ -183,8 +183,8 @@ def use_page(page, url: str, good: Path, broken: Path, large: Path) -> None:
         page.set_input_files('input[type=file]', path)
 
     page.goto(url)
-    assert page.title() == 'LGD: what happens in a video'
     page.get_by_text('which knows 2 classes: jump, run.').wait_for()
+    assert page.title() == 'LGD: what happens in a video'
     upload(good)
     for name in ('jump', 'run'):
         page.locator('dd, dt', has_text=name).first.wait_for()

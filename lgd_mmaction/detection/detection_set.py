@@ -23,8 +23,6 @@ FAULTS = {
     'videos_without_boxes': 'videos have no detected box',
     'clipped_boxes': 'boxes were cut at the edge of the frame',
     'empty_boxes': 'boxes without area, or outside the frame, were left out',
-    'invalid_boxes': 'boxes with a NaN, an infinity or a negative size were '
-    'left out',
 }
 
 
@@ -70,7 +68,6 @@ def check_detections(
     annotations: TubeAnnotations,
     split: int | str,
     subset: str = 'test',
-    invalid: str = 'error',
 ) -> DetectionSet:
     """Check a table of detections against the videos of a subset.
 
@@ -80,12 +77,11 @@ def check_detections(
         annotations: The annotation file.
         split: Split.
         subset: Subset, 'test' or 'train'.
-        invalid: What to do with boxes that hold NaN, infinity or x2 < x1,
-            or with a score that is not finite: 'error' or 'drop'.
 
     Raises:
         DataError: A video or frame is unknown, the number of classes is
-            wrong, a frame was tested twice, or what the switches say.
+            wrong, a frame was tested twice, a box or score is not finite, a
+            box has x2 < x1, or a score is negative.
     """
     videos = annotations.subset(split, subset)
     where = f'{annotations.dataset} {split}/{subset}'
@@ -127,14 +123,13 @@ def check_detections(
                     'test each once, and write the file again'
                 )
 
-    valid = _valid(table, number, named, invalid)
+    _check_numbers(table, number, named)
     fractions = table.boxes.astype(np.float64)
     boxes = np.clip(fractions, 0, 1)
     solid = (boxes[:, 2:] > boxes[:, :2]).all(1)
-    with np.errstate(invalid='ignore'):
-        cut = (np.abs(boxes - fractions) > TOLERANCE).any(1)
+    cut = (np.abs(boxes - fractions) > TOLERANCE).any(1)
     boxes *= np.array([[v.width, v.height] * 2 for v in videos])[video]
-    rows = np.flatnonzero(valid & solid)
+    rows = np.flatnonzero(solid)
     have = np.bincount(video[rows], minlength=len(videos))
     counts = {
         'videos': len(videos),
@@ -142,9 +137,8 @@ def check_detections(
         'boxes': len(table),
         'missing_frames': starts[-1] - len(tested),
         'videos_without_boxes': (have == 0).sum(),
-        'clipped_boxes': (valid & solid & cut).sum(),
-        'empty_boxes': (valid & ~solid).sum(),
-        'invalid_boxes': (~valid).sum(),
+        'clipped_boxes': (solid & cut).sum(),
+        'empty_boxes': (~solid).sum(),
     }
     rows = rows[np.argsort(number[rows], kind='stable')]
     ends = np.searchsorted(number[rows], tested, side='right')
@@ -208,28 +202,23 @@ def _check_frames(
         )
 
 
-def _valid(
-    table: BoxTable,
-    number: np.ndarray,
-    named: Callable[[int], str],
-    invalid: str,
-) -> np.ndarray:
-    """(M,) bool, rows of finite numbers with x2 >= x1 and y2 >= y1."""
+def _check_numbers(
+    table: BoxTable, number: np.ndarray, named: Callable[[int], str]
+) -> None:
+    """Raise DataError unless boxes and scores can be what a network says."""
     good = np.isfinite(table.boxes).all(1) & np.isfinite(table.scores).all(1)
     good &= (table.boxes[:, 2:] >= table.boxes[:, :2]).all(1)
-    if not good.all() and invalid == 'error':
+    if not good.all():
         first = int((~good).argmax())
         raise DataError(
             f'{int((~good).sum())} of {len(good)} detections hold a NaN or '
             'an infinity, or x2 < x1 or y2 < y1, first in '
             f'{named(number[first])} (box {table.boxes[first].tolist()}); '
-            'mend the network or the file, or leave them out, counted, with '
-            "invalid='drop'"
+            'mend the network or the file'
         )
-    negative = good & (table.scores < 0).any(1)
+    negative = (table.scores < 0).any(1)
     if negative.any():
         raise DataError(
             f'{int(negative.sum())} detections have a negative score, first '
             f'in {named(number[negative][0])}; give probabilities, not logits'
         )
-    return good

@@ -33,7 +33,6 @@ class TubeProtocol:
         linking: How boxes become tubes; its own nms_iou, if given, wins.
         trimming: How tubes are cut in time; None for not at all.
         ap: 'area' (ACT) or 'voc', see average_precision.
-        invalid: 'error' or 'drop': boxes with NaN or of negative size.
     """
 
     frame_thresholds: Sequence[float] = (0.5,)
@@ -42,7 +41,6 @@ class TubeProtocol:
     linking: Linking = field(default_factory=Linking)
     trimming: Trimming | None = None
     ap: str = 'area'
-    invalid: str = 'error'
 
     def __post_init__(self) -> None:
         for name in ('frame_thresholds', 'video_thresholds'):
@@ -59,12 +57,10 @@ class TubeProtocol:
                 f'nms_iou={self.nms_iou} is not in (0, 1]; give None for '
                 'no suppression'
             )
-        for name, known in ('ap', KINDS), ('invalid', ('error', 'drop')):
-            if getattr(self, name) not in known:
-                raise ConfigError(
-                    f'{name}={getattr(self, name)!r} must be one of '
-                    f'{", ".join(map(repr, known))}'
-                )
+        if self.ap not in KINDS:
+            raise ConfigError(
+                f'ap={self.ap!r} must be one of {", ".join(map(repr, KINDS))}'
+            )
         if self.linking.nms_iou is None:
             linking = replace(self.linking, nms_iou=self.nms_iou)
             object.__setattr__(self, 'linking', linking)
@@ -117,7 +113,7 @@ class TubeReport:
             **self.means,
             'missing_frames': c['missing_frames'],
             'videos_without_boxes': c['videos_without_boxes'],
-            'dropped_boxes': c['empty_boxes'] + c['invalid_boxes'],
+            'dropped_boxes': c['empty_boxes'],
             'clipped_boxes': c['clipped_boxes'],
         }
 
@@ -196,7 +192,7 @@ def evaluate_tubes(
         DataError: Nothing is annotated, or see check_detections.
     """
     p = protocol or TubeProtocol()
-    detections = check_detections(table, annotations, split, subset, p.invalid)
+    detections = check_detections(table, annotations, split, subset)
     truth_boxes, truth_tubes = detections.count_truths()
     if not truth_tubes.any():
         raise DataError(

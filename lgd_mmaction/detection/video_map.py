@@ -11,7 +11,6 @@ from lgd_mmaction.detection.average_precision import (
 )
 from lgd_mmaction.detection.boxes import box_iou
 from lgd_mmaction.detection.detection_set import DetectionSet
-from lgd_mmaction.detection.forked import map_forked, usable_cores
 from lgd_mmaction.detection.linking import Linking, link_tubes
 from lgd_mmaction.detection.tubes import Trimming, TubeSet, trim_tubes
 
@@ -29,8 +28,7 @@ def video_ap(
     either, times the mean overlap of their boxes over the common frames
     (Saha et al., ACT). The score of a tube is the mean of its frames.
     Matching is that of frame_ap; equal scores rank by video, first frame,
-    then the order in which the tubes began. Videos are shared among the
-    processor's cores.
+    then the order in which the tubes began.
 
     Args:
         detections: Detections and truth.
@@ -43,20 +41,17 @@ def video_ap(
         (T, K) float64; NaN for classes that have no annotated tube.
     """
     linking = linking or Linking()
-
-    def measure(video: int) -> tuple[np.ndarray, ...]:
+    levels = np.array(thresholds)
+    parts = []
+    for video, annotated in enumerate(detections.videos):
         tubes = link_tubes(detections, video, linking)
         if trimming is not None:
             tubes = trim_tubes(tubes, trimming)
         tubes = tubes.drop(linking.min_length, linking.min_score)
         # in the order in which equal scores rank
         tubes = tubes.take(np.lexsort((tubes.start, tubes.label)))
-        truths = detections.videos[video].tubes
-        return tubes.label, tubes.mean_scores(), _hits(tubes, truths, levels)
-
-    levels = np.array(thresholds)
-    videos = range(len(detections.videos))
-    parts = map_forked(measure, videos, usable_cores())
+        hits = _hits(tubes, annotated.tubes, levels)
+        parts.append((tubes.label, tubes.mean_scores(), hits))
     label, score, hits = map(np.concatenate, zip(*parts, strict=True))
     _, truths = detections.count_truths()
     out = np.full((len(thresholds), len(truths)), np.nan)

@@ -1,5 +1,6 @@
 """Seeds made from numbers, for a process and each sample; data workers."""
 
+import ctypes
 import functools
 import multiprocessing
 import multiprocessing.util
@@ -7,13 +8,12 @@ import os
 import random
 import signal
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 import torch
 from torch.utils.data import Dataset, get_worker_info
-
-from lgd_mmaction.detection.forked import live_with_parent
 
 # first of the numbers of a seed, so that no two purposes share one
 SAMPLE, ITERATION = 101, 102
@@ -88,6 +88,18 @@ def start_worker(
     live_with_parent()
     if entropy is not None:
         seed_samples(get_worker_info().dataset, entropy)
+
+
+def live_with_parent() -> None:
+    """In a child: leave the signals of a job to the parent, end with it.
+
+    A pre-empted job gets them in all its processes; the parent decides.
+    """
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1):
+        signal.signal(number, signal.SIG_IGN)
+    with suppress(AttributeError, OSError):  # Linux only
+        pr_set_pdeathsig = 1
+        ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
 
 
 def end_workers_at_exit() -> None:

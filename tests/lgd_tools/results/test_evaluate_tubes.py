@@ -89,4 +89,3 @@ def test_errors_name_the_remedy(files: tuple, tmp_path: Path) -> None:
     bad.save(tmp_path / 'bad.npz')
     with pytest.raises(LGDError, match='NaN'):
         main([str(tmp_path / 'bad.npz'), *common])
-    assert main([str(tmp_path / 'bad.npz'), *common, '--drop-invalid']) == 1

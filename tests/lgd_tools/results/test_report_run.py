@@ -218,6 +218,17 @@ def test_many_classes_and_no_mistakes_can_be_drawn(
     assert imread(out / 'confusion_matrix.png').shape[1] == width_before
 
 
+@pytest.mark.slow
+def test_a_run_of_another_head_and_a_dump_without_names(tmp_path, write_dump):
+    rows = [{'loss': 1 / s, 'step': s, 'epoch': s} for s in (1, 2)]
+    write_log(tmp_path, '1', rows)
+    dump = write_dump('a.pkl', np.eye(6), np.arange(6), None)
+    summary = report_run(tmp_path, dump, tmp_path / 'out')
+    assert (summary['right'], summary['clips']) == (6, 6)
+    matrix = imread(tmp_path / 'out' / 'confusion_matrix.png')
+    assert min(matrix.shape[:2]) > 200
+
+
 def test_confused_pairs_are_ranked():
     matrix = np.array([[9, 0, 2], [5, 1, 0], [2, 0, 4]])
     assert confused_pairs(matrix, 2) == [(1, 0, 5), (0, 2, 2)]

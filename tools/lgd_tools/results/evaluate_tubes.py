@@ -59,9 +59,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     add('--trim', nargs='*', metavar='KEY=NUMBER',
         help='trim the tubes in time (UCF101-24; not for J-HMDB): level, '
         'penalty')  # fmt: skip
-    add('--drop-invalid', action='store_true',
-        help='leave out and count boxes with NaN or a negative size; else '
-        'they are an error')  # fmt: skip
     add('--out', metavar='JSON', help='write all numbers here')
     args = parser.parse_args(argv)
     # the package imports torch: not for --help
@@ -74,7 +71,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         'video_thresholds': args.video_iou,
         'nms_iou': args.nms_iou,
         'ap': args.ap,
-        'invalid': 'drop' if args.drop_invalid else 'error',
     }
     protocol = TubeProtocol.from_dicts(
         settings(args.link),

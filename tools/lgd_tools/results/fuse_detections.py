@@ -7,9 +7,9 @@ by video, frame and their order in the frame, and each pair is compared. What
 differs is an error that names the first frame.
 """
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import zip_longest
 from pathlib import Path
 
 import numpy as np
@@ -26,23 +26,22 @@ EXAMPLE = (
     '    --weights 0.6 0.4 --out fused.npz'
 )
 
-# the same float32 box, sent through other crops and back
+# of a coordinate of the same float32 box, sent through other crops and back,
+# as a fraction of the frame
 TOLERANCE = 1e-4
 _FRAMES = 2**32  # more than a video has: video * _FRAMES + frame is a key
+_END = 2**62
 
 
 def fuse_detections(
     tables: dict,
     weights: Sequence[float] | None = None,
-    tolerance: float = TOLERANCE,
 ):
     """Fuse tables of detections.
 
     Args:
         tables: BoxTable of each stream, by the stream's name.
         weights: One a stream; equal ones for None.
-        tolerance: Largest difference of a coordinate, as a fraction of the
-            frame, between boxes that count as the same.
 
     Returns:
         A BoxTable in the order of the first stream, with its boxes.
@@ -61,53 +60,47 @@ def fuse_detections(
                 f'{both} have {classes[0]} and {classes[1]} classes; they '
                 'are of different data sets'
             )
-        scores += share * table.scores[_pair(first, table, both, tolerance)]
+        scores += share * table.scores[_pair(first, table, both)]
     return replace(first, scores=scores.astype(np.float32))
 
 
-def _pair(first, other, both: str, tolerance: float) -> np.ndarray:
+def _pair(first, other, both: str) -> np.ndarray:
     """(M,) the row of `other` that has the box of each row of `first`."""
-    names = sorted({str(n) for n in (*first.videos, *other.videos)})
-    index = {name: i * _FRAMES for i, name in enumerate(names)}
-    tested, keys = [], []
-    for table in (first, other):
-        own = np.array([index[str(n)] for n in table.videos], np.int64)
-        keys.append(own[table.video] + table.frame)
-        if table.frames_video is None:
-            tested.append(np.unique(keys[-1]))
-        else:
-            tested.append(own[table.frames_video] + table.frames_frame)
+    names = np.union1d(first.videos, other.videos)
+
+    def keys(table, video: np.ndarray, frame: np.ndarray) -> np.ndarray:
+        """One number for each frame of all videos."""
+        place = np.searchsorted(names, table.videos).astype(np.int64)
+        return place[video] * _FRAMES + frame
 
     def place(key: int) -> str:
         return f'frame {key % _FRAMES} of {names[key // _FRAMES]}'
 
-    different = np.setxor1d(*tested).tolist()
-    if different:
+    tested = [
+        keys(t, t.frames_video, t.frames_frame)
+        for t in (first, other)
+        if t.frames_video is not None
+    ]
+    if len(tested) == 2 and len(alone := np.setxor1d(*tested)):
         raise ToolError(
-            f'{both} did not test the same frames: {len(different)} are in '
-            f'one only, first {place(different[0])}; test both streams on '
-            'the same frames'
+            f'{both} did not test the same frames: {len(alone)} are in one '
+            f'only, first {place(alone[0])}; test both on the same frames'
         )
-    counts = [Counter(own.tolist()) for own in keys]
-    for key in sorted(counts[0].keys() | counts[1].keys()):
-        if counts[0][key] != counts[1][key]:
-            raise ToolError(
-                f'{both} have {counts[0][key]} and {counts[1][key]} boxes in '
-                f'{place(key)}; test both streams with the same file of '
-                'proposals'
-            )
-    order, other_order = (np.argsort(own, kind='stable') for own in keys)
+    mine, theirs = (keys(t, t.video, t.frame) for t in (first, other))
+    order, other_order = (np.argsort(k, kind='stable') for k in (mine, theirs))
+    # the frames of both one after the other, an end behind
+    pairs = zip_longest(mine[order], theirs[other_order], fillvalue=_END)
+    different = next((min(a, b) for a, b in pairs if a != b), None)
     rows = np.empty(len(first), np.int64)
-    rows[order] = other_order
-    far = np.abs(first.boxes.astype(np.float64) - other.boxes[rows])
-    wrong = ~(far <= tolerance).all(1)  # NaN too
-    if wrong.any():
-        row = int(wrong.argmax())
-        mine, theirs = first.boxes[row], other.boxes[rows[row]]
+    if different is None:
+        rows[order] = other_order
+        near = np.abs(first.boxes - other.boxes[rows]) <= TOLERANCE
+        wrong = ~near.all(1)  # NaN too
+        different = mine[wrong.argmax()] if wrong.any() else None
+    if different is not None:
         raise ToolError(
-            f'{both} have different boxes in {place(int(keys[0][row]))}: '
-            f'{mine.tolist()} and {theirs.tolist()}; test both streams with '
-            'the same file of proposals, or raise --tolerance'
+            f'{both} have different boxes in {place(different)}; test both '
+            'streams with the same file of proposals'
         )
     return rows
 
@@ -119,9 +112,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         help='files of TubeMetric(out_file=...), one a stream')  # fmt: skip
     add('--weights', type=float, nargs='+', metavar='W',
         help='one a stream, in their order (default: equal)')  # fmt: skip
-    add('--tolerance', type=float, default=TOLERANCE, metavar='FRACTION',
-        help='largest difference of a coordinate between the same boxes, as '
-        'a fraction of the frame (default: %(default)s)')  # fmt: skip
     add('--out', required=True, metavar='FUSED.npz')
     args = parser.parse_args(argv)
     # the package imports torch: not for --help
@@ -136,7 +126,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
     tables = {n: BoxTable.load(p, 'detections') for n, p in files.items()}
     file_hashes(files)  # refuses twins
-    fused = fuse_detections(tables, args.weights, args.tolerance)
+    fused = fuse_detections(tables, args.weights)
     fused.save(args.out)
     shares = normalise_weights(args.weights, len(tables))
     for name, share in zip(files, shares, strict=True):

@@ -58,38 +58,52 @@ def _percent(share: float) -> str:
     return f'{100 * share:.1f} %'
 
 
-# ----------------------------------------------------------------- the units
+# ------------------------------------------------------ the units, the frames
 def _draw_units(figure, findings: Findings) -> None:
-    left, right = figure.subplots(1, 2)
-    places = np.arange(len(findings.names))
     names = [name.removeprefix('layer') for name in findings.names]
-    left.bar(places, 100 * findings.sizes.numpy(), color=ORANGE)
-    left.set(
-        title='(a) How much each unit adds: size of $W^{x,g} g_{l-1}$\n'
+    size = 8 if len(names) < 20 else 5
+    for axes in _draw_bars(
+        figure,
+        findings.sizes,
+        findings.unit_effects,
+        '(a) How much each unit adds: size of $W^{x,g} g_{l-1}$\n'
         'relative to $F_l(x_{l-1})$',
-        ylabel='%',
-    )
-    _signed_bars(right, places, findings.unit_effects.numpy())
-    right.set(
-        title='What it is worth: score of the class minus\nthe score '
-        'when only this unit adds nothing',
-        ylabel='nats',
-    )
-    for axes in (left, right):
+        'What it is worth: score of the class minus\nthe score when only '
+        'this unit adds nothing',
+    ):
         axes.set_xlabel('residual unit (stage.unit)')
-        axes.set_xticks(places, names, fontsize=8 if len(places) < 20 else 5)
-        _plain(axes)
+        axes.set_xticks(range(len(names)), names, fontsize=size)
 
 
-def _signed_bars(axes, places: np.ndarray, values: np.ndarray) -> None:
-    colours = [GREEN if value >= 0 else BLUE for value in values]
-    axes.bar(places, values, color=colours)
-    axes.axhline(0, color='black', linewidth=0.8)
+def _draw_frames(figure, findings: Findings) -> None:
+    for axes in _draw_bars(
+        figure,
+        findings.frame_moves,
+        findings.frame_effects,
+        '(c) How far $g_L$ moves when one frame is left out\n'
+        '(its neighbour stands in), relative to $|g_L|$',
+        'What the frame is worth: score of the class minus\n'
+        'the score without this frame',
+    ):
+        axes.set_xlabel('frame')
+        axes.xaxis.get_major_locator().set_params(integer=True)
 
 
-def _plain(axes) -> None:
-    axes.spines[['top', 'right']].set_visible(False)
-    axes.grid(axis='y', alpha=0.25)
+def _draw_bars(
+    figure, shares: Tensor, effects: Tensor, what: str, worth: str
+) -> tuple:
+    """Shares in per cent on the left, signed effects in nats on the right."""
+    left, right = figure.subplots(1, 2)
+    places, effects = np.arange(len(shares)), effects.numpy()
+    left.bar(places, 100 * shares.numpy(), color=ORANGE)
+    left.set(title=what, ylabel='%')
+    right.bar(places, effects, color=np.where(effects >= 0, GREEN, BLUE))
+    right.axhline(0, color='black', linewidth=0.8)
+    right.set(title=worth, ylabel='nats')
+    for axes in (left, right):
+        axes.spines[['top', 'right']].set_visible(False)
+        axes.grid(axis='y', alpha=0.25)
+    return left, right
 
 
 # ------------------------------------------------------------------ the maps
@@ -150,28 +164,6 @@ def enlarged(part: Tensor, size: tuple[int, ...]) -> np.ndarray:
     return F.interpolate(part[None, None], size, mode='trilinear')[
         0, 0
     ].numpy()
-
-
-# ---------------------------------------------------------------- the frames
-def _draw_frames(figure, findings: Findings) -> None:
-    left, right = figure.subplots(1, 2)
-    places = np.arange(len(findings.frame_moves))
-    left.bar(places, 100 * findings.frame_moves.numpy(), color=ORANGE)
-    left.set(
-        title='(c) How far $g_L$ moves when one frame is left out\n'
-        '(its neighbour stands in), relative to $|g_L|$',
-        ylabel='%',
-    )
-    _signed_bars(right, places, findings.frame_effects.numpy())
-    right.set(
-        title='What the frame is worth: score of the class minus\n'
-        'the score without this frame',
-        ylabel='nats',
-    )
-    for axes in (left, right):
-        axes.set_xlabel('frame')
-        axes.xaxis.get_major_locator().set_params(integer=True)
-        _plain(axes)
 
 
 def summary(findings: Findings, title: str) -> str:

@@ -48,7 +48,6 @@ def report_run(
     scores: str | os.PathLike,
     out: str | os.PathLike,
     label_map: str | os.PathLike | None = None,
-    ann: str | os.PathLike | None = None,
 ) -> dict[str, Any]:
     """Write the pictures and summary.json; return the summary.
 
@@ -57,7 +56,7 @@ def report_run(
     Raises:
         LGDError: An input is missing, broken or does not fit the others.
     """
-    course, dump = read_course(work_dir), load_scores(scores, ann)
+    course, dump = read_course(work_dir), load_scores(scores, named=False)
     classes = class_names(label_map, dump.values.shape[1])
     matrix = confusion(dump)
     summary = summarise(course, dump, classes, matrix)
@@ -166,8 +165,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     add('--scores', required=True, metavar='PKL',
         help='what tools/test.py --dump wrote')  # fmt: skip
     add('--label-map', metavar='TXT', help='class names, one a line')
-    add('--ann', metavar='LIST', help='the list that the test read; needed '
-        'where the scores do not name the clips')  # fmt: skip
     add('--out', metavar='DIR', type=Path,
         help='for the results (default: WORK_DIR/report)')  # fmt: skip
     args = vars(parser.parse_args(argv))

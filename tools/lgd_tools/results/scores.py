@@ -43,7 +43,9 @@ class Scores:
 
 
 def load_scores(
-    path: str | os.PathLike, ann: str | os.PathLike | None = None
+    path: str | os.PathLike,
+    ann: str | os.PathLike | None = None,
+    named: bool = True,
 ) -> Scores:
     """Read a score file.
 
@@ -52,6 +54,7 @@ def load_scores(
         ann: Annotation list that the test read. Where the score file holds
             names, the list must hold the same; else the list names the
             videos, by order. Every label is compared.
+        named: Whether the names matter; else they are numbers.
 
     Raises:
         LGDError: The file is missing, broken, empty, holds NaN or scores
@@ -68,6 +71,8 @@ def load_scores(
             f'{_AGAIN}'
         )
     names = [e.get('filename', e.get('frame_dir')) for e in entries]
+    if not named:
+        names = [str(i) for i in range(len(entries))]
     names_from = 'dump'
     listed, classes = read_list(ann) if ann is not None else ([], [])
     if not all(isinstance(name, str) for name in names):

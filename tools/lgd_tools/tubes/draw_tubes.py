@@ -173,9 +173,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.detections:
         table = BoxTable.load(args.detections, 'detections')
         names = table.videos.tolist()
-        detections = check_detections(
-            table, annotations, args.split, invalid='drop'
-        )
+        detections = check_detections(table, annotations, args.split)
     rows = []
     for name in progress(args.video or names[:4], 'videos'):
         if name not in annotations.videos:

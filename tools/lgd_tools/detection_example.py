@@ -38,7 +38,6 @@ CONFIGS = {
 COUNTS = {'jhmdb': (30, 5), 'ucf101_24': (10, 2)}
 # key frames of a video in an epoch: long videos have more to show
 KEY_FRAMES = {'jhmdb': 5, 'ucf101_24': 24}
-SMOKE = ['--classes', 'bounce', 'pulse', 'spin', 'sway', '--bystanders', 1]
 SMOKE_FRAMES = {'jhmdb': (15, 16), 'ucf101_24': (20, 24)}
 
 
@@ -46,7 +45,7 @@ def make_data(args: argparse.Namespace, data: Path) -> Iterator[Step]:
     """Videos, and the annotations in this project's form."""
     style = args.style
     train, test = (1, 1) if args.smoke else COUNTS[style]
-    more = [*SMOKE, '--frames', *SMOKE_FRAMES[style]] if args.smoke else []
+    more = ['--frames', *SMOKE_FRAMES[style]] if args.smoke else []
     yield Step(
         f'Generating videos and annotations in the style of {style}',
         ['tools/data/generate_tubes.py', '--style', style, '--out', data,

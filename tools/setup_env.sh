@@ -73,7 +73,7 @@ import mmaction.datasets, mmaction.engine, mmaction.evaluation, mmaction.models
 cv2.optflow.createOptFlow_DualTVL1'
 [ "$1" = lite ] || imports+=$'\nimport mmdet; from mmcv.ops import RoIAlign, nms'
 [ -z "${2:-}" ] || imports+=$'\nimport huggingface_hub, hypothesis, material, mim, mkdocstrings
-import mypy, nbclient, onnxruntime, onnxscript, pytest, xdist'
+import mypy, nbclient, onnxruntime, onnxscript, playwright, pytest, xdist'
 if [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ] && works "$imports"; then
     echo "   everything is installed already ($*)" && exit
 fi
@@ -93,7 +93,8 @@ fi
 say "Installing the tested versions of what this package needs"
 lists=(-r $req/base.txt)
 [ "$1" = lite ] || lists+=(-r $req/full.txt)
-[ -z "${2:-}" ] || lists+=(-r $req/test.txt -r $req/docs.txt -r $req/export.txt)
+[ -z "${2:-}" ] || lists+=(-r $req/test.txt -r $req/docs.txt -r $req/export.txt
+    -r $req/demo.txt)
 pip install --no-compile --no-deps "${lists[@]}"
 # every OpenCV package owns the same files: ours last
 works 'import cv2; cv2.optflow.createOptFlow_DualTVL1' || pip install -q \

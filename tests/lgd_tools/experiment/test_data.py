@@ -4,10 +4,9 @@ import json
 from pathlib import Path
 
 import pytest
-from PIL import Image
 
 from lgd_tools.cli import ToolError
-from lgd_tools.experiment.data import check_overlap, resized_short_side
+from lgd_tools.experiment.data import check_overlap
 from tests.lgd_tools.experiment.conftest import argv_of, calls
 
 
@@ -114,60 +113,3 @@ def test_overlap(tmp_path, train, test, found):
     with pytest.raises(ToolError, match='1 videos of .*for exam') as e:
         check_overlap(*paths)
     assert f'for example {found};' in str(e.value)
-
-
-def test_flow_of_another_size_is_noted(tool, place, capsys):
-    for path in (place / 'data/flow').rglob('*.jpg'):
-        Image.new('L', (16, 12)).save(path)
-    argv = ['--name', 'one', '--flow', 'flow1.py', '--cfg-options']
-    size = '{}_dataloader.dataset.pipeline.0.scale=(-1,{})'.format
-    argv += [size('train', 12), size('val', 12)]
-    assert tool.main([*argv, size('test', 12)]) == 0
-    assert 'warning' not in capsys.readouterr().out
-    note = (
-        'the flow in data/flow has a short side of 12 pixels, but the '
-        'pipeline resizes it to 6; '
-    )
-    for _ in range(2):  # also where the data were checked before
-        assert tool.main([*argv, size('test', 6)]) == 0
-        out = capsys.readouterr().out
-        assert out.count(f'warning: {note}') == 1
-        assert 'its values are 2 times what they are at 6; extract' in out
-        assert 'tools/data/extract_flow.py --short-side 6\n' in out
-    result = Path('work_dirs/experiments/one/result.json')
-    data = json.loads(result.read_text())['runs'][0]['data']
-    assert data['test']['note'].startswith(note)
-    assert data['train']['note'] is data['val']['note'] is None
-    (place / 'data/flow/s1_v2/flow_x_00001.jpg').write_bytes(b'no picture')
-    with pytest.raises(ToolError, match='s1_v2/flow_x_00001.jpg is not'):
-        tool.main([*argv, size('test', 6), '--check-only'])
-
-
-@pytest.mark.parametrize(
-    ('pipeline', 'side'),
-    [
-        ([dict(type='Resize', scale=(-1, 120))], 120),
-        ([dict(type='Resize', scale=[340, 256])], 256),
-        ([dict(type='mmaction.Resize', scale=(float('inf'), 240))], 240),
-        ([dict(type='Resize', scale=0.5)], None),
-        ([dict(type='RawFrameDecode')], None),
-        # what a crop leaves has another size than the flow
-        (
-            [
-                dict(type='RandomResizedCrop'),
-                dict(type='Resize', scale=(224, 224)),
-            ],
-            None,
-        ),
-        (
-            [
-                dict(type='Resize', scale=(-1, 240)),
-                dict(type='RandomResizedCrop'),
-                dict(type='Resize', scale=(224, 224)),
-            ],
-            240,
-        ),
-    ],
-)
-def test_short_side_of_a_pipeline(pipeline, side):
-    assert resized_short_side(pipeline) == side

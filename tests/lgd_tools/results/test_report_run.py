@@ -5,7 +5,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import av
 import numpy as np
 import pytest
 from matplotlib.image import imread
@@ -18,11 +17,6 @@ from lgd_tools.results.report_run import (
     report_run,
 )
 from lgd_tools.results.run_log import read_course
-from lgd_tools.results.run_pictures import (
-    choose_clips,
-    find_clip,
-    sample_frames,
-)
 from lgd_tools.results.scores import load_scores
 
 STEPS = 4  # training steps an epoch
@@ -133,66 +127,11 @@ def test_nan_losses_leave_gaps(tmp_path):
     assert read_course(tmp_path).curve('train', 'loss')[1] == [4, 4 / 3]
 
 
-def make_video(path: Path, frames: int = 20, grey: bool = True) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with av.open(str(path), 'w') as container:
-        stream = container.add_stream('libx264', rate=10)
-        stream.width = stream.height = 32
-        stream.pix_fmt, stream.options = 'yuv420p', {'crf': '1'}
-        for i in range(frames):
-            image = np.full((32, 32, 3), 10 * i + 20, np.uint8)
-            frame = av.VideoFrame.from_ndarray(image, format='rgb24')
-            for packet in stream.encode(frame):
-                container.mux(packet)
-        for packet in stream.encode():
-            container.mux(packet)
-
-
-def test_frames_are_spread_over_the_whole_clip(tmp_path):
-    make_video(tmp_path / 'a.mp4')
-    found = sample_frames(tmp_path / 'a.mp4', 6)
-    # of 20 frames: 0, 4, 8, 11, 15, 19
-    wanted = np.array([0, 4, 8, 11, 15, 19])
-    assert [number for number, _ in found] == (wanted + 1).tolist()
-    means = [float(picture.mean()) for _, picture in found]
-    assert means == pytest.approx(10 * wanted + 20, abs=3)
-    make_video(tmp_path / 'b.mp4', frames=3)
-    assert len(sample_frames(tmp_path / 'b.mp4', 6)) == 3
-
-
-def test_frames_of_a_folder(tmp_path):
-    from PIL import Image
-
-    for i in range(1, 11):
-        Image.new('L', (8, 8), 20 * i).save(
-            tmp_path / f'flow_x_{i:05d}.jpg', quality=100
-        )
-    numbers, pictures = zip(*sample_frames(tmp_path, 4), strict=True)
-    assert numbers == (1, 4, 7, 10)
-    assert [p.mean() for p in pictures] == pytest.approx(
-        [20, 80, 140, 200], abs=2
-    )
-    (tmp_path / 'empty').mkdir()
-    with pytest.raises(ToolError, match='holds no frames'):
-        sample_frames(tmp_path / 'empty', 4)
-
-
-def test_clips_that_cannot_be_read(tmp_path):
-    (tmp_path / 'bad.mp4').write_bytes(b'no video')
-    with pytest.raises(ToolError, match=r'bad\.mp4: .*check_videos.py'):
-        sample_frames(tmp_path / 'bad.mp4', 4)
-    with pytest.raises(ToolError, match='name the folder .* --videos'):
-        find_clip('missing.mp4', tmp_path)
-    assert find_clip('bad.mp4', tmp_path) == tmp_path / 'bad.mp4'
-
-
 @pytest.fixture
 def run(work_dir, tmp_path, write_dump, make_scores):
     """A finished run on 24 clips of 3 classes, and its arguments."""
     values, labels = make_scores(24, 3, 5, 1.5)
     names = [f'c{k}/v{i:02d}.mp4' for i, k in enumerate(labels)]
-    for name in names:
-        make_video(tmp_path / 'videos' / name, frames=8)
     label_map = tmp_path / 'label_map.txt'
     label_map.write_text('jump\nrun\nwalk\n')
     return {
@@ -200,7 +139,6 @@ def run(work_dir, tmp_path, write_dump, make_scores):
         'scores': write_dump('scores.pkl', values, labels, names),
         'out': tmp_path / 'report',
         'label_map': label_map,
-        'videos': tmp_path / 'videos',
     }, (values.astype(np.float32), labels)
 
 
@@ -250,7 +188,6 @@ def test_pictures_are_whole_and_nothing_else_is_written(run):
     assert sorted(p.name for p in arguments['out'].iterdir()) == [
         'confusion_matrix.png',
         'curves.png',
-        'predictions.png',
         'summary.json',
     ]
     for path in summary['pictures']:
@@ -268,14 +205,13 @@ def test_many_classes_and_no_mistakes_can_be_drawn(
     names = [f'{i}.mp4' for i in range(800)]
     out = tmp_path / 'out'
     dump = write_dump('a.pkl', values, labels, names)
-    summary = report_run(work_dir, dump, out, clips=0)
+    summary = report_run(work_dir, dump, out)
     assert summary['top1'] == 1
     assert summary['commonest_mistakes'] == []
-    assert not (out / 'predictions.png').exists()
     width_before = imread(out / 'confusion_matrix.png').shape[1]
     values[::2] = np.roll(values[::2], 1, axis=1)
     dump = write_dump('b.pkl', values, labels, names)
-    summary = report_run(work_dir, dump, out, clips=0)
+    summary = report_run(work_dir, dump, out)
     assert summary['top1'] == 0.5
     assert len(summary['commonest_mistakes']) == 20
     # as readable with 400 classes as with few
@@ -287,25 +223,6 @@ def test_confused_pairs_are_ranked():
     assert confused_pairs(matrix, 2) == [(1, 0, 5), (0, 2, 2)]
     assert confused_pairs(matrix, 9) == [(1, 0, 5), (0, 2, 2), (2, 0, 2)]
     assert confused_pairs(np.eye(3, dtype=int), 5) == []
-
-
-def test_shown_clips_cover_the_classes_worst_first():
-    labels = np.array([0, 0, 0, 1, 1, 2])
-    values = np.array(
-        [
-            [0.1, 0.9, 0.0],  # wrong
-            [0.0, 0.2, 0.8],  # wrong, same class
-            [0.7, 0.3, 0.0],
-            [0.6, 0.4, 0.0],  # wrong, less certain, another class
-            [0.1, 0.8, 0.1],
-            [0.1, 0.1, 0.8],
-        ]
-    )
-    right, wrong = choose_clips(values, labels, 2)
-    assert wrong == [0, 3]
-    assert len(set(labels[right])) == 2
-    assert choose_clips(values, labels, 9)[1] == [0, 3, 1]
-    assert sorted(choose_clips(values, labels, 9)[0]) == [2, 4, 5]
 
 
 def test_errors_are_one_sentence(run, capsys, tmp_path):
@@ -359,8 +276,6 @@ def test_main_prints_the_number_with_its_clips(run, capsys):
             str(arguments['work_dir']),
             '--scores',
             str(arguments['scores']),
-            '--videos',
-            str(arguments['videos']),
             '--out',
             str(arguments['out']),
         ]

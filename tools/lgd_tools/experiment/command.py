@@ -57,8 +57,6 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     add('--restart', action='store_true', help='where a training was made '
         'from other inputs: move it aside (*.old-1) and train again, instead '
         'of refusing')  # fmt: skip
-    add('--dry-run', action='store_true', help='print the state of each step '
-        'and the command that does it')  # fmt: skip
     add('--check-only', action='store_true',
         help='check the data and stop')  # fmt: skip
     args = parser.parse_args(argv)
@@ -113,15 +111,12 @@ def make_runs(args: argparse.Namespace) -> list[plan.Run]:
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
     experiment = Experiment(args, make_runs(args))
-    if args.dry_run:
-        experiment.dry_run()
-        return 0
     with locked(experiment.folder) as experiment.lock:
         # a queue that ends a job: run_command ends the child on the way out
         before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + 15))
         try:
             if args.check_only:
-                experiment.check(force=True)
+                experiment.check()
                 return 0
             table = experiment.run()
         finally:

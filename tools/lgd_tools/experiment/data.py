@@ -3,11 +3,10 @@
 Everything that would stop a run after hours is looked at before it begins.
 """
 
-import json
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +29,6 @@ class ListedVideos:
         frames: Folders of frames instead of videos.
         flow: They hold optical flow.
         template, first: Names of the frames, number of the first one.
-        short_side: Of the frames after resizing; see
-            :func:`resized_short_side`.
         classes: Of the network; None: unknown.
     """
 
@@ -41,13 +38,7 @@ class ListedVideos:
     flow: bool
     template: str
     first: int
-    short_side: int | None
     classes: int | None
-
-    @property
-    def key(self) -> str:
-        """The same text where :meth:`check` looks at the same."""
-        return json.dumps(astuple(self))
 
     def check(self) -> dict:
         """Check that all videos are there; what is known of them.
@@ -78,7 +69,6 @@ class ListedVideos:
             'sha256': file_sha256(self.ann_file),
             'folder': self.folder,
             'videos': len(names),
-            'note': self._size_note(names[0]),
         }
 
     def _missing(self, names: Sequence[str]) -> Iterator[str]:
@@ -112,35 +102,6 @@ class ListedVideos:
             for axis in axes:
                 yield self.template.format(*axis, number)
 
-    def _size_note(self, name: str) -> str | None:
-        """A warning where flow was extracted at another size than used.
-
-        Flow is a displacement in pixels of the size that it was extracted
-        at, and the stock Resize leaves its values as they are.
-        """
-        if not (self.frames and self.flow and self.short_side):
-            return None
-        from PIL import Image
-
-        image = self.template.format('x', self.first)
-        path = os.path.join(self.folder, name, image)
-        try:
-            with Image.open(path) as opened:
-                found, wanted = min(opened.size), self.short_side
-        except OSError as error:
-            raise ToolError(
-                f'{path} is not a readable image: {error}; extract its flow '
-                'again with tools/data/extract_flow.py'
-            ) from error
-        if found == wanted:
-            return None
-        return (
-            f'the flow in {self.folder} has a short side of {found} pixels, '
-            f'but the pipeline resizes it to {wanted}; its values are '
-            f'{found / wanted:.2g} times what they are at {wanted}; extract '
-            f'it with tools/data/extract_flow.py --short-side {wanted}'
-        )
-
 
 def listed_videos(
     config: Mapping[str, Any], role: str, classes: int | None
@@ -170,25 +131,8 @@ def listed_videos(
         flow=dataset.get('modality') == 'Flow',
         template=dataset.get('filename_tmpl', 'img_{:05}.jpg'),
         first=dataset.get('start_index', 1),
-        short_side=resized_short_side(dataset.get('pipeline') or ()),
         classes=classes,
     )
-
-
-def resized_short_side(pipeline: Sequence[Mapping[str, Any]]) -> int | None:
-    """Short side in pixels after the first Resize of a pipeline.
-
-    None where it does not depend on the pipeline alone: no Resize, a crop
-    before it, or a factor instead of a size.
-    """
-    for step in pipeline:
-        kind, scale = str(step.get('type')), step.get('scale')
-        if 'Crop' in kind or 'Rescale' in kind:
-            return None
-        if kind.endswith('Resize') and isinstance(scale, list | tuple):
-            # -1: whatever keeps the shape
-            return int(max(scale) if min(scale) == -1 else min(scale))
-    return None
 
 
 def _has_bytes(path: str) -> bool:

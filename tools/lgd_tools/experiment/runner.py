@@ -4,7 +4,6 @@ import argparse
 import platform
 import shlex
 import subprocess
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -18,7 +17,11 @@ from lgd_tools.cli import (
     write_text,
 )
 from lgd_tools.experiment import plan, steps
-from lgd_tools.experiment.data import check_overlap, check_streams
+from lgd_tools.experiment.data import (
+    ListedVideos,
+    check_overlap,
+    check_streams,
+)
 from lgd_tools.experiment.steps import run_command
 from lgd_tools.results.fuse_streams import (
     format_report,
@@ -63,38 +66,24 @@ class Experiment:
         total = 2 * len(self.runs) + 1 + len(self.splits)
         print(f'[{self._step}/{total}] {text}', flush=True)
 
-    def check(self, force: bool = False) -> dict[str, dict]:
-        """Check all data once; what is known of each data set, by its key."""
+    def check(self) -> dict[ListedVideos, dict]:
+        """Check all data; what is known of each data set."""
         # one list may be read with several folders of files
-        videos = {v.key: v for r in self.runs for v in r.videos().values()}
-        lists = sorted({v.ann_file for v in videos.values()})
+        videos = [v for run in self.runs for v in run.videos().values()]
+        lists = sorted({v.ann_file for v in videos})
         for path in lists:
             require_file(path, 'annotation list')
-        inputs = {
-            'lists': {path: file_sha256(path) for path in lists},
-            'configs': [run.config_sha256 for run in self.runs],
-            'data': sorted(videos),
-        }
-        marker = self.store.done('check', inputs)
-        if marker is not None and not force:
-            self.say('data: checked before')
-        else:
-            self.say(f'data: checking {len(lists)} lists')
-            self.store.start('check', inputs)
-            known = {key: each.check() for key, each in videos.items()}
-            for run in self.runs:
-                own = run.videos()
-                check_overlap(own['train'].ann_file, own['test'].ann_file)
-            for runs in self.splits.values():
-                check_streams([run.test_list for run in runs])
-            marker = self.store.finish('check', notes=known)
-            for each in known.values():
-                shown = f'{each["list"]} in {each["folder"]}'
-                print(f'  {each["videos"]:>7} videos, {shown}')
-        for note in {each['note'] for each in marker['notes'].values()}:
-            if note:
-                print(f'  warning: {note}', flush=True)
-        return marker['notes']
+        self.say(f'data: checking {len(lists)} lists')
+        known = {each: each.check() for each in dict.fromkeys(videos)}
+        for run in self.runs:
+            own = run.videos()
+            check_overlap(own['train'].ann_file, own['test'].ann_file)
+        for runs in self.splits.values():
+            check_streams([run.test_list for run in runs])
+        for each in known.values():
+            shown = f'{each["list"]} in {each["folder"]}'
+            print(f'  {each["videos"]:>7} videos, {shown}')
+        return known
 
     def step(
         self,
@@ -202,7 +191,7 @@ class Experiment:
                     'cfg_options': run.options,
                     'max_epochs': run.settings['train_cfg'].get('max_epochs'),
                     'second_stage_from_epoch': switch[0] if switch else None,
-                    'data': {role: known[each.key] for role, each in videos},
+                    'data': {role: known[each] for role, each in videos},
                     'checkpoint': trained['outputs'],
                     'train': trained,
                     'test': self.test(run, trained),
@@ -238,29 +227,6 @@ class Experiment:
         if len(splits) > 1:
             print(f'all splits together, {pooled_interval(splits)}')
         return table
-
-    def dry_run(self) -> None:
-        """Print each step, its state and its command; run nothing."""
-
-        def show(title: str, command: Sequence[object]) -> None:
-            marker = self.store.read(title.replace(' ', '_'))
-            state = 'to do' if marker is None else marker['state']
-            print(f'# {title}: {state}\n{shlex.join(map(str, command))}')
-
-        for run in self.runs:
-            show(f'train {run.title}', plan.train_command(run, self.args))
-            last = run.checkpoint() or run.train_dir / 'LAST_EPOCH.pth'
-            test = plan.test_command(run, self.args.gpus, last, run.scores)
-            show(f'test {run.title}', test)
-        outs, weights = [], self.args.weights
-        for part, runs in self.splits.items():
-            outs.append(self.folder / f'fused{part}.json')
-            command = [sys.executable, 'tools/analysis/fuse_streams.py']
-            command += [f'{run.stream}={run.scores}' for run in runs]
-            command += ['--weights', *weights] if weights else []
-            show(f'fuse{part}', [*command, '--out', outs[-1]])
-        command = [sys.executable, 'tools/analysis/summarise_splits.py']
-        show('summarise', [*command, *outs, '--name', self.args.name])
 
 
 def read_versions() -> dict[str, Any]:

@@ -68,7 +68,7 @@ class StepStore:
         return marker if whole and not changed(marker, inputs) else None
 
     def start(
-        self, key: str, inputs: Mapping[str, Any], command: Sequence[str] = ()
+        self, key: str, inputs: Mapping[str, Any], command: Sequence[str]
     ) -> None:
         """Record that a step begins, or goes on, from these inputs."""
         marker = {'step': key, 'state': 'started', 'inputs': inputs}
@@ -76,13 +76,10 @@ class StepStore:
         marker['versions'] = self.versions
         write_json(self.folder / f'{key}.json', marker)
 
-    def finish(
-        self, key: str, outputs: Sequence[Path] = (), notes: Any = None
-    ) -> dict:
+    def finish(self, key: str, outputs: Sequence[Path]) -> dict:
         """Record that a started step is done; return its marker."""
         marker = {**self.read(key), 'state': 'done', 'finished': _now()}
         marker['outputs'] = {str(path): file_sha256(path) for path in outputs}
-        marker['notes'] = notes
         write_json(self.folder / f'{key}.json', marker)
         return marker
 

@@ -5,21 +5,21 @@ for another training of days; so a training is known by this view of its
 config and a test by the whole config.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-# cannot change the weights, by the key that they stand under; '' is the config
-_ASIDE = {
-    '': ('work_dir', 'launcher', 'resume', 'env_cfg', 'log_level',
-         'log_processor', 'vis_backends', 'visualizer'),
-    'model': ('test_cfg',),
-    'cls_head': ('average_clips',),
+# beginnings of names that cannot change the weights
+_ASIDE = (
+    *('work_dir', 'launcher', 'resume', 'env_cfg', 'log_', 'vis', 'test_'),
+    *('model.test_cfg', 'model.cls_head.average_clips'),
     # the checkpoint hook decides which files are kept, not what is in them
-    'default_hooks': ('runtime_info', 'timer', 'logger', 'visualization',
-                      'checkpoint'),
-    'train_dataloader': ('num_workers', 'persistent_workers', 'pin_memory',
-                         'prefetch_factor'),
-}  # fmt: skip
+    *('default_hooks.runtime_info', 'default_hooks.timer'),
+    *('default_hooks.logger', 'default_hooks.visualization'),
+    'default_hooks.checkpoint',
+    *('train_dataloader.num_workers', 'train_dataloader.persistent_workers'),
+    *('train_dataloader.pin_memory', 'train_dataloader.prefetch_factor'),
+)
+_VALIDATION = ('val_', 'train_cfg.val_')
 
 
 def validation_decides(settings: Mapping[str, Any]) -> bool:
@@ -33,23 +33,17 @@ def validation_decides(settings: Mapping[str, Any]) -> bool:
 
 
 def train_view(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings without those that cannot change the weights.
-
-    Left out are the test and the validation (unless the training listens to
-    it, as early stopping does), how samples are loaded, logging and pictures.
-    """
-    aside, roles = _ASIDE, 'test_'
+    """The settings that can change the weights, by their dotted names."""
+    aside = _ASIDE
     if not validation_decides(settings):
-        aside = {**aside, 'train_cfg': ('val_begin', 'val_interval')}
-        roles = ('test_', 'val_')
+        aside += _VALIDATION
+    every = _leaves(settings, '')
+    return {k: v for k, v in every if not k.startswith(aside)}
 
-    def view(part: Mapping[str, Any], name: str = '') -> dict[str, Any]:
-        kept = {
-            key: view(value, key) if key in aside else value
-            for key, value in part.items()
-            if key not in aside.get(name, ())
-        }
-        # empty: as where nothing of it was ever set
-        return {k: v for k, v in kept.items() if v != {} or k not in aside}
 
-    return view({k: v for k, v in settings.items() if not k.startswith(roles)})
+def _leaves(part: Any, name: str) -> Iterator[tuple[str, Any]]:
+    if not isinstance(part, Mapping):
+        yield name, part
+        return
+    for key, value in part.items():
+        yield from _leaves(value, f'{name}.{key}' if name else str(key))

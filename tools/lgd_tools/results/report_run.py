@@ -1,11 +1,10 @@
-"""Report a run: curves, confusion matrix, predicted clips and a summary.
+"""Report a run: curves, confusion matrix and a summary.
 
 Reads the work directory of tools/train.py (all its starts and resumes) and
 the scores that tools/test.py wrote with --dump, and writes:
 
     OUT/curves.png             loss and accuracy, the switch of stages marked
     OUT/confusion_matrix.png   rows are true, columns predicted classes
-    OUT/predictions.png        frames of right and of wrong clips
     OUT/summary.json           every number, and the commonest mistakes
 
 Top-1 is given with the number of clips and its 95 % interval (Wilson): few
@@ -20,12 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from lgd_tools.cli import (
-    file_sha256,
-    make_parser,
-    non_negative_int,
-    write_json,
-)
+from lgd_tools.cli import file_sha256, make_parser, write_json
 from lgd_tools.results.measures import (
     class_accuracies,
     measure,
@@ -38,11 +32,7 @@ from lgd_tools.results.run_log import (
     Course,
     read_course,
 )
-from lgd_tools.results.run_pictures import (
-    draw_confusion,
-    draw_curves,
-    draw_predictions,
-)
+from lgd_tools.results.run_pictures import draw_confusion, draw_curves
 from lgd_tools.results.scores import Scores, class_names, load_scores
 
 EXAMPLE = """\
@@ -50,9 +40,7 @@ EXAMPLE = """\
       --dump work_dirs/run/scores.pkl
   python tools/analysis/report_run.py work_dirs/run \\
       --scores work_dirs/run/scores.pkl \\
-      --label-map data/kinetics400/label_map.txt \\
-      --ann data/kinetics400/kinetics400_val_list_videos.txt \\
-      --videos data/kinetics400/videos_val"""
+      --label-map data/kinetics400/label_map.txt"""
 
 
 def report_run(
@@ -61,8 +49,6 @@ def report_run(
     out: str | os.PathLike,
     label_map: str | os.PathLike | None = None,
     ann: str | os.PathLike | None = None,
-    videos: str | os.PathLike | None = None,
-    clips: int = 4,
 ) -> dict[str, Any]:
     """Write the pictures and summary.json; return the summary.
 
@@ -80,9 +66,6 @@ def report_run(
         draw_curves(course, out / 'curves.png', summary),
         draw_confusion(matrix, classes, out / 'confusion_matrix.png'),
     ]
-    if clips:
-        path = out / 'predictions.png'
-        pictures.append(draw_predictions(dump, classes, path, videos, clips))
     summary |= {
         'work_dir': str(work_dir),
         'scores': str(scores),
@@ -185,13 +168,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     add('--label-map', metavar='TXT', help='class names, one a line')
     add('--ann', metavar='LIST', help='the list that the test read; needed '
         'where the scores do not name the clips')  # fmt: skip
-    add('--videos', metavar='DIR',
-        help='folder that the names of the clips are relative to')  # fmt: skip
     add('--out', metavar='DIR', type=Path,
         help='for the results (default: WORK_DIR/report)')  # fmt: skip
-    add('--clips', type=non_negative_int, default=4, metavar='N',
-        help='right and wrong clips to draw, each (default: %(default)s); 0 '
-        'for a machine without the videos')  # fmt: skip
     args = vars(parser.parse_args(argv))
     args['out'] = args['out'] or Path(args['work_dir'], 'report')
     summary = report_run(**args)

@@ -1,24 +1,19 @@
-"""The pictures of a run: curves, confusion matrix, predicted clips."""
+"""The pictures of a run: curves and confusion matrix."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from lgd_mmaction.files import atomic_path
-from lgd_tools.cli import ToolError
-from lgd_tools.pictures import read_pictures
-from lgd_tools.results.measures import predicted_classes
 from lgd_tools.results.run_log import STAGE_1_LOSSES, STAGE_2_LOSS, Course
-from lgd_tools.results.scores import Scores
 
 # colours that differ for the colour-blind too (Okabe and Ito)
 BLUE, ORANGE, GREEN, RED = '#0072b2', '#e69f00', '#007d5a', '#c23b00'
 GREY = '#666666'
 MAX_NAMED_CLASSES = 20  # more names are unreadable on the axes
-FRAMES = 6  # shown of each clip
 _LOSSES = {
     STAGE_1_LOSSES[0]: ('stage 1, local classifier', BLUE),
     STAGE_1_LOSSES[1]: ('stage 1, global classifier', ORANGE),
@@ -121,111 +116,3 @@ def draw_confusion(
 
 def _short(name: str, length: int = 22) -> str:
     return name if len(name) <= length else f'{name[: length - 1]}…'
-
-
-# -------------------------------------------------------------- predictions
-def choose_clips(
-    values: np.ndarray, labels: np.ndarray, count: int
-) -> tuple[list[int], list[int]]:
-    """Which right clips (at random) and wrong ones (surest first) to show.
-
-    At most `count` of each, of as many true classes as there are.
-    """
-    best = predicted_classes(values)
-    right = np.flatnonzero(best == labels)
-    wrong = np.flatnonzero(best != labels)
-    right = np.random.default_rng(0).permutation(right)
-    wrong = wrong[np.argsort(-values[wrong, best[wrong]], kind='stable')]
-
-    def of_each_class(clips: np.ndarray) -> list[int]:
-        # the first of every class, then the second of every class, ...
-        own = labels[clips]
-        turns = [np.sum(own[:i] == label) for i, label in enumerate(own)]
-        return clips[np.argsort(turns, kind='stable')][:count].tolist()
-
-    return of_each_class(right), of_each_class(wrong)
-
-
-def draw_predictions(
-    scores: Scores,
-    classes: Sequence[str],
-    path: str | os.PathLike,
-    folder: str | os.PathLike | None = None,
-    count: int = 4,
-) -> Path:
-    """Frames of a few right and wrong clips, with true and predicted class.
-
-    Args:
-        scores: Of the test.
-        classes: K names.
-        path: The picture to write.
-        folder: Where the names of the clips are relative to.
-        count: How many right and how many wrong clips at most.
-    """
-    right, wrong = choose_clips(scores.values, scores.labels, count)
-    clips = right + wrong
-    figure = _figure(1.5 * FRAMES, 1.85 * len(clips) + 0.6)
-    figure.suptitle('Right clips at random; wrong clips, the surest first')
-    grid = figure.subplots(len(clips), FRAMES, squeeze=False)
-    for row, clip in zip(grid, clips, strict=True):
-        label, values = int(scores.labels[clip]), scores.values[clip]
-        best = int(predicted_classes(values[None])[0])
-        true, said = _short(classes[label], 36), _short(classes[best], 36)
-        caption, colour = f'true and predicted: {true}', GREEN
-        if best != label:
-            caption, colour = f'true: {true}   predicted: {said}', RED
-        row[0].set_title(
-            f'{caption} (score {values[best]:.2f})',
-            fontsize=9, color=colour, loc='left',
-        )  # fmt: skip
-        frames = sample_frames(find_clip(scores.names[clip], folder), FRAMES)
-        for axes in row:
-            axes.set(xticks=[], yticks=[], frame_on=False)
-        for axes, (number, picture) in zip(row, frames, strict=False):
-            axes.imshow(picture, cmap='gray')
-            text = f'frame {number}'
-            axes.set_xlabel(text, fontsize=7, color=GREY, labelpad=1)
-    return _save(figure, path)
-
-
-def find_clip(name: str, folder: str | os.PathLike | None) -> Path:
-    """The file, or the folder of frames, of a clip named in a score file.
-
-    Raises:
-        ToolError: It is not there.
-    """
-    name = name.replace('\\', '/')
-    for path in (Path(folder or '.', name), Path(name)):
-        if path.exists():
-            return path
-    raise ToolError(
-        f'there is no clip {name}: name the folder that the paths are '
-        'relative to with --videos, or run where the test was run'
-    )
-
-
-def sample_frames(path: Path, count: int) -> list[tuple[int, np.ndarray]]:
-    """Frames at even distances, the first and the last among them.
-
-    Args:
-        path: A video, or a folder of frames or of flow (its horizontal part
-            is taken).
-        count: How many; a shorter clip gives all it has.
-
-    Returns:
-        Number from 1, and uint8 (H, W, 3) RGB or (H, W) picture, of each.
-
-    Raises:
-        ToolError: It cannot be read.
-    """
-    from matplotlib.image import imread
-
-    flow = sorted(path.glob('flow_x_*')) if path.is_dir() else []
-
-    def frames() -> Iterator[np.ndarray]:
-        return map(imread, flow) if flow else read_pictures(path)
-
-    # read twice, so that a long clip need not fit into memory
-    total = sum(1 for _ in frames())
-    chosen = np.linspace(0, total - 1, min(count, total)).round()
-    return [(i + 1, f) for i, f in enumerate(frames()) if i in chosen]

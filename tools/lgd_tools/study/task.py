@@ -15,9 +15,9 @@ from torch import Tensor
 from lgd_tools.cli import ToolError
 from lgd_tools.synthetic.objects import MOTIONS, STILL_LOOKS, render_object
 
-SIDE = 16  # of an object's room, in pixels
+SIDE = 8  # of an object's room, in pixels
 FRAMES = 2
-HEIGHT, WIDTH = SIDE, 72
+HEIGHT, WIDTH = SIDE, 64
 MAX_DISTANCE = WIDTH - 2 * SIDE
 _SPEED = 2.0  # times that of the task: two frames are few
 # question -> the looks; `colour` can be seen in one frame, `look` (the order

@@ -133,14 +133,8 @@ class Conversion:
             self.frames.append(frames)
 
     def finish(self) -> int:
-        """Link, write label map, lists and report; print it; the exit code.
-
-        Raises:
-            ToolError: Not one clip of a list is left.
-        """
+        """Link, write label map, lists and report; print it; the exit code."""
         lists = self.videos + self.frames
-        for clip_list in lists:
-            clip_list.require_some()
         links = {}
         rows = [self._rows(clip_list, links) for clip_list in lists]
         write_lines(self.out / 'label_map.txt', self.class_names)
@@ -238,8 +232,6 @@ class Conversion:
         )
         write_json(self.out / f'{self.prefix}_report.json', data)
         text = report_lines(summaries)
-        if unmatched:
-            text.append(f'{len(unmatched)} names of --exclude match no clip')
         if self.args.no_check_videos:
             text.append('videos were not looked for (--no-check-videos)')
         text = [printable(line) for line in text]

@@ -1,4 +1,4 @@
-"""--shard and join_shards.py: parts are disjoint, complete and stable."""
+"""--shard: parts are disjoint, complete, stable; the whole takes them over."""
 
 import json
 import os
@@ -15,7 +15,6 @@ from lgd_tools.journal import Journal, Outcome, in_shard, shard_path
 from lgd_tools.video import VideoFile, write_video
 from lgd_tools.videos import check_videos, extract_flow
 from lgd_tools.videos.command import parse_shard
-from lgd_tools.videos.join_shards import main
 from tests.lgd_tools.videos.numbered import picture
 
 
@@ -67,16 +66,17 @@ def test_check_of_shards_is_that_of_the_whole(tmp_path, capsys):
         for line in (out / f'report.{i}of3.csv').read_text().split()[1:]
     ]
     assert sum('.mp4' in row for row in rows) == 7
-    assert main([str(out), '--videos', str(root)]) == 1  # zero.mp4
+    # the whole command takes the parts over and finds all done
+    capsys.readouterr()
+    assert check_videos.main(argv) == 1  # zero.mp4
     said = capsys.readouterr()
-    assert '3 shards joined; 7 videos, 6 done, 1 failed, 0 missing' in said.out
+    assert '"videos": 7, "ok": 6, "bad": 1' in said.out
     assert 'zero.mp4: the file is empty' in said.err
     assert sorted(p.name for p in out.glob('*.jsonl')) == ['journal.jsonl']
-    # the whole command finds all done, also when shared out differently
-    assert check_videos.main(argv) == 1
     report = (out / 'report.csv').read_text()
     assert all(name in report for name in names)
     assert (out / 'bad.txt').read_text() == 'zero.mp4\n'
+    # and so do parts that are shared out differently
     before = (out / 'journal.jsonl').read_text()
     for i in (1, 2):
         check_videos.main([*argv, '--shard', f'{i}/2'])
@@ -85,7 +85,7 @@ def test_check_of_shards_is_that_of_the_whole(tmp_path, capsys):
     assert [json.loads(x)['key'] for x in again if x] == ['zero.mp4']
 
 
-def test_flow_of_shards(tmp_path):
+def test_flow_of_shards(tmp_path, capsys):
     root, out = tmp_path / 'in', tmp_path / 'out'
     names = clips(root, 4)
     stems = [name.replace(' ', '_').removesuffix('.mp4') for name in names]
@@ -102,14 +102,16 @@ def test_flow_of_shards(tmp_path):
         assert extract_flow.main([*argv, '--shard', f'{i}/2']) == 0
         for name, part in parts.items():
             assert part.exists() == (i == 1 and in_shard(name, (2, 2)))
-    assert main([str(out), '--videos', str(root)]) == 0
     lines = tmp_path / 'list.txt'
+    capsys.readouterr()
     assert extract_flow.main([*argv, '--list-out', str(lines)]) == 0
+    assert '4 of 4 videos are ready' in (said := capsys.readouterr().out)
+    assert '(4 from before)' in said
     assert len(lines.read_text().splitlines()) == 4
 
 
 @pytest.mark.slow
-def test_one_of_three_processes_is_killed(tmp_path, repo_root, capsys):
+def test_one_of_three_processes_is_killed(tmp_path, repo_root):
     source, target = tmp_path / 'in', tmp_path / 'out'
     names = clips(source, 24, frames=100)
     script = str(repo_root / 'tools' / 'data' / 'resize_videos.py')
@@ -136,32 +138,29 @@ def test_one_of_three_processes_is_killed(tmp_path, repo_root, capsys):
     second = {name for name in names if in_shard(name, (2, 3))}
     done = {json.loads(s)['key'] for s in journal.read_text().splitlines()}
     assert done and done < second
-    missing = tmp_path / 'missing.txt'
-    argv = [str(target), '--videos', str(source)]
-    assert main([*argv, '--missing-out', str(missing)]) == 1
-    assert set(missing.read_text().splitlines()) == second - done
-    assert f'{len(second - done)} missing' in capsys.readouterr().out
-    # the lost part again, which also removes what was left half-written
-    assert start('2/3').wait(120) == 0
-    assert main(argv) == 0
-    assert '24 done, 0 failed, 0 missing' in capsys.readouterr().out
+    # the whole does what is missing, and removes what was left half-written
+    run = subprocess.run(
+        [sys.executable, script, str(source), str(target)]
+        + ['--short-side', '100', '--preset', 'slower', '--workers', '1'],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    kept = 24 - len(second) + len(done)
+    assert f'24 of 24 videos are ready in {target} ({kept} from' in run.stdout
     assert not list(target.rglob('.*.lgd-part'))
     for name in names:
         with VideoFile(target / name) as video:
             assert sum(1 for _ in video.decode()) == 100
 
 
-def test_join_refuses_a_running_shard_and_a_mixture(tmp_path):
-    videos = ['--videos', str(tmp_path)]
-    with pytest.raises(ToolError, match='holds none'):
-        main([str(tmp_path), *videos])
-    running = Journal(tmp_path / 'a.1of2.jsonl')
+def test_the_whole_waits_for_a_running_part(tmp_path):
+    (root := tmp_path / 'in').mkdir()
+    (root / 'x.mp4').touch()
+    out = tmp_path / 'out'
+    running = Journal(out / 'journal.1of2.jsonl')
     running.add(Outcome('x.mp4', 'done'))
-    (tmp_path / 'x.mp4').touch()
     with pytest.raises(ToolError, match='another run is working'):
-        main([str(tmp_path), *videos])
+        check_videos.main([str(root), '--out', str(out)])
     running.file.close()
-    assert (tmp_path / 'a.1of2.jsonl').exists()
-    (tmp_path / 'b.2of2.jsonl').touch()
-    with pytest.raises(ToolError, match='one command'):
-        main([str(tmp_path), *videos])
+    assert running.path.exists()

@@ -15,7 +15,7 @@
 # configured with, and so gets the torch meant for it.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-req=tools/requirements mmcv=2.1.0
+req=tools/requirements mmcv=2.1.0 old_exec=()
 
 say() { printf '\n== %s\n' "$*"; }
 fail() { printf 'error: %s\n' "$*" >&2 && exit 1; }
@@ -73,7 +73,7 @@ import mmaction.datasets, mmaction.engine, mmaction.evaluation, mmaction.models
 cv2.optflow.createOptFlow_DualTVL1'
 [ "$1" = lite ] || imports+=$'\nimport mmdet; from mmcv.ops import RoIAlign, nms'
 [ -z "${2:-}" ] || imports+=$'\nimport huggingface_hub, hypothesis, material, mim, mkdocstrings
-import mypy, nbclient, onnxruntime, onnxscript, pytest, xdist'
+import mypy, nbclient, onnxruntime, onnxscript, playwright, pytest, xdist'
 if [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ] && works "$imports"; then
     echo "   everything is installed already ($*)" && exit
 fi
@@ -93,18 +93,34 @@ fi
 say "Installing the tested versions of what this package needs"
 lists=(-r $req/base.txt)
 [ "$1" = lite ] || lists+=(-r $req/full.txt)
-[ -z "${2:-}" ] || lists+=(-r $req/test.txt -r $req/docs.txt -r $req/export.txt)
+[ -z "${2:-}" ] || lists+=(-r $req/test.txt -r $req/docs.txt -r $req/export.txt
+    -r $req/demo.txt)
 pip install --no-compile --no-deps "${lists[@]}"
 # every OpenCV package owns the same files: ours last
 works 'import cv2; cv2.optflow.createOptFlow_DualTVL1' || pip install -q \
     --no-deps --force-reinstall "$(grep ^opencv $req/base.txt)"
+
+# mmcv 2.1.0's setup.py reads its version by an exec() into locals(), which
+# Python 3.13 (PEP 667) no longer does: an exec() as before, for builds alone
+if python -c 'import sys; sys.exit(sys.version_info < (3, 13))'; then
+    mkdir -p "$env/.lgd_build" && cat >"$env/.lgd_build/sitecustomize.py" <<'EOF'
+import builtins, sys
+plain = builtins.exec
+def exec_into_locals(code, *spaces, **named):
+    caller = sys._getframe(1)
+    here = caller.f_globals, caller.f_locals
+    plain(code, *(spaces if spaces or named else here), **named)
+builtins.exec = exec_into_locals
+EOF
+    old_exec=(env PYTHONPATH="$env/.lgd_build")
+fi
 
 has=$(version mmcv || true)
 case $1,$has in
 *,2.0.* | *,2.1.*) say "Keeping mmcv $has of this environment" ;;
 *,?*) fail "mmaction2 1.2.0 refuses the mmcv $has of this environment; remove" \
     "it (pip uninstall mmcv) and run this again" ;;
-lite,) pip install --no-deps mmcv-lite==$mmcv ;;
+lite,) run "${old_exec[@]}" python -m pip install --no-deps mmcv-lite==$mmcv ;;
 esac
 if [ "$1" = full ] && ! works 'from mmcv.ops import RoIAlign, nms'; then
     # no index has wheels of it
@@ -120,8 +136,8 @@ if [ "$1" = full ] && ! works 'from mmcv.ops import RoIAlign, nms'; then
         say "Building the full mmcv $mmcv, unless pip has kept an earlier build"
         # before anything is removed: a failed build changes nothing
         rm -rf "$env/.lgd_wheels"
-        pip wheel $cache --no-deps --no-build-isolation \
-            --wheel-dir "$env/.lgd_wheels" mmcv==$mmcv
+        run "${old_exec[@]}" python -m pip wheel $cache --no-deps \
+            --no-build-isolation --wheel-dir "$env/.lgd_wheels" mmcv==$mmcv
         # mmcv and mmcv-lite own the same folder: never one over the other
         pip uninstall -q -y mmcv-lite mmcv
         pip install --no-deps "$env"/.lgd_wheels/mmcv-*.whl

@@ -1,12 +1,61 @@
 """The feature map phi of equation (4): a sketch of second-order products."""
 
-from functools import reduce
+from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
+from torch.autograd.function import once_differentiable
 
 from lgd_mmaction.errors import ConfigError
+
+
+def _spectra(
+    x: Tensor, index: Tensor, sign: Tensor, size: int
+) -> tuple[Tensor, Tensor]:
+    """FFT(CS(x; h, s)) for both hashes: (N, C, l) -> (N, l, D // 2 + 1)."""
+    x = x.transpose(1, 2)  # (N, l, C)
+    first, second = (
+        torch.fft.rfft(x.new_zeros(*x.shape[:2], size).index_add_(2, h, x * s))
+        for h, s in zip(index, sign, strict=True)
+    )
+    return first, second
+
+
+class _SketchSum(torch.autograd.Function):
+    """phi summed over positions, (N, C, L) -> (N, D), in bounded memory.
+
+    Nothing of length D is kept per position: the backward pass sketches
+    again. It has two real transforms for each hash, where autograd would
+    have two and a complex one of the full length, twice as dear as both: the
+    gradient of a circular convolution is a correlation with the other factor.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, chunk: int, *hashes: Any) -> Tensor:
+        ctx.save_for_backward(x, *hashes[:2])
+        ctx.step, ctx.size = max(1, chunk // max(1, x.size(0))), hashes[2]
+        total = None
+        for part in x.split(ctx.step, dim=2):  # (N, C, l)
+            first, second = _spectra(part, *hashes)
+            part_sum = (first * second).sum(dim=1)  # (N, D // 2 + 1)
+            total = part_sum if total is None else total + part_sum
+        return torch.fft.irfft(total, n=ctx.size)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        x, index, sign = ctx.saved_tensors
+        spectrum = torch.fft.rfft(grad)[:, None]  # (N, 1, D // 2 + 1)
+        parts = []
+        for part in x.split(ctx.step, dim=2):
+            factors = _spectra(part, index, sign, ctx.size)
+            terms = (
+                torch.fft.irfft(spectrum * other.conj(), n=ctx.size)[..., h]
+                * s
+                for other, h, s in zip(factors[::-1], index, sign, strict=True)
+            )
+            parts.append(sum(terms).transpose(1, 2))  # (N, C, l)
+        return torch.cat(parts, dim=2), None, None, None, None
 
 
 class TensorSketch(nn.Module):
@@ -101,41 +150,20 @@ class TensorSketch(nn.Module):
             x = x.to(torch.promote_types(x.dtype, torch.float32))
             x = x.reshape(*x.shape[:2], x.shape[2:].numel())  # (N, C, L)
             if self.chunk is None:
-                out = self._spectrum(x) / x.size(2)
-                return torch.fft.irfft(out, n=self.sketch_dim)  # (N, D)
-            parts = x.split(self.chunk)
-            return torch.cat([self._pooled(p, self.chunk) for p in parts])
+                first, second = _spectra(x, *self._hashes())
+                total = (first * second).sum(dim=1)
+                total = torch.fft.irfft(total, n=self.sketch_dim)
+            else:
+                total = torch.cat(
+                    [
+                        _SketchSum.apply(part, self.chunk, *self._hashes())
+                        for part in x.split(self.chunk)
+                    ]
+                )
+            return total / x.size(2)  # (N, D)
 
-    def _pooled(self, x: Tensor, chunk: int) -> Tensor:
-        """(N, C, L) -> (N, D), a bounded number of positions at a time."""
-        step = max(1, chunk // max(1, x.size(0)))
-        parts = x.split(step, dim=2)  # (N, C, l)
-
-        def spectrum(part: Tensor) -> Tensor:
-            if not (torch.is_grad_enabled() and x.requires_grad):
-                return self._spectrum(part)
-            return checkpoint(
-                self._spectrum,
-                part,
-                use_reentrant=False,
-                preserve_rng_state=False,
-            )
-
-        total = reduce(torch.add, map(spectrum, parts))
-        return torch.fft.irfft(total / x.size(2), n=self.sketch_dim)
-
-    def _spectrum(self, x: Tensor) -> Tensor:
-        """(N, C, l) -> (N, D // 2 + 1), FFT(phi) summed over positions."""
-        x = x.transpose(1, 2)  # (N, l, C)
-        first, second = (
-            torch.fft.rfft(  # (N, l, D // 2 + 1)
-                x.new_zeros(*x.shape[:2], self.sketch_dim).index_add_(
-                    2, h, x * s
-                )  # (N, l, D)
-            )
-            for h, s in zip(self.index, self.sign, strict=True)
-        )
-        return (first * second).sum(dim=1)  # (N, D // 2 + 1)
+    def _hashes(self) -> tuple[Tensor, Tensor, int]:
+        return self.index, self.sign, self.sketch_dim
 
     def _load_from_state_dict(
         self,

@@ -237,7 +237,6 @@ def test_names_of_own_folders(data: bytes, root: Path) -> None:
             keys, _ = grouping.group_keys(
                 clips, grouping.group_pattern(pattern)
             )
-            keys = grouping.merge_groups(keys, [[0, len(keys) - 1]])
             labels = [clip.label for clip in clips]
             grouping.split_groups(labels, keys, 0.2, 0)
 

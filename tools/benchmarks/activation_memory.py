@@ -6,7 +6,6 @@ They are the tensors that autograd keeps, in float32; a real step needs a
 little more (workspaces, the head, fragmentation).
 """
 
-import argparse
 from pathlib import Path
 
 import torch
@@ -14,6 +13,8 @@ from mmaction.registry import MODELS
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from torch import Tensor, nn
+
+from lgd_tools.cli import make_parser, positive_int, run_main
 
 EXAMPLE = """\
   python tools/benchmarks/activation_memory.py configs/lgd3d_long_k400.py \\
@@ -68,18 +69,14 @@ def measure(backbone: dict, shape: tuple[int, ...]) -> tuple[int, int, int]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__.split('\n\n')[0],
-        epilog=f'examples:\n{EXAMPLE}',
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = make_parser(__doc__, EXAMPLE)
     parser.add_argument('config', help='a config with a ResNet3d backbone')
-    parser.add_argument('--batch', type=int, default=8, help='clips a GPU')
-    parser.add_argument('--frames', type=int, default=16)
-    parser.add_argument('--size', type=int, default=112, help='pixels')
+    parser.add_argument('--batch', type=positive_int, default=8, help='clips')
+    parser.add_argument('--frames', type=positive_int, default=16)
+    parser.add_argument(
+        '--size', type=positive_int, default=112, help='pixels'
+    )
     args = parser.parse_args()
-    if min(args.batch, args.frames, args.size) < 1:
-        parser.error('--batch, --frames and --size must be 1 or more')
     backbone = dict(Config.fromfile(args.config).model.backbone)
     init_default_scope('mmaction')
     channels = backbone.get('in_channels', 3)
@@ -99,4 +96,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    main()
+    run_main(main)

@@ -1,18 +1,13 @@
-"""Measure speed, exactness and size of every optical flow choice.
+"""Speed and exactness of the optical flow methods, as a markdown table.
 
-Prints markdown tables (docs/flow.md holds one run):
-  1. methods: frames per second of one core (processor time, so that other
-     load on the machine counts less) on a real video, and the end-point
-     error on textured pictures moved by known amounts;
-  2. storage: bytes per flow and what 8 bits and compression add to the
-     error, for flows of the same video.
+Frames per second of one core (processor time, so that other load on the
+machine counts less) on a real video, and the end-point error on textured
+pictures moved by known amounts. docs/flow.md holds one run.
 """
 
 import platform
-import tempfile
 import time
 from collections.abc import Iterator
-from fractions import Fraction
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -23,14 +18,7 @@ import numpy as np
 
 from lgd_tools.cli import make_parser, positive_int, require_file, run_main
 from lgd_tools.video import VideoFile
-from lgd_tools.videos.flow_coding import BOUND, dequantise, quantise
 from lgd_tools.videos.flow_methods import METHODS, make_method
-from lgd_tools.videos.flow_store import (
-    JPG_NAME,
-    JpgWriter,
-    PackedWriter,
-    stored_bytes,
-)
 
 MOTIONS = ((1.5, -0.5), (5, 3), (12, -7), (-18, 4))
 
@@ -74,7 +62,7 @@ def read(path: Path, short_side: int, count: int) -> list[np.ndarray]:
         ]
 
 
-def table_methods(path: Path, sides: list[int], flows: int) -> Iterator[str]:
+def rows(path: Path, sides: list[int], flows: int) -> Iterator[str]:
     head = [f'({x:g}, {y:g})' for x, y in MOTIONS]
     yield (
         '| method | size | frames/s per core | median error in pixels at '
@@ -106,69 +94,6 @@ def table_methods(path: Path, sides: list[int], flows: int) -> Iterator[str]:
             )
 
 
-def read_jpgs(folder: Path) -> np.ndarray:
-    """(T, H, W, 2) uint8 of a folder that JpgWriter wrote."""
-    axes = [
-        [
-            cv2.imread(str(folder / JPG_NAME.format(axis, i)), 0)
-            for i in range(1, len(list(folder.iterdir())) // 2 + 1)
-        ]
-        for axis in 'xy'
-    ]
-    return np.stack(axes, axis=-1)
-
-
-def read_packed(path: Path) -> np.ndarray:
-    """(T, H, W, 2) uint8 of a video that PackedWriter wrote."""
-    with VideoFile(path) as video:
-        luma = np.stack(
-            [frame.to_ndarray()[: frame.height] for frame in video.decode()]
-        )
-    return np.stack(np.split(luma, 2, axis=1), axis=-1)
-
-
-def table_storage(path: Path, sides: list[int], flows: int) -> Iterator[str]:
-    yield (
-        '| size | stored as | bytes/flow | on disk/flow | added error, mean '
-        '(pixels) | 99 % below | reading, ms/flow |'
-    )
-    yield '|---' * 7 + '|'
-    for side in sides:
-        frames = read(path, side, flows + 1)
-        height, width = frames[0].shape
-        method = make_method('dis', height, width)
-        pairs = zip(frames, frames[1:], strict=False)
-        flow = np.stack([method(*pair) for pair in pairs])
-        stored, true = quantise(flow), np.clip(flow, -BOUND, BOUND)
-        count = len(stored)
-
-        rows = [('8 bits, not compressed', stored, [stored.size] * 2, 0.0)]
-        with tempfile.TemporaryDirectory() as folder:
-            kinds = [('jpg, quality', JpgWriter, n) for n in (75, 85, 90, 95)]
-            kinds += [('video, crf', PackedWriter, n) for n in (8, 12, 16, 20)]
-            for name, kind, n in kinds:
-                target, packed = Path(folder, f'{n}'), kind is PackedWriter
-                more = (Fraction(25),) if packed else ()
-                with kind(target, n, *more) as writer:
-                    for q in stored:
-                        writer.add(q)
-                files = [target] if packed else list(target.iterdir())
-                blocks = sum(file.stat().st_blocks * 512 for file in files)
-                start = time.process_time()
-                decoded = (read_packed if packed else read_jpgs)(target)
-                spent = time.process_time() - start
-                sizes = [stored_bytes(target), blocks]
-                rows.append((f'{name} {n}', decoded, sizes, spent))
-        for name, decoded, (size, blocks), spent in rows:
-            error = np.abs(dequantise(decoded) - true)
-            count = len(decoded)
-            yield (
-                f'| {width}x{height} | {name} | {size / count:.0f} | '
-                f'{blocks / count:.0f} | {error.mean():.4f} | '
-                f'{np.percentile(error, 99):.3f} | {spent / count * 1e3:.2f} |'
-            )
-
-
 def main(argv: list[str] | None = None) -> int:
     parser = make_parser(
         __doc__,
@@ -178,17 +103,15 @@ def main(argv: list[str] | None = None) -> int:
     add = parser.add_argument
     add('video', type=Path, help='a real video')
     add('--sides', type=positive_int, nargs='+', default=[120, 240])
-    add('--flows', type=positive_int, default=100, help='to compute and store')
+    add('--flows', type=positive_int, default=100, help='to compute')
     args = parser.parse_args(argv)
     require_file(args.video, 'video')
     print(
         f'{args.video.name}, {platform.machine()}, OpenCV {cv2.__version__}, '
-        f'PyAV {av.__version__}'
+        f'PyAV {av.__version__}\n'
     )
-    for table in (table_methods, table_storage):
-        print()
-        for line in table(args.video, args.sides, args.flows):
-            print(line, flush=True)
+    for line in rows(args.video, args.sides, args.flows):
+        print(line, flush=True)
     return 0
 
 

@@ -20,6 +20,7 @@ from mmengine.registry import init_default_scope
 import lgd_mmaction  # noqa: F401  (registers the components)
 from lgd_tools import benchmark_counts as counts
 from lgd_tools.benchmark_networks import CLASSES, Network, build
+from lgd_tools.cli import ToolError, make_parser, positive_int, run_main
 
 HOST = 'mmaction::recognition/'
 PLAIN = 'configs/plain_3d_r50_k400.py'
@@ -103,7 +104,7 @@ class Candidate:
         self.optimiser.step()
         self.optimiser.zero_grad()
         if not loss.isfinite():
-            raise SystemExit(f'error: the loss of {self.name} is {loss}.')
+            raise ToolError(f'the loss of {self.name} is {loss}')
 
     def time(self) -> None:
         """Append the seconds of a step."""
@@ -162,68 +163,49 @@ def table(rows: list[dict]) -> str:
     return '\n'.join(lines)
 
 
-def make_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        description=__doc__.split('\n\n')[0],
-        epilog=f'examples:\n{EXAMPLE}',
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+def parse_args() -> argparse.Namespace:
+    parser = make_parser(__doc__, EXAMPLE)
     add = parser.add_argument
-    add(
-        'networks',
-        nargs='*',
-        default=DEFAULT,
+    # fmt: off
+    add('networks', nargs='*', default=DEFAULT,
         help='the first is the reference: a config, stock:CONFIG, '
         'pytorchvideo:r2plus1d_r50, torchvision:NAME; channels_last: or '
-        'contiguous: before any of them',
-    )
+        'contiguous: before any of them')
     add('--test', action='store_true', help='forward only')
-    add('--batch', type=int, default=2, help='clips a step')
-    add('--frames', type=int, default=16)
-    add('--size', type=int, default=112, help='pixels')
-    add('--rounds', type=int, default=5, help='timed steps of each')
-    add(
-        '--seconds',
-        type=float,
-        default=float('inf'),
-        help='no new round after this time',
-    )
+    add('--batch', type=positive_int, default=2, help='clips a step')
+    add('--frames', type=positive_int, default=16)
+    add('--size', type=positive_int, default=112, help='pixels')
+    add('--rounds', type=positive_int, default=5, help='timed steps of each')
+    add('--seconds', type=float, default=float('inf'),
+        help='no new round after this time')
     add('--warmup', type=int, default=1, help='untimed steps')
     add('--dtype', choices=DTYPES, default='fp32', help='of autocast')
-    add(
-        '--channels-last',
-        action=argparse.BooleanOptionalAction,
+    add('--channels-last', action=argparse.BooleanOptionalAction,
         help='all networks in channels_last_3d, or none; by default as each '
-        'config or library has it',
-    )
+        'config or library has it')
     add('--compile', action='store_true', help='torch.compile(backbone)')
     cuda = torch.cuda.is_available()
     add('--device', choices=('cpu', 'cuda'), default='cuda' if cuda else 'cpu')
     add('--threads', type=int, help='of the CPU')
-    add(
-        '--clock',
-        choices=('wall', 'cpu'),
-        default='wall',
+    add('--clock', choices=('wall', 'cpu'), default='wall',
         help="cpu: the process's own processor time, of all threads, on a "
         'machine that others use too; set OMP_WAIT_POLICY=passive, else '
-        'waiting counts as work',
-    )
+        'waiting counts as work')
     add('--peak-tflops', type=float, help="the GPU's, in --dtype")
     add('--peak-gbs', type=float, help="of the GPU's memory, GB/s")
     add('--profile', type=Path, help='folder for a picture of each network')
     add('--json', type=Path, help='file for the numbers')
-    return parser
-
-
-def main() -> None:
-    parser = make_parser()
+    # fmt: on
     args = parser.parse_args()
     if args.device == 'cuda' and not torch.cuda.is_available():
         parser.error('--device cuda: torch sees no GPU here')
     if bool(args.peak_tflops) != bool(args.peak_gbs):
         parser.error('--peak-tflops and --peak-gbs belong together')
-    if min(args.batch, args.frames, args.size, args.rounds) < 1:
-        parser.error('--batch, --frames, --size, --rounds must be 1 or more')
+    return args
+
+
+def main() -> None:
+    args = parse_args()
     if args.threads:
         torch.set_num_threads(args.threads)
     init_default_scope('mmaction')
@@ -268,4 +250,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    main()
+    run_main(main)

@@ -1,28 +1,19 @@
 """Measure time and memory of TubeMetric on a data set of the real size.
 
-The truth is an annotation file, or generated with --generate in the size of
-UCF101-24's test set (910 videos, about 166,000 frames, 24 classes). The
-detections are generated from it: per frame, two shaken boxes of every
-annotated actor, tracks of other people, and unrelated boxes, each with a
-softmax over the classes that favours the right one. They pass through
-TubeMetric.process() frame by frame, as in a test loop.
+The detections are generated from an annotation file: per frame, two shaken
+boxes of every annotated actor, tracks of other people, and unrelated boxes,
+each with a softmax over the classes that favours the right one. They pass
+through TubeMetric.process() frame by frame, as in a test loop.
 """
 
 import resource
-import tempfile
 import time
 from pathlib import Path
 
 import numpy as np
 from scipy.special import softmax
 
-from lgd_mmaction.detection.annotations import (
-    Tube,
-    TubeAnnotations,
-    TubeVideo,
-    load_tubes,
-    save_tubes,
-)
+from lgd_mmaction.detection.annotations import TubeVideo, load_tubes
 from lgd_mmaction.engine import TubeMetric
 from lgd_tools.cli import make_parser, positive_int, progress, run_main
 
@@ -30,25 +21,6 @@ SIZE = np.array([320, 240])
 EXAMPLE = """\
   python tools/benchmarks/bench_tube_metric.py \\
       --ann data/ucf101_24/ucf101_24_tubes.json"""
-
-
-def generate_truth(videos: int, frames: int, classes: int) -> TubeAnnotations:
-    """Videos of one class each, of one to four actors who drift."""
-    rng = np.random.default_rng(0)
-    lengths = np.clip(rng.lognormal(5.1, 0.4, videos), 30, 900)
-    lengths = np.maximum(lengths * frames / lengths.sum(), 2).astype(int)
-    found = {}
-    for i, length in enumerate(lengths.tolist()):
-        tubes = []
-        for _ in range(rng.choice([1, 1, 1, 2, 4])):
-            part = max(int(length * rng.uniform(0.4, 1)), 1)
-            start = int(rng.integers(0, length - part + 1))
-            tubes.append(Tube(i % classes, start, drift(rng, part)))
-        name = f'class{i % classes}/video{i}'
-        found[name] = TubeVideo(name, length, *SIZE.tolist(), tuple(tubes))
-    names = tuple(f'class{k}' for k in range(classes))
-    split = {'train': [], 'test': [*found]}
-    return TubeAnnotations('generated', names, {'1': split}, found)
 
 
 def drift(rng: np.random.Generator, frames: int) -> np.ndarray:
@@ -91,23 +63,13 @@ def peak_gib() -> float:
 def main(argv: list[str] | None = None) -> int:
     parser = make_parser(__doc__, EXAMPLE)
     add = parser.add_argument
-    source = parser.add_mutually_exclusive_group(required=True)
-    source.add_argument('--ann', type=Path, help='annotation file')
-    source.add_argument('--generate', action='store_true', help='it too')
-    add('--videos', type=positive_int, default=910)
-    add('--frames', type=positive_int, default=166_000)
-    add('--classes', type=positive_int, default=24)
+    add('--ann', type=Path, required=True, help='annotation file')
     add('--detections', type=positive_int, default=20, metavar='N')
     add('--no-trimming', action='store_true', help='as for J-HMDB')
     args = parser.parse_args(argv)
     trimming = None if args.no_trimming else dict()
-    with tempfile.TemporaryDirectory() as folder:
-        path = args.ann or Path(folder, 'tubes.json')
-        if args.generate:
-            truth = generate_truth(args.videos, args.frames, args.classes)
-            save_tubes(truth, path)
-        videos = load_tubes(path).subset(1, 'test')
-        metric = TubeMetric(path, 1, 'test', trimming=trimming)
+    videos = load_tubes(args.ann).subset(1, 'test')
+    metric = TubeMetric(args.ann, 1, 'test', trimming=trimming)
     classes = len(metric.annotations.classes)
     before, processing = peak_gib(), 0.0
     for i, video in enumerate(progress(videos, 'generate and process')):

@@ -16,12 +16,9 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from importlib.util import find_spec
 from itertools import product
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from lgd_tools.cli import make_parser, positive_int, require_file, run_main
 
@@ -34,30 +31,6 @@ SIDE = 120
 KEY_FRAMES = (16, 4, 1)
 # reads of each reader in one round, at least two of each video
 READS_A_ROUND = {'1 x 16': 48, '3 x 1': 96, '15 x 16': 12}
-
-
-class TorchCodec:
-    """Open, decode and scale with torchcodec, where it is installed."""
-
-    def __init__(self, clips: int, frames: int) -> None:
-        self.clips, self.frames = clips, frames
-
-    def __call__(self, results: dict) -> dict:
-        import cv2
-        from torchcodec.decoders import VideoDecoder
-
-        video = VideoDecoder(
-            results['filename'], dimension_order='NHWC', num_ffmpeg_threads=1
-        )
-        # the middle of each part, as SampleFrames in testing
-        room = max(len(video) - self.frames + 1, 1)
-        starts = (np.arange(self.clips) + 0.5) * room / self.clips
-        at = starts.astype(int)[:, None] + np.arange(self.frames)
-        images = video.get_frames_at(at.ravel().tolist()).data.numpy()
-        h, w = images.shape[1:3]
-        scale = SIDE / min(h, w)
-        size = round(w * scale), round(h * scale)
-        return {'imgs': [cv2.resize(image, size) for image in images]}
 
 
 def pipelines(clips: int, frames: int) -> dict[str, Callable]:
@@ -87,10 +60,7 @@ def pipelines(clips: int, frames: int) -> dict[str, Callable]:
             resize,
         ],
     }
-    readers = {name: Compose(steps) for name, steps in made.items()}
-    if find_spec('torchcodec'):
-        readers['torchcodec'] = TorchCodec(clips, frames)
-    return readers
+    return {name: Compose(steps) for name, steps in made.items()}
 
 
 class Reads:
@@ -202,30 +172,17 @@ def main(args: argparse.Namespace) -> int:
 
 def parse_args() -> argparse.Namespace:
     parser = make_parser(__doc__, EXAMPLE)
-    parser.add_argument('videos', type=Path, nargs='+', help='video files')
-    parser.add_argument(
-        '--rounds', type=positive_int, default=5, help='of all readers (5)'
-    )
-    parser.add_argument(
-        '--workers',
-        type=int,
-        default=2,
-        help='data workers; 0: the latency of a read (2)',
-    )
-    parser.add_argument(
-        '--short-sides',
-        type=positive_int,
-        nargs='*',
-        default=(SIDE,),
-        help=f'of the re-encoded videos ({SIDE})',
-    )
-    parser.add_argument(
-        '--key-frames',
-        type=positive_int,
-        nargs='*',
-        default=KEY_FRAMES,
-        help='distances for the re-encoded videos (16 4 1)',
-    )
+    add = parser.add_argument
+    # fmt: off
+    add('videos', type=Path, nargs='+', help='video files')
+    add('--rounds', type=positive_int, default=5, help='of all readers (5)')
+    add('--workers', type=int, default=2,
+        help='data workers; 0: the latency of a read (2)')
+    add('--short-sides', type=positive_int, nargs='*', default=(SIDE,),
+        help=f'of the re-encoded videos ({SIDE})')
+    add('--key-frames', type=positive_int, nargs='*', default=KEY_FRAMES,
+        help='distances for the re-encoded videos (16 4 1)')
+    # fmt: on
     return parser.parse_args()
 
 

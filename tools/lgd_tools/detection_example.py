@@ -20,6 +20,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
+from lgd_mmaction.detection import TubeProtocol, evaluate_tubes
+from lgd_mmaction.detection.annotations import load_tubes
+from lgd_mmaction.detection.box_table import BoxTable
 from lgd_tools.cli import positive_int, write_json
 from lgd_tools.example import (
     ROOT,
@@ -38,7 +43,6 @@ CONFIGS = {
 COUNTS = {'jhmdb': (30, 5), 'ucf101_24': (10, 2)}
 # key frames of a video in an epoch: long videos have more to show
 KEY_FRAMES = {'jhmdb': 5, 'ucf101_24': 24}
-SMOKE = ['--classes', 'bounce', 'pulse', 'spin', 'sway', '--bystanders', 1]
 SMOKE_FRAMES = {'jhmdb': (15, 16), 'ucf101_24': (20, 24)}
 
 
@@ -46,7 +50,7 @@ def make_data(args: argparse.Namespace, data: Path) -> Iterator[Step]:
     """Videos, and the annotations in this project's form."""
     style = args.style
     train, test = (1, 1) if args.smoke else COUNTS[style]
-    more = [*SMOKE, '--frames', *SMOKE_FRAMES[style]] if args.smoke else []
+    more = ['--frames', *SMOKE_FRAMES[style]] if args.smoke else []
     yield Step(
         f'Generating videos and annotations in the style of {style}',
         ['tools/data/generate_tubes.py', '--style', style, '--out', data,
@@ -63,7 +67,7 @@ def make_data(args: argparse.Namespace, data: Path) -> Iterator[Step]:
     yield Step(
         'Converting the annotations',
         [*source[style], '--videos', data / 'videos', '--num-classes', 4,
-         '--overwrite', '--out', data],
+         '--out', data],
     )  # fmt: skip
     if args.flow:
         yield Step(
@@ -102,8 +106,6 @@ def train_and_test(args: argparse.Namespace, stream: str) -> Iterator[Step]:
 
 def steps(args: argparse.Namespace, files: dict[str, Path]) -> Iterator[Step]:
     """The commands; the last of the files is drawn."""
-    from lgd_mmaction.detection.annotations import load_tubes
-
     data = args.out / 'data'
     yield from make_data(args, data)
     yield from train_and_test(args, 'rgb')
@@ -129,10 +131,6 @@ def steps(args: argparse.Namespace, files: dict[str, Path]) -> Iterator[Step]:
 
 def measure(args: argparse.Namespace, files: dict[str, Path]) -> dict:
     """Frame- and video-mAP of random scores, and of each file."""
-    from lgd_mmaction.detection import TubeProtocol, evaluate_tubes
-    from lgd_mmaction.detection.annotations import load_tubes
-    from lgd_mmaction.detection.box_table import BoxTable
-
     truth = load_tubes(args.annotations)
     trimming = {} if args.style == 'ucf101_24' else None
     protocol = TubeProtocol.from_dicts(trimming=trimming)
@@ -147,10 +145,10 @@ def measure(args: argparse.Namespace, files: dict[str, Path]) -> dict:
     }
 
 
-def random_scores(proposals, names: Sequence[str], classes: int, seed: int):
+def random_scores(
+    proposals: BoxTable, names: Sequence[str], classes: int, seed: int
+) -> BoxTable:
     """Chance: the proposals of the named videos with random class scores."""
-    import numpy as np
-
     named = np.isin(proposals.videos, names)
     rows, frames = named[proposals.video], named[proposals.frames_video]
     # as a softmax over the classes and the background would give them

@@ -181,7 +181,8 @@ def run_jobs(
         overwrite: Do items again that the journal lists as done with other
             ``params``; False refuses to run where there are any.
         shard: (2, 8): do only the second of eight parts, decided by the
-            keys, and keep its own journal beside ``journal``.
+            keys, and keep its own journal beside ``journal``; a later run
+            without it takes the journals of the parts over.
 
     Raises:
         ToolError: Two jobs have one key, another run holds the journal, or
@@ -202,6 +203,8 @@ def run_jobs(
     stamps = {job.key: stamp_of(job.source) for job in jobs}
     mark = params_hash(params)
     with Journal(journal, base) as book:
+        if not shard:
+            book.take_over_shards()
         known = dict(book.entries)
         if not overwrite:
             book.require_only(mark)

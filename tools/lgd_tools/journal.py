@@ -4,7 +4,8 @@ A later run skips an item when its input (size and modification time) and the
 parameters are the same and its output is still there. The journal is locked
 while a run lasts, so that two runs cannot write the same outputs. The parts
 of a run that was shared out (``--shard 2/8``) keep journals of their own
-beside it, ``NAME.2of8.jsonl`` for ``NAME.jsonl``.
+beside it, ``NAME.2of8.jsonl`` for ``NAME.jsonl``; the next run of the whole
+takes them over.
 """
 
 import contextlib
@@ -129,6 +130,19 @@ class Journal:
         self.entries[outcome.key] = outcome
         self.file.write(json.dumps(asdict(outcome)) + '\n')
         self.file.flush()
+
+    def take_over_shards(self) -> None:
+        """Add the entries of the parts of this run; remove their journals.
+
+        Raises:
+            ToolError: A part is still running.
+        """
+        pattern = f'{self.path.stem}.[0-9]*of[0-9]*{self.path.suffix}'
+        for path in sorted(self.path.parent.glob(pattern)):
+            with Journal(path) as part:
+                for outcome in part.entries.values():
+                    self.add(outcome)
+                path.unlink()
 
     def require_only(self, params: str) -> None:
         """Raise ToolError where there are results of other parameters.

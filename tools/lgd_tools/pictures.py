@@ -10,7 +10,7 @@ import numpy as np
 
 from lgd_tools.cli import VIDEO_EXTENSIONS, ToolError
 from lgd_tools.jobs import JobError
-from lgd_tools.video import VideoFile, write_png
+from lgd_tools.video import VideoFile, probe, write_png
 
 GAP, LINE = 4, 22  # pixels between pictures, height of a caption
 PAPER, INK = (250, 250, 250), (30, 30, 30)
@@ -83,14 +83,9 @@ def measure(path: Path) -> tuple[int, int, int]:
         height, width = next(read_pictures(path)).shape[:2]
         return len(list_frames(path)), width, height
     try:
-        with VideoFile(path, allow_damaged=True) as video:
-            frame = next(video.decode())
-        with VideoFile(path) as video:
-            packets = video.container.demux(video.stream)
-            count = sum(packet.size > 0 for packet in packets)
+        return probe(path)
     except JobError as error:
         raise ToolError(f'{path}: {error}') from None
-    return count, frame.width, frame.height
 
 
 def spread(first: int, last: int, count: int) -> list[int]:

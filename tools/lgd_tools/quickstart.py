@@ -37,10 +37,10 @@ def steps(out: Path, data: Path, seed: int, smoke: bool) -> Iterator[Step]:
     yield Step(
         '1/4 Generating clips of 8 kinds of motion, real mp4 files; no '
         'single frame tells the kind',
-        ['tools/data/generate_clips.py', '--task', 'motion', '--out', data,
-         '--name', 'quickstart', '--size', 64, '--seed', seed,
-         '--train-per-class', train, '--val-per-class', val,
-         '--workers', default_workers(), '--preview'],
+        ['tools/data/generate_clips.py', '--out', data, '--name',
+         'quickstart', '--size', 64, '--seed', seed, '--train-per-class',
+         train, '--val-per-class', val, '--workers', default_workers(),
+         '--preview'],
     )  # fmt: skip
     yield Step(
         '2/4 Training a small LGD-3D: first loss (5) for the local and the '

@@ -47,7 +47,7 @@ def _break(root: Path, what: str) -> None:
         ('empty flow', r'flow_test_1.*s1_v3/flow_x_00005.jpg'),
         ('other label', r'disagree on s1_v3: label 0 and 1'),
         ('wrong label', r's1_v3.avi has label 2, but the network 2 classes'),
-        ('fewer videos', r'not in data/rgb_test_1.txt: s1_v5.*--common'),
+        ('fewer videos', r'not in data/rgb_test_1.txt: s1_v5.*--exclude'),
         ('fewer videos', r'--exclude bad.txt'),
         ('overlap', r'1 videos of data/rgb_test_1.txt are also in'),
         ('twice', r's1_v2.avi is there more than once'),

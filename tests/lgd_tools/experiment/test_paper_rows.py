@@ -99,7 +99,7 @@ def clips(run: Callable[..., str], tmp_path: Path) -> dict[str, list[Path]]:
     """Six generated clips of each of two classes."""
     run(
         'data/generate_clips.py',
-        *('--task', 'motion', '--out', 'generated', '--classes', 'left'),
+        *('--out', 'generated', '--classes', 'left'),
         *('right', '--train-per-class', 6, '--val-per-class', 1),
         *('--size', '64x48', '--frames', 18, '--workers', 1),
     )

@@ -1,4 +1,4 @@
-"""What all converters share: excluded, shared, short and unpaired clips."""
+"""What all converters share: excluded, shared and missing clips."""
 
 import json
 import os
@@ -99,50 +99,6 @@ def test_an_id_in_both_splits_of_one_folder(tmp_path):
     assert got == ['eeeeeeeeeee 3 0']
 
 
-def test_one_frame_folder_of_two_clips_is_left_out(tmp_path):
-    names = ['a/x.mp4', 'b/x.mp4']
-    names += [f'{c}/{c}{i}.mp4' for c in 'ab' for i in range(4)]
-    touch(tmp_path / 'v', *names)
-    for name in names:
-        flow(tmp_path / 'f', Path(name).stem, 3)
-    argv = ['--videos', tmp_path / 'v', '--out', tmp_path / 'out']
-    argv += ['--rawframes', tmp_path / 'f', '--val-fraction', 0.5]
-    assert folder.main([str(a) for a in argv]) == 1
-    got = [
-        line.split()[0]
-        for split in ('train', 'val')
-        for line in lines(tmp_path, f'out_{split}_list_rawframes')
-    ]
-    assert sorted(got) == sorted(Path(name).stem for name in names[2:])
-    left = [
-        item['detail']
-        for part in report(tmp_path, 'out')['lists'].values()
-        for item in part['clips_left_out'].get('ambiguous', ())
-    ]
-    assert left == ['x would serve 2 clips: a/x.mp4, b/x.mp4'] * 2
-    text = (tmp_path / 'out' / 'out_report.txt').read_text()
-    assert 'ambiguous' in text.split('\n')[0]
-
-
-@pytest.mark.parametrize('exclude', [False, True])
-def test_one_frame_folder_of_a_train_and_a_test_clip(tmp_path, exclude):
-    test = (f'YoYo/{Path(TRAIN[0]).name}', TEST[1])
-    for name in (*TRAIN, *test):
-        flow(tmp_path / 'f', Path(name).name, 3)
-    argv = ['--no-check-videos', '--rawframes', tmp_path / 'f']
-    if exclude:  # that one is excluded does not give the folder to the other
-        (tmp_path / 'bad.txt').write_text(f'{TRAIN[0]}.avi\n')
-        argv += ['--exclude', tmp_path / 'bad.txt']
-    assert ucf(tmp_path, *argv, test=test) == 1
-    got = lines(tmp_path, 'ucf101_train_split_1_rawframes')
-    assert got == [f'{Path(TRAIN[1]).name} 3 1']
-    got = lines(tmp_path, 'ucf101_val_split_1_rawframes')
-    assert got == [f'{Path(TEST[1]).name} 3 1']
-    got = report(tmp_path, 'ucf101')['lists']
-    left = got['ucf101_val_split_1_rawframes.txt']['left_out']
-    assert left == {'ambiguous': 1}
-
-
 # ------------------------------------------------------------------ excluded
 @pytest.mark.parametrize(
     'name',
@@ -229,50 +185,6 @@ def test_extension_counts_for_own_videos(tmp_path):
         for line in lines(tmp_path, f'out_{split}_list_videos')
     ]
     assert sorted(listed) == sorted(set(names) - {'a/1.avi'})
-
-
-# -------------------------------------------------------------------- common
-def test_common_lists_hold_the_same_clips(tmp_path):
-    for name in (*TRAIN, *TEST):
-        touch(tmp_path / 'v', f'{name}.avi')
-        flow(tmp_path / 'f', name, 3)
-    (tmp_path / 'v' / f'{TRAIN[0]}.avi').unlink()
-    (tmp_path / 'f' / TEST[1] / 'flow_x_00002.jpg').unlink()
-    argv = ('--videos', tmp_path / 'v', '--rawframes', tmp_path / 'f')
-    assert ucf(tmp_path, *argv) == 1
-    assert len(lines(tmp_path, 'ucf101_train_split_1_rawframes')) == 2
-    assert len(lines(tmp_path, 'ucf101_val_split_1_videos')) == 2
-    assert ucf(tmp_path, *argv, '--common') == 1
-    for kind, suffix in (('videos', '.avi'), ('rawframes', ' 3')):
-        got = lines(tmp_path, f'ucf101_train_split_1_{kind}')
-        assert got == [f'{TRAIN[1]}{suffix} 1']
-        got = lines(tmp_path, f'ucf101_val_split_1_{kind}')
-        assert got == [f'{TEST[0]}{suffix} 0']
-    got = report(tmp_path, 'ucf101')['lists']
-    part = got['ucf101_train_split_1_rawframes.txt']
-    assert part['left_out'] == {'unpaired': 1}
-    [item] = part['clips_left_out']['unpaired']
-    assert item == {'clip': f'{TRAIN[0]}.avi', 'detail': 'video missing'}
-    part = got['ucf101_val_split_1_videos.txt']
-    [item] = part['clips_left_out']['unpaired']
-    assert item['detail'] == 'frame folder unreadable'
-
-
-def test_common_needs_both(tmp_path):
-    touch(tmp_path / 'v', *(f'{n}.avi' for n in TRAIN + TEST))
-    argv = ('--videos', tmp_path / 'v', '--common')
-    with pytest.raises(ToolError, match='--common compares'):
-        ucf(tmp_path, *argv)
-    flow(tmp_path / 'f', TRAIN[0], 3)
-    argv += ('--rawframes', tmp_path / 'f')
-    with pytest.raises(ToolError, match='--common compares'):
-        ucf(tmp_path, *argv, '--no-check-videos')
-    for name in TEST:
-        flow(tmp_path / 'f', name, 3)
-    (tmp_path / 'v' / f'{TRAIN[0]}.avi').unlink()
-    with pytest.raises(ToolError, match=r'none of the 2 clips of .*train'):
-        ucf(tmp_path, *argv)
-    assert not (tmp_path / 'out').exists()
 
 
 # ------------------------------------------------------------------ odd bytes

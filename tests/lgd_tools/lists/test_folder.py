@@ -175,32 +175,6 @@ def test_pattern_that_matches_some_or_none(tmp_path, capsys):
     assert 'not a regular expression' in capsys.readouterr().err
 
 
-def test_same_files(tmp_path, capsys):
-    names = [f'{c}/{c}{i}.mp4' for c in 'ab' for i in range(10)]
-    make(tmp_path / 'v', names)
-    copies = ['a/a1.mp4', 'a/copy one.mp4', 'a/z.mkv']
-    make(tmp_path / 'v', copies, b'the same')
-    make(tmp_path / 'v', ['a/x.mp4', 'b/x2.mp4'], b'THE SAME')
-    for seed in range(5):
-        assert convert(tmp_path, '--same-files', '--seed', seed) == 0
-        train = {name for name, _ in split(tmp_path)[0]}
-        kept = {c.replace(' ', '_') in train for c in copies}
-        assert len(kept) == 1
-        assert ('a/x.mp4' in train) == ('b/x2.mp4' in train)
-    err = capsys.readouterr().err
-    assert 'identical files in two classes: a/x.mp4, b/x2.mp4' in err
-    report = (tmp_path / 'mine' / 'mine_report.json').read_text()
-    notes = json.loads(report)['lists']['mine_train_list_videos.txt']['notes']
-    assert notes['sets of identical files, kept on one side'] == 2
-
-
-def test_merge_groups_is_transitive():
-    keys = ['a', 'b', 'c', 'd', 'b']
-    merged = grouping.merge_groups(keys, [[0, 1], [4, 2]])
-    assert len({merged[i] for i in (0, 1, 2, 4)}) == 1
-    assert merged[3] == 'd'
-
-
 # ------------------------------------------------------------- what is there
 def test_unusable_clips_go_before_the_split(tmp_path, capsys):
     make(tmp_path / 'v', ucf_names(2))
@@ -244,9 +218,9 @@ def test_rawframes(tmp_path):
     make(tmp_path / 'v', names)
     for name in names:
         stem = name.removesuffix('.avi')
-        make(tmp_path / 'f', [f'{stem}/img_{i:05d}.jpg' for i in (1, 2, 3)])
-    argv = ('--rawframes', tmp_path / 'f', '--frames', 'img')
-    assert convert(tmp_path, *argv) == 0
+        flows = [f'flow_{a}_{i:05d}.jpg' for a in 'xy' for i in (1, 2, 3)]
+        make(tmp_path / 'f', [f'{stem}/{flow}' for flow in flows])
+    assert convert(tmp_path, '--rawframes', tmp_path / 'f') == 0
     path = tmp_path / 'mine' / 'mine_val_list_rawframes.txt'
     rows = read_list(path, fields=2)
     assert [numbers for _, numbers in rows] == [[3, 0], [3, 1]]

@@ -114,15 +114,11 @@ def test_rawframes(tmp_path):
         for i in range(1, 6):
             folder = f'frames/{name[:-4]}'
             touch(tmp_path, *(f'{folder}/flow_{a}_{i:05d}.jpg' for a in 'xy'))
-            touch(tmp_path, f'{folder}/img_{i:05d}.jpg')
         touch(tmp_path, f'{folder}/img_00006.jpg')
     argv = ('--videos', tmp_path / 'v', '--rawframes', tmp_path / 'frames')
     assert convert(tmp_path, *argv) == 0
     got = lines(tmp_path, 'val_split_2_rawframes')
     assert got == [f'{VIDEOS[4][:-4]} 5 0', f'{VIDEOS[5][:-4]} 5 2']
-    assert convert(tmp_path, *argv, '--frames', 'img') == 0
-    got = lines(tmp_path, 'val_split_2_rawframes')
-    assert got == [f'{VIDEOS[4][:-4]} 6 0', f'{VIDEOS[5][:-4]} 6 2']
     frames = tmp_path / 'out' / 'rawframes' / VIDEOS[0][:-4]
     assert (frames / 'flow_x_00001.jpg').is_file()
 

@@ -68,7 +68,7 @@ def test_plain_network_is_a_sum_of_objects_it_never_sees_together(head):
     A score f(a) + h(b) has the same mean over a and b in both classes, and
     cross entropy, convex in it, is least where it is constant.
     """
-    assert interaction_far('plain', head, 16) > 1e-4
+    assert interaction_far('plain', head, 8) > 1e-4
     for distance in (receptive_field('plain') - 1, FAR):
         assert interaction_far('plain', head, distance) < 1e-10
 

@@ -54,7 +54,7 @@ def test_study_goes_on_where_it_was_and_reports_what_is_there(
 
     # as the whole study's seed 0, far apart
     for key, result in results.items():
-        named = runs / f'{key.replace("-n10-", "-n200-")}.json'
+        named = runs / f'{key.replace("-n10-", f"-n{Plan().steps}-")}.json'
         named.write_text(json.dumps(result))
     for variant in (PLAIN, LGD):
         for run in Plan().tuning(variant):

@@ -13,14 +13,14 @@ import pytest
 
 from lgd_tools.cli import ToolError
 from lgd_tools.synthetic.generate_clips import (
+    CLASSES,
     clip_seed,
     generate_dataset,
     main,
-    render_clip,
 )
+from lgd_tools.synthetic.motion import render_motion
 from lgd_tools.video import write_video
 
-TASKS = [('motion', 'up'), ('relation', 'same_motion_different_look')]
 SMALL = {'size': (32, 64), 'frames': 4}
 
 
@@ -35,23 +35,20 @@ def psnr(a, b):
 
 
 # -------------------------------------------------------------------- one clip
-@pytest.mark.parametrize(('task', 'label'), TASKS)
 @pytest.mark.parametrize('size', [(112, 112), (64, 96), (97, 61)])
-def test_equal_seed_equal_frames(task, label, size):
-    clips = [
-        render_clip(task, label, size=size, frames=5, seed=s) for s in (3, 3)
-    ]
+def test_equal_seed_equal_frames(size):
+    clips = [render_motion('up', size, frames=5, seed=s) for s in (3, 3)]
     assert clips[0].shape == (5, *size, 3)
     assert clips[0].dtype == np.uint8
     assert np.array_equal(*clips)
-    other = render_clip(task, label, size=size, frames=5, seed=4)
+    other = render_motion('up', size, frames=5, seed=4)
     assert np.abs(clips[0].astype(int) - other).mean() > 3
 
 
 def test_equal_seed_equal_frames_in_another_process():
     code = (
-        'import zlib; from lgd_tools.synthetic import generate_clips as g;'
-        "print(zlib.crc32(g.render_clip('motion', 'left', (40, 40), 4, 9)))"
+        'import zlib; from lgd_tools.synthetic import motion as m;'
+        "print(zlib.crc32(m.render_motion('left', (40, 40), 4, 9)))"
     )
     printed = subprocess.run(
         [sys.executable, '-c', code],
@@ -59,7 +56,7 @@ def test_equal_seed_equal_frames_in_another_process():
         text=True,
         check=True,
     ).stdout
-    here = render_clip('motion', 'left', (40, 40), 4, 9)
+    here = render_motion('left', (40, 40), 4, 9)
     assert int(printed) == zlib.crc32(here)
 
 
@@ -68,7 +65,7 @@ def test_contrast_does_not_fade():
     for label in ('approaching', 'receding'):
         deviation = np.mean(
             [
-                render_clip('motion', label, (64, 64), 17, seed).std((1, 2, 3))
+                render_motion(label, (64, 64), 17, seed).std((1, 2, 3))
                 for seed in range(20)
             ],
             axis=0,
@@ -87,9 +84,8 @@ def test_seeds_never_meet():
     assert len(seeds) == 3 * 2 * 4
 
 
-@pytest.mark.parametrize(('task', 'label'), TASKS)
-def test_written_video_decodes_to_the_frames(tmp_path, task, label):
-    clip = render_clip(task, label, size=(96, 128), frames=20, seed=5)
+def test_written_video_decodes_to_the_frames(tmp_path):
+    clip = render_motion('up', size=(96, 128), frames=20, seed=5)
     path = write_video(tmp_path / 'new' / 'clip.mp4', clip, fps=12.5)
     reader = decord.VideoReader(str(path))
     assert len(reader) == 20
@@ -113,12 +109,12 @@ def test_written_video_decodes_to_the_frames(tmp_path, task, label):
 
 
 def test_one_frame_video(tmp_path):
-    clip = render_clip('motion', 'up', (32, 32), 2)[:1]
+    clip = render_motion('up', (32, 32), 2)[:1]
     assert decode(write_video(tmp_path / 'one.mp4', clip)).shape == clip.shape
 
 
 def test_nothing_half_written_is_left(tmp_path, monkeypatch):
-    clip = render_clip('motion', 'up', **SMALL)
+    clip = render_motion('up', **SMALL)
     path = write_video(tmp_path / 'clip.mp4', clip)
     before = path.read_bytes()
 
@@ -136,16 +132,12 @@ def test_nothing_half_written_is_left(tmp_path, monkeypatch):
 def test_data_set_layout(tmp_path):
     look = {'size': (64, 96), 'frames': 4}
     classes = ('right', 'left', 'receding')
-    done = generate_dataset(
-        tmp_path, 'motion', classes, 3, 2, fps=10, seed=6, **look
-    )
-    assert (done.written, done.kept) == (15, 0)
-    assert done.train_list == tmp_path / 'motion_train_list_videos.txt'
-    assert done.label_map.read_text().split() == list(classes)
-    for split, count, file in (
-        ('train', 3, done.train_list),
-        ('val', 2, done.val_list),
-    ):
+    done = generate_dataset(tmp_path, classes, 3, 2, seed=6, **look)
+    assert done == (15, 0)
+    names = (tmp_path / 'label_map.txt').read_text().split()
+    assert names == list(classes)
+    for split, count in (('train', 3), ('val', 2)):
+        file = tmp_path / f'motion_{split}_list_videos.txt'
         rows = [line.split() for line in file.read_text().splitlines()]
         labels = [int(label) for _, label in rows]
         assert np.bincount(labels).tolist() == [count] * 3
@@ -156,12 +148,12 @@ def test_data_set_layout(tmp_path):
             label = classes[int(label)]
             index = int(Path(name).stem.rsplit('_', 1)[1])
             seed = clip_seed(6, split, index)
-            clip = render_clip('motion', label, seed=seed, **look)
+            clip = render_motion(label, seed=seed, **look)
             assert psnr(decode(folder / name), clip) > 37
 
 
 def test_train_and_val_share_no_clip(tmp_path):
-    generate_dataset(tmp_path, 'motion', ('up', 'down'), 4, 4, **SMALL)
+    generate_dataset(tmp_path, ('up', 'down'), 4, 4, **SMALL)
     files = list(tmp_path.glob('videos_*/*/*.mp4'))
     assert len({p.read_bytes() for p in files}) == len(files) == 16
 
@@ -180,43 +172,36 @@ def test_continues_and_grows(tmp_path):
     lost.unlink()
     half = lost.with_name('.down_00001.mp4.1.lgd-part')
     half.write_bytes(b'half')
-    done = make(3)
-    assert (done.written, done.kept) == (3, 5)
+    assert make(3) == (3, 5)
     assert kept.stat().st_mtime_ns == stamp
     assert lost.read_bytes() == content
     assert not half.exists()
-    assert len(done.train_list.read_text().splitlines()) == 6
+    listed = tmp_path / 'motion_train_list_videos.txt'
+    assert len(listed.read_text().splitlines()) == 6
     # Other pictures under the same names are refused, unless asked for.
     with pytest.raises(ToolError, match='made with another seed, speed'):
         make(3, seed=1, speed=2.0)
-    assert make(1, seed=1, overwrite=True).written == 4
+    assert make(1, seed=1, overwrite=True) == (4, 0)
     # a later run must not take the clips of another seed for its own
     assert not lost.exists()
     assert kept.stat().st_mtime_ns != stamp
-    done = make(2, seed=1)
-    assert (done.written, done.kept) == (2, 4)
+    assert make(2, seed=1) == (2, 4)
     assert lost.read_bytes() != content
 
 
 def test_refuses_a_folder_of_other_videos(tmp_path):
     (tmp_path / 'videos_train').mkdir()
     with pytest.raises(ToolError, match='did not make'):
-        generate_dataset(tmp_path, 'motion', **SMALL)
+        generate_dataset(tmp_path, **SMALL)
 
 
 @pytest.mark.slow
 def test_workers_make_the_same_files(tmp_path):
     for workers in (1, 2):
         generate_dataset(
-            tmp_path / str(workers),
-            'relation',
-            ('same_look', 'different_look'),
-            2,
-            1,
-            size=(32, 56),
-            frames=4,
+            tmp_path / str(workers), ('up', 'down'), 2, 1, **SMALL,
             workers=workers,
-        )
+        )  # fmt: skip
     one, two = (
         {p.relative_to(root): p.read_bytes() for p in root.glob('*/*/*.mp4')}
         for root in (tmp_path / '1', tmp_path / '2')
@@ -227,20 +212,14 @@ def test_workers_make_the_same_files(tmp_path):
 
 # ---------------------------------------------------------------- command line
 def test_command_line(tmp_path, capsys):
-    args = [
-        '--out',
-        str(tmp_path),
-        '--classes',
-        '3',
-        '--size',
-        '48x32',
-    ]  # width 48: see below
+    args = ['--out', str(tmp_path), '--classes', *CLASSES[:3]]
+    args += ['--size', '48x32']
     args += ['--frames', '5', '--train-per-class', '2', '--workers', '1']
     args += ['--val-per-class', '1', '--name', 'toy', '--preview']
     assert main(args) == 0
     printed = capsys.readouterr()
     assert '9 clips written, 0 kept, 3 classes' in printed.out
-    assert printed.err.startswith('warning: decord 0.6.0 cannot read')
+    assert not printed.err
     assert (tmp_path / 'toy_val_list_videos.txt').read_text() == (
         'left/left_00000.mp4 0\nright/right_00000.mp4 1\nup/up_00000.mp4 2\n'
     )
@@ -274,29 +253,13 @@ def test_script_prints_one_sentence_and_exits_2(tmp_path, repo_root):
 @pytest.mark.parametrize(
     ('kwargs', 'message'),
     [
-        ({'task': 'dance'}, "unknown task 'dance'"),
         ({'classes': ('left', 'jump')}, "unknown class 'jump'"),
-        ({'classes': ('left', 'left')}, 'named twice'),
-        ({'classes': ('left',)}, 'at least 2'),
-        (
-            {
-                'task': 'relation',
-                'classes': ('same_look', 'different_motion'),
-            },
-            'overlap',
-        ),
-        ({'task': 'relation', 'size': (40, 40)}, 'too small'),
-        ({'task': 'relation', 'size': (64, 64), 'frames': 2}, 'at least 3'),
-        ({'size': (16, 64)}, 'at least 32'),
+        ({'classes': ('left', 'left')}, 'each once'),
+        ({'classes': ('left',)}, 'two or more'),
+        ({'size': (16, 64)}, '64x16 .* at least 32'),
         ({'size': (64, 63)}, 'use 64x64'),
-        ({'frames': 1}, 'use at least 2'),
-        ({'fps': 0}, 'frame rate 0'),
-        ({'crf': 52}, 'quality'),
-        ({'seed': -1}, '0 or more'),
-        ({'val_per_class': -1}, '0 or more'),
-        ({'workers': 0}, '1 or more'),
+        ({'frames': 1}, 'at least 2'),
         ({'speed': 0}, 'speed 0'),
-        ({'content': 'cat'}, "unknown content 'cat'"),
         ({'name': 'a/b'}, "name 'a/b'"),
     ],
 )
@@ -318,12 +281,6 @@ def test_frames_that_cannot_be_written(tmp_path, count, height):
 
 def test_folder_that_cannot_be_written(tmp_path):
     (tmp_path / 'file').write_text('')
-    clip = render_clip('motion', 'up', **SMALL)
+    clip = render_motion('up', **SMALL)
     with pytest.raises(ToolError, match='could not be written'):
         write_video(tmp_path / 'file' / 'clip.mp4', clip)
-
-
-@pytest.mark.parametrize('words', [['1'], ['9']])
-def test_number_of_classes_out_of_range(tmp_path, words):
-    with pytest.raises(ToolError, match='has 8 classes'):
-        main(['--out', str(tmp_path), '--classes', *words])

@@ -264,18 +264,17 @@ def test_draws_video_and_sheet(folder, capsys, pictures):
 
 def test_draws_the_annotation_alone(folder, capsys):
     main(
-        ['--ann', str(folder / 'tubes.json'), '--sheet-only']
+        ['--ann', str(folder / 'tubes.json')]
         + ['--videos', str(folder / 'videos'), '--out', str(folder / 'out')]
     )
     assert 'truth wave frames 6-17' in capsys.readouterr().out
     assert (folder / 'out' / f'{NAME}.png').is_file()
-    assert not (folder / 'out' / f'{NAME}.mp4').exists()
 
 
 def test_wrong_length_is_a_warning(folder, capsys):
     (folder / 'frames' / NAME / '00024.png').unlink()
     main(
-        ['--ann', str(folder / 'tubes.json'), '--sheet-only']
+        ['--ann', str(folder / 'tubes.json')]
         + ['--videos', str(folder / 'frames'), '--out', str(folder / 'out')]
     )
     assert 'has 23 frames, its annotation 24' in capsys.readouterr().err

@@ -173,7 +173,7 @@ def test_videos_are_compared(tmp_path, capsys):
     (root / 'climb_stairs' / 'd_3.avi').write_bytes(b'x')
     write_video(root / f'{BRUSH}.avi', 3)
     write_video(root / f'{CLIMB}.avi', 3)
-    argv = ('--act', path, '--videos', root, '--overwrite')
+    argv = ('--act', path, '--videos', root)
     assert convert(tmp_path / 'o', *argv) == 1
     out = capsys.readouterr().out
     assert 'videos missing or unreadable: 2, first there is no video' in out
@@ -204,7 +204,7 @@ def test_frame_folders(tmp_path, source, capsys):
     (root / CLIMB / '00001.png').write_bytes(b'x')
     for path in (root / 'catch' / 'b_1').iterdir():
         path.unlink()
-    argv += ['--videos', root, '--overwrite']
+    argv += ['--videos', root]
     assert convert(tmp_path / 'o', *argv) == 1
     out = capsys.readouterr().out
     assert 'videos missing or unreadable: 3, first' in out
@@ -236,7 +236,7 @@ def test_command_line(tmp_path, source, capsys):
     before = path.read_bytes()
     (argv[3] / 'catch_b_1_00001.txt').write_text('?')
     with pytest.raises(LGDError):
-        convert(tmp_path / 'o', *argv, '--overwrite')
+        convert(tmp_path / 'o', *argv)
     assert path.read_bytes() == before
     assert json.loads(before)['version'] == 1
     names = sorted(p.name for p in path.parent.iterdir())

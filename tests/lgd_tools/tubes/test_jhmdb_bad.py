@@ -186,9 +186,6 @@ def test_bad_splits(tmp_path, source, capsys):
     assert 'nothing was clipped' in capsys.readouterr().out
     got = load_tubes(tmp_path / 'o' / 'jhmdb_tubes.json')
     assert len(got.splits['1']['test']) == 3
-    with pytest.raises(LGDError, match='exists: give --overwrite'):
-        convert(tmp_path / 'o', *argv)
-    assert convert(tmp_path / 'o', *argv, '--overwrite') == 0
     with pytest.raises(LGDError, match='holds the splits 1, 2, not 3'):
         convert(tmp_path / 'p', *argv, '--splits', 3)
     # a test video of a split that no box file describes

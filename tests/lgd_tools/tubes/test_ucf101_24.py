@@ -131,7 +131,7 @@ def test_act_in_pixels(tmp_path, capsys):
     boxes = [[9, 0, 0, 99, 99], [10, 50, 50, 319, 239]]
     content['gttubes'][FIRST] = {0: [np.array(boxes)]}
     content['gttubes'][SECOND] = {1: [np.array([[1, 5, 5, 9, 9]])]}
-    argv = ('--act', dump(tmp_path / 'act.pkl', content), '--overwrite')
+    argv = ('--act', dump(tmp_path / 'act.pkl', content))
     assert convert(tmp_path / 'a', *argv) == 1
     assert 'as read: x 0..319, y 0..239' in capsys.readouterr().out
     assert convert(tmp_path / 'a', *argv, '--coordinates', 'pixels0') == 1
@@ -152,7 +152,7 @@ def test_a_test_video_without_boxes_stays(tmp_path, capsys):
 def test_lists(tmp_path, capsys):
     train = tmp_path / 'trainlist01.txt'
     train.write_bytes(f'{SECOND}.avi 2\r\n{SECOND}.avi 2\r\n'.encode())
-    argv = ('--train-list', train, '--overwrite')
+    argv = ('--train-list', train)
     assert run(tmp_path, pyannot(), *argv, test=f'{FIRST}.avi\r\n') == 0
     tubes = load_tubes(tmp_path / 'o' / 'ucf101_24_tubes.json')
     assert tubes.splits == {'1': {'train': [SECOND], 'test': [FIRST]}}
@@ -169,7 +169,7 @@ def test_lists(tmp_path, capsys):
         with pytest.raises(LGDError, match=message):
             run(tmp_path, pyannot(), *argv)
     with pytest.raises(LGDError, match='does not hold A/b'):
-        run(tmp_path, pyannot(), '--overwrite', test=f'{FIRST}\nA/b')
+        run(tmp_path, pyannot(), test=f'{FIRST}\nA/b')
 
 
 # --------------------------------------------------------------- bad sources
@@ -293,7 +293,7 @@ def test_bad_boxes_are_counted(tmp_path, capsys):
     ):
         assert line in out
     with pytest.raises(LGDError, match='leave --strict out'):
-        run(tmp_path, content, '--strict', '--overwrite')
+        run(tmp_path, content, '--strict')
 
 
 def test_a_gap_by_a_dropped_box(tmp_path):
@@ -332,5 +332,3 @@ def test_command_line(tmp_path, capsys):
         ucf101_24.main(['--help'])
     assert '--test-list testlist01.txt' in capsys.readouterr().out
     assert run(tmp_path, pyannot()) == 1
-    with pytest.raises(LGDError, match='exists: give --overwrite'):
-        run(tmp_path, pyannot())

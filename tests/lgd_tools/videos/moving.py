@@ -1,4 +1,4 @@
-"""Grey pictures whose content moves by whole pixels."""
+"""Grey pictures whose content moves by whole pixels; their flow as stored."""
 
 import cv2
 import numpy as np
@@ -26,3 +26,8 @@ def moving(frames, dx, dy, height=96, width=128):
         top, left = rim - i * dy, rim - i * dx
         out.append(big[top : top + height, left : left + width])
     return np.rint(np.stack(out)).astype(np.uint8)
+
+
+def dequantise(stored):
+    """uint8 -> pixels, the formula of flow_coding.py at its bound."""
+    return (stored.astype(np.float64) * (40 / 255) - 20).astype(np.float32)

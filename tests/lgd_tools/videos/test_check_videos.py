@@ -14,8 +14,7 @@ from lgd_tools.videos import check_videos
 from lgd_tools.videos.check_videos import check_one, main, portions
 
 ODD = 'a b #&(!)/clip #1 (x)!.mp4'
-OPTIONS = dict(frames=8, all=False, min_frames=1, reader='pyav')
-DECORD = dict(OPTIONS, reader='decord')
+OPTIONS = dict(frames=8, all=False, min_frames=1)
 
 
 def moving(frames=12, size=(48, 64)):
@@ -113,21 +112,6 @@ def test_missing_and_short_videos(videos, tmp_path):
     assert check_one(videos / 'good.mp4', options)['frames'] == 12
     with pytest.raises(JobError, match='too short: 5 frames, wanted 6'):
         check_one(videos / ODD, options)
-
-
-def test_too_narrow_for_decord(tmp_path):
-    path = write_video(tmp_path / 'narrow.mp4', moving(size=(64, 48)))
-    with pytest.raises(JobError, match='at least 64 pixels'):
-        check_one(path, DECORD)
-    assert check_one(path, OPTIONS)['width'] == 48
-
-
-def test_decord_agrees(videos):
-    path = videos / 'good.mp4'
-    expected = check_one(path, OPTIONS)
-    assert check_one(path, DECORD) == expected
-    with pytest.raises(JobError, match='not a video'):
-        check_one(videos / 'truncated.mp4', DECORD)
 
 
 def test_wrong_input_is_a_tool_error(tmp_path):

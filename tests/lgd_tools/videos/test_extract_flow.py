@@ -13,8 +13,7 @@ from lgd_tools.jobs import JobError
 from lgd_tools.video import write_video
 from lgd_tools.videos import extract_flow
 from lgd_tools.videos.extract_flow import extract_one, main
-from lgd_tools.videos.flow_coding import dequantise
-from tests.lgd_tools.videos.moving import moving
+from tests.lgd_tools.videos.moving import dequantise, moving
 
 OPTIONS = dict(
     method='dis',
@@ -44,22 +43,17 @@ def stored_flow(folder, number):
 # --------------------------------------------------------------- one video
 def test_jpg_folder(tmp_path):
     source = clip(tmp_path / 'in.mp4', frames=4)
-    picture = tmp_path / 'p' / 'view.png'
-    result = extract_one(source, tmp_path / 'out', OPTIONS, picture)
+    result = extract_one(source, tmp_path / 'out', OPTIONS)
     assert result['flows'] == 3  # n frames, n - 1 flows
-    assert (result['width'], result['height']) == (128, 96)
-    assert result['clipped'] < 0.01
     names = sorted(p.name for p in (tmp_path / 'out').iterdir())
     assert names == sorted(
         TEMPLATE.format(a, i) for a in 'xy' for i in (1, 2, 3)
     )
-    sizes = [p.stat().st_size for p in (tmp_path / 'out').iterdir()]
-    assert sum(sizes) == result['bytes']
     for i in (1, 2, 3):
         flow = stored_flow(tmp_path / 'out', i)
+        assert flow.shape == (96, 128, 2)
         assert abs(np.median(flow[..., 0]) - 5) < 0.2
         assert abs(np.median(flow[..., 1]) + 3) < 0.2
-    assert cv2.imread(str(picture)).shape[0] == 96
     extract_one(source, tmp_path / 'again', OPTIONS)
     for path in (tmp_path / 'again').iterdir():
         assert path.read_bytes() == (tmp_path / 'out' / path.name).read_bytes()
@@ -87,21 +81,6 @@ def test_one_frame_and_broken_videos(tmp_path):
             extract_one(one, tmp_path / 'x.mp4', options)
     left = {p.name for p in tmp_path.iterdir()}
     assert left == {'one.mp4', 'cut.mp4'}
-
-
-def test_pictures_of_the_first_videos(tmp_path):
-    clip(tmp_path / 'v' / 'a.mp4', frames=2)
-    argv = [str(tmp_path / 'v'), str(tmp_path / 'out'), '--workers', '1']
-    argv += ['--method', 'dis', '--preview', str(tmp_path / 'file')]
-    (tmp_path / 'file').write_bytes(b'')
-    assert main(argv) == 1  # no folder can be made there
-    assert not (tmp_path / 'out' / 'a').exists()
-    (tmp_path / 'file').unlink()
-    assert main(argv) == 0
-    picture = tmp_path / 'file' / 'a.png'
-    assert cv2.imread(str(picture)).shape == (96, 2 * 128 + 96, 3)
-    picture.unlink()
-    assert main(argv) == 0 and picture.exists()  # made again
 
 
 @pytest.mark.skipif(sys.platform != 'linux', reason='bytes as file names')
@@ -301,6 +280,7 @@ def test_real_clip(shared_data, tmp_path):
     source = shared_data / 'smoke' / 'part_0.mp4'
     options = dict(OPTIONS, short_side=120)
     result = extract_one(source, tmp_path / 'out', options)
-    assert (result['flows'], result['height']) == (31, 120)
+    assert result['flows'] == 31
     speed = np.abs(stored_flow(tmp_path / 'out', 15))
+    assert len(speed) == 120
     assert 0.05 < speed.mean() < 20

@@ -163,6 +163,6 @@ def check_streams(lists: Sequence[str | Path]) -> None:
     require_same_videos(
         list(zip(lists, known, strict=True)),
         'prepare all streams from the same videos: make the lists again with '
-        'the converter of tools/data and --common, which keeps only clips '
-        'that have both video and frames, or with --exclude bad.txt',
+        'the converter of tools/data and --exclude bad.txt, a file of the '
+        'videos that one of them lacks',
     )

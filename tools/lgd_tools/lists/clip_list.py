@@ -9,10 +9,7 @@ from lgd_tools.cli import ToolError
 from lgd_tools.lists.clips import Clip
 
 # What may keep a clip out of a list, in the order of the report.
-PROBLEMS = ('missing', 'empty', 'unreadable')
-# Less usual: one frame folder for two clips; left out by --exclude; by
-# --common. Their columns appear where there are any.
-RARE_PROBLEMS = ('ambiguous', 'excluded', 'unpaired')
+PROBLEMS = ('missing', 'empty', 'unreadable', 'excluded')
 
 
 @dataclass
@@ -82,16 +79,11 @@ class ClipList:
 def report_lines(summaries: dict[str, dict]) -> list[str]:
     """The report as text: a table, then what to know about each list."""
     width = max(map(len, summaries))
-    problems = PROBLEMS + tuple(
-        p
-        for p in RARE_PROBLEMS
-        if any(p in s['left_out'] for s in summaries.values())
-    )
-    head = ('annotated', 'listed', *problems)
+    head = ('annotated', 'listed', *PROBLEMS)
     lines = [' '.join([f'{"list":{width}}', *(f'{h:>10}' for h in head)])]
     for title, told in summaries.items():
         counts = [told['annotated'], told['listed']]
-        counts += [told['left_out'].get(p, 0) for p in problems]
+        counts += [told['left_out'].get(p, 0) for p in PROBLEMS]
         row = ' '.join(f'{count:>10}' for count in counts)
         lines.append(f'{title:{width}} {row}')
     for title, told in summaries.items():

@@ -1,5 +1,6 @@
 """Finding, checking, linking and counting the clips of a data set."""
 
+import fnmatch
 import os
 import re
 import unicodedata
@@ -91,30 +92,10 @@ def tree_stems(clip: Clip) -> list[str]:
     """Names that the video or frame folder of ``<class>/<clip>`` may have."""
     names = [os.path.splitext(n)[0] for n in (clip.path, clip.name) if n]
     names += [safe_name(name) for name in names]
-    names += [os.path.basename(name) for name in names]
     return list(dict.fromkeys(names))
 
 
 # ----------------------------------------------------------------- checking
-def probe_video(path: Path) -> tuple[int, str]:
-    """``(frames, problem)``: decodes the first frame, counts the packets.
-
-    Counting packets reads the whole file but decodes nothing, so a file cut
-    off in the middle shows fewer frames than its header says.
-    """
-    from lgd_tools.jobs import JobError
-    from lgd_tools.video import VideoFile
-
-    try:
-        with VideoFile(path, allow_damaged=True) as video:
-            next(video.decode())
-        with VideoFile(path) as video:
-            packets = video.container.demux(video.stream)
-            return sum(packet.size > 0 for packet in packets), ''
-    except JobError as error:
-        return 0, str(error)
-
-
 def run_threads(
     function: Callable[[Any], Any],
     items: Sequence[Any],
@@ -138,26 +119,20 @@ def check_file(clip: Clip) -> tuple[str, str]:
     return ('empty', clip.path) if empty else ('', '')
 
 
-def count_frames(folder: Path, kind: str) -> tuple[int, str]:
-    """``(frames, problem)`` of a folder of numbered pictures.
+def count_flows(folder: Path) -> tuple[int, str]:
+    """``(flows, problem)`` of a folder of flow.
 
-    Args:
-        folder: Holds ``flow_x_00001.jpg`` and ``flow_y_00001.jpg`` ..., or
-            ``img_00001.jpg`` ..., numbered from 1 without gaps.
-        kind: 'flow' or 'img'.
+    It holds ``flow_x_00001.jpg`` and ``flow_y_00001.jpg`` ..., numbered from
+    1 without gaps.
     """
-    stems = ('flow_x', 'flow_y') if kind == 'flow' else ('img',)
-    pattern = re.compile(rf'({"|".join(stems)})_.*\.jpg')
-    names = set(filter(pattern.fullmatch, os.listdir(folder)))
+    names = set(fnmatch.filter(os.listdir(folder), 'flow_[xy]_*.jpg'))
     # the longer of x and y tells how many there should be
-    total = max(sum(n.startswith(stem) for n in names) for stem in stems)
-    if not total:
-        return 0, f'no {stems[0]}_*.jpg'
-    for stem in stems:
-        for number in range(1, total + 1):
-            if (name := f'{stem}_{number:05d}.jpg') not in names:
+    total = max(sum(n.startswith(f'flow_{a}') for n in names) for a in 'xy')
+    for number in range(1, total + 1):
+        for axis in 'xy':
+            if (name := f'flow_{axis}_{number:05d}.jpg') not in names:
                 return 0, f'{name} is missing'
-    return total, ''
+    return total, '' if total else 'no flow_x_*.jpg'
 
 
 # ------------------------------------------------------------------ linking

@@ -6,15 +6,14 @@ before everything has been read and checked.
 """
 
 import argparse
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 
 from lgd_tools.cli import (
     EXIT_INCOMPLETE,
     EXIT_OK,
-    ToolError,
     add_workers,
     printable,
     require_dir,
@@ -27,7 +26,7 @@ from lgd_tools.lists.clips import (
     Clip,
     Links,
     check_file,
-    count_frames,
+    count_flows,
     run_threads,
     safe_name,
 )
@@ -39,50 +38,24 @@ Stems = Callable[[Clip], Iterable[str]]
 
 def add_conversion_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments that every converter has."""
-    folder = partial(parser.add_argument, type=Path, metavar='DIR')
-    flag = partial(parser.add_argument, action='store_true')
-    folder(
-        '--out',
-        required=True,
-        help='data folder of the configs: lists, label map, report, links',
-    )
-    flag(
-        '--no-check-videos',
+    add = parser.add_argument
+    # fmt: off
+    add('--out', type=Path, required=True, metavar='DIR',
+        help='data folder of the configs: lists, label map, report, links')
+    add('--no-check-videos', action='store_true',
         help='list every annotated clip under its official name, without '
-        'looking for it',
-    )
-    parser.add_argument(
-        '--exclude',
-        type=Path,
-        nargs='+',
-        default=(),
-        metavar='FILE',
+        'looking for it')
+    add('--exclude', type=Path, nargs='+', default=(), metavar='FILE',
         help='leave out the clips named here, one video a line, as in '
         'bad.txt of check_videos.py: relative to the folder of the videos; '
-        'the report counts and names them, the exit code does not',
-    )
-    folder(
-        '--rawframes',
-        help='also write *_rawframes.txt for the frame folders under DIR '
-        '(<clip>/ or <class>/<clip>/; Kinetics: DIR may hold '
-        'rawframes_train/ and rawframes_val/, or train/ and val/)',
-    )
-    parser.add_argument(
-        '--frames',
-        choices=('flow', 'img'),
-        default='flow',
-        help='which pictures --rawframes counts: flow_x_00001.jpg and '
-        'flow_y_00001.jpg, or img_00001.jpg (default: %(default)s)',
-    )
-    flag(
-        '--common',
-        help='with --rawframes: list only clips of which both the video and '
-        'the frame folder are usable, so that both lists hold the same clips',
-    )
-    flag(
-        '--allow-missing',
-        help='exit with 0, not 1, when clips had to be left out',
-    )
+        'the report counts and names them, the exit code does not')
+    add('--rawframes', type=Path, metavar='DIR',
+        help='also write *_rawframes.txt for the flow that extract_flow.py '
+        'put under DIR (Kinetics: DIR may hold rawframes_train/ and '
+        'rawframes_val/, or train/ and val/)')
+    add('--allow-missing', action='store_true',
+        help='exit with 0, not 1, when clips had to be left out')
+    # fmt: on
     add_workers(parser)
 
 
@@ -103,11 +76,6 @@ class Conversion:
         class_names: Sequence[str],
         any_extension: bool = True,
     ) -> None:
-        if args.common and (args.rawframes is None or args.no_check_videos):
-            raise ToolError(
-                '--common compares videos and frame folders: give '
-                '--rawframes, and leave --no-check-videos out'
-            )
         self.prefix, self.args, self.out = prefix, args, args.out
         self.class_names = list(class_names)
         self.exclusion = Exclusion(args.exclude, any_extension)
@@ -115,7 +83,7 @@ class Conversion:
         self.videos: list[ClipList] = []
         self.frames: list[ClipList] = []
         # the three splits hold the same folders
-        self._count_frames = cache(count_frames)
+        self._count_flows = cache(count_flows)
 
     def screen(self, clips: Sequence[Clip], stems: Stems) -> list[Clip]:
         """The usable clips; the others go into the report."""
@@ -165,17 +133,8 @@ class Conversion:
             self.frames.append(frames)
 
     def finish(self) -> int:
-        """Link, write label map, lists and report; print it; the exit code.
-
-        Raises:
-            ToolError: Not one clip of a list is left.
-        """
-        self._drop_ambiguous()
-        if self.args.common:
-            self._drop_unpaired()
+        """Link, write label map, lists and report; print it; the exit code."""
         lists = self.videos + self.frames
-        for clip_list in lists:
-            clip_list.require_some()
         links = {}
         rows = [self._rows(clip_list, links) for clip_list in lists]
         write_lines(self.out / 'label_map.txt', self.class_names)
@@ -224,7 +183,7 @@ class Conversion:
                 return name, 0, ('excluded', name)
             if not name:
                 return '', 0, ('missing', '')
-            total, problem = self._count_frames(root / name, self.args.frames)
+            total, problem = self._count_flows(root / name)
             if problem:
                 return name, 0, ('unreadable', f'{name}: {problem}')
             return name, total, ('', '')
@@ -237,32 +196,6 @@ class Conversion:
         return ClipList(
             title, clips, root, dest, Counter(), names, problems, totals
         )
-
-    def _drop_ambiguous(self) -> None:
-        """Leave out frame folders that two clips would share, in any list."""
-        users: dict[Path, set[str]] = defaultdict(set)
-        for frames in self.frames:
-            for clip, name in zip(frames.clips, frames.names, strict=True):
-                users[frames.root / name].add(clip.name)
-        for frames in self.frames:
-            for i, name in enumerate(frames.names):
-                clips = users[frames.root / name]
-                if len(clips) > 1 and not frames.problems[i][0]:
-                    some = ', '.join(sorted(clips)[:3])
-                    frames.problems[i] = (
-                        'ambiguous',
-                        f'{name} would serve {len(clips)} clips: {some}',
-                    )
-
-    def _drop_unpaired(self) -> None:
-        """``--common``: what one list lacks leaves the other one too."""
-        for videos, frames in zip(self.videos, self.frames, strict=True):
-            for i in range(len(videos.clips)):
-                video, frame = videos.problems[i][0], frames.problems[i][0]
-                if frame and not video:
-                    videos.problems[i] = 'unpaired', f'frame folder {frame}'
-                elif video and not frame:
-                    frames.problems[i] = 'unpaired', f'video {video}'
 
     def _rows(self, clip_list: ClipList, links: dict[Path, Links]) -> list:
         """Link the clips of a list; its lines."""
@@ -299,8 +232,6 @@ class Conversion:
         )
         write_json(self.out / f'{self.prefix}_report.json', data)
         text = report_lines(summaries)
-        if unmatched:
-            text.append(f'{len(unmatched)} names of --exclude match no clip')
         if self.args.no_check_videos:
             text.append('videos were not looked for (--no-check-videos)')
         text = [printable(line) for line in text]

@@ -52,8 +52,6 @@ from lgd_tools.lists.grouping import (
     fold_groups,
     group_keys,
     group_pattern,
-    merge_groups,
-    same_files,
     split_groups,
 )
 from lgd_tools.lists.own_config import (
@@ -67,7 +65,7 @@ from lgd_tools.lists.own_config import (
 
 EXAMPLE = """\
   python tools/data/folder.py --videos ~/my_videos --out data/mine \\
-      --group '^(cam[0-9]+_day[0-9]+)' --val-fraction 0.2 --same-files"""
+      --group '^(cam[0-9]+_day[0-9]+)' --val-fraction 0.2"""
 
 
 def list_name(text: str) -> str:
@@ -111,72 +109,32 @@ def find_clips(root: Path) -> tuple[list[str], list[Clip]]:
 # --------------------------------------------------------------------- main
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = make_parser(__doc__, EXAMPLE)
-    parser.add_argument(
-        '--videos',
-        type=Path,
-        required=True,
-        metavar='DIR',
-        help='folder of the class folders',
-    )
-    parser.add_argument(
-        '--name',
-        type=list_name,
-        help='start of the file names (default: the name of --out)',
-    )
-    parser.add_argument(
-        '--val-fraction',
-        type=open_fraction,
-        default=0.2,
-        metavar='F',
-        help='share of validation clips (default: %(default)s)',
-    )
-    parser.add_argument(
-        '--group',
-        '--groups',
-        type=group_pattern,
-        default='clip',
+    add = parser.add_argument
+    # fmt: off
+    add('--videos', type=Path, required=True, metavar='DIR',
+        help='folder of the class folders')
+    add('--name', type=list_name,
+        help='start of the file names (default: the name of --out)')
+    add('--val-fraction', type=open_fraction, default=0.2, metavar='F',
+        help='share of validation clips (default: %(default)s)')
+    add('--group', '--groups', type=group_pattern, default='clip',
         metavar='REGEX',
-        help='what a group is (see above; default: %(default)s)',
-    )
-    parser.add_argument(
-        '--same-files',
-        action='store_true',
-        help='also group clips whose files are byte for byte the same; '
-        'copies in two classes are reported',
-    )
-    parser.add_argument(
-        '--folds',
-        type=positive_int,
-        default=1,
-        metavar='K',
+        help='what a group is (see above; default: %(default)s)')
+    add('--folds', type=positive_int, default=1, metavar='K',
         help='also write lists and configs of K folds, whole groups, for '
-        'cross-validation',
-    )
-    parser.add_argument(
-        '--recipe',
-        choices=tuple(RECIPES),
-        help='see above (default here: ' + default_recipe() + ')',
-    )
-    parser.add_argument(
-        '--checkpoint',
-        type=Path,
-        metavar='PTH',
-        help='start from this network of ours instead, which says the recipe',
-    )
-    parser.add_argument(
-        '--keep-direction',
-        action=argparse.BooleanOptionalAction,
+        'cross-validation')
+    add('--recipe', choices=tuple(RECIPES),
+        help=f'see above (default here: {default_recipe()})')
+    add('--checkpoint', type=Path, metavar='PTH', help='start from this '
+        'network of ours instead, which says the recipe')
+    add('--keep-direction', action=argparse.BooleanOptionalAction,
         default=True,
         help='never mirror a clip in training, since that turns left into '
         'right and clockwise into counter-clockwise; where a mirrored clip '
-        'is of the same class, --no-keep-direction mirrors half of them',
-    )
-    parser.add_argument(
-        '--seed',
-        type=int,
-        default=0,
-        help='seed of the split (default: %(default)s)',
-    )
+        'is of the same class, --no-keep-direction mirrors half of them')
+    add('--seed', type=int, default=0,
+        help='seed of the split (default: %(default)s)')
+    # fmt: on
     add_conversion_arguments(parser)
     args = parser.parse_args(argv)
     if args.no_check_videos:
@@ -200,7 +158,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     conversion = Conversion(args.name, args, names, any_extension=False)
     # Unusable clips go first, so that the fractions hold for the rest.
     clips = conversion.screen(clips, tree_stems)
-    keys, notes = groups_of(clips, args)
+    keys, alone = group_keys(clips, args.group)
+    if alone:
+        warn(
+            f'--group does not match {alone} of {len(clips)} clips: each is '
+            'a group of its own'
+        )
+    notes = Counter({f'groups in all, of {len(clips)} clips': len({*keys})})
     labels = [clip.label for clip in clips]
     is_val = split_groups(labels, keys, args.val_fraction, args.seed)
     if len(set(is_val)) < 2:
@@ -247,31 +211,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         write_fold(config, k + 1, args.folds)
     print_commands(config, args)
     return code
-
-
-def groups_of(
-    clips: Sequence[Clip], args: argparse.Namespace
-) -> tuple[list[str], Counter]:
-    """The group of each clip, and what the report says about them."""
-    keys, alone = group_keys(clips, args.group)
-    if alone:
-        warn(
-            f'--group does not match {alone} of {len(clips)} clips: each is '
-            'a group of its own'
-        )
-    notes: Counter = Counter()
-    if args.same_files:
-        copies = same_files(clips, args.workers)
-        keys = merge_groups(keys, copies)
-        notes['sets of identical files, kept on one side'] = len(copies)
-        for ids in copies:
-            if len({clips[i].label for i in ids}) > 1:
-                warn(
-                    'identical files in two classes: '
-                    + ', '.join(clips[i].name for i in ids)
-                )
-    notes[f'groups in all, of {len(clips)} clips'] = len(set(keys))
-    return keys, notes
 
 
 def print_commands(config: Path, args: argparse.Namespace) -> None:

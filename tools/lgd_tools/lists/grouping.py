@@ -1,7 +1,6 @@
 """Clips that belong together, and splits that do not part them."""
 
 import argparse
-import hashlib
 import random
 import re
 from collections import Counter, defaultdict
@@ -9,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lgd_tools.cli import ToolError
-from lgd_tools.lists.clips import Clip, name_key, run_threads
+from lgd_tools.lists.clips import Clip, name_key
 
 GROUPS = {
     'clip': r'.*',
@@ -68,59 +67,6 @@ def _subject(clip: Clip, pattern: re.Pattern) -> str:
     if '/' not in pattern.pattern:
         return path.stem
     return Path(*path.parts[1:]).with_suffix('').as_posix()
-
-
-def file_hash(path: Path) -> str:
-    """Digest of a file's bytes."""
-    digest = hashlib.blake2b(digest_size=20)
-    with path.open('rb') as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
-
-
-def same_files(clips: Sequence[Clip], workers: int) -> list[list[int]]:
-    """Indices of the clips whose files are byte for byte the same.
-
-    Only files of equal size are read. Empty files are no copies.
-    """
-    by_size = defaultdict(list)
-    for i, clip in enumerate(clips):
-        by_size[(clip.root / clip.path).stat().st_size].append(i)
-    suspects = [
-        i
-        for size, ids in by_size.items()
-        if size and len(ids) > 1
-        for i in ids
-    ]
-    digests = run_threads(
-        lambda i: file_hash(clips[i].root / clips[i].path),
-        suspects,
-        workers,
-        'comparing files',
-    )
-    by_digest = defaultdict(list)
-    for i, digest in zip(suspects, digests, strict=True):
-        by_digest[digest].append(i)
-    return [ids for ids in by_digest.values() if len(ids) > 1]
-
-
-def merge_groups(
-    keys: Sequence[str], together: Sequence[Sequence[int]]
-) -> list[str]:
-    """Group of each clip once the clips of each list are in one group."""
-    parent = {key: key for key in keys}
-
-    def root(key: str) -> str:
-        while parent[key] != key:
-            parent[key] = parent[parent[key]]  # shorten the way
-            key = parent[key]
-        return key
-
-    for indices in together:
-        for i in indices[1:]:
-            parent[root(keys[i])] = root(keys[indices[0]])
-    return [root(key) for key in keys]
 
 
 # ---------------------------------------------------------------- splitting

@@ -287,21 +287,16 @@ def split_root(given: Path, split: str, stem: str) -> Path:
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = make_parser(__doc__, EXAMPLE)
     add = parser.add_argument
-    file = partial(add, type=Path, metavar='FILE')
+    # fmt: off
     add('--version', type=int, choices=(400, 600), required=True)
-    file('--csv', nargs='+', required=True, help='official csv files')
+    add('--csv', type=Path, nargs='+', required=True, metavar='FILE',
+        help='official csv files')
     add('--videos', type=Path, metavar='DIR', help='default: --out')
-    file(
-        '--label-map',
-        help='class names by index, for csv files that lack classes or '
-        'labels (test)',
-    )
-    add(
-        '--num-classes',
-        type=positive_int,
-        metavar='N',
-        help='number of classes of a subset (default: --version)',
-    )
+    add('--label-map', type=Path, metavar='FILE', help='class names by '
+        'index, for csv files that lack classes or labels (test)')
+    add('--num-classes', type=positive_int, metavar='N',
+        help='number of classes of a subset (default: --version)')
+    # fmt: on
     add_conversion_arguments(parser)
     return parser.parse_args(argv)
 

@@ -34,34 +34,17 @@ def convert(
     """
     parser = make_parser(description, example)
     add = parser.add_argument
-    add(
-        '--annotations',
-        type=Path,
-        required=True,
-        metavar='DIR',
-        help='folder of the annotation files named above',
-    )
-    add(
-        '--num-classes',
-        type=positive_int,
-        default=num_classes,
-        metavar='N',
-        help='number of classes, for a subset (default: %(default)s)',
-    )
-    add(
-        '--videos',
-        type=Path,
-        metavar='DIR',
-        help='folder of the videos (default: videos/ under --out)',
-    )
-    add(
-        '--splits',
-        type=int,
-        nargs='+',
-        choices=(1, 2, 3),
+    # fmt: off
+    add('--annotations', type=Path, required=True, metavar='DIR',
+        help='folder of the annotation files named above')
+    add('--num-classes', type=positive_int, default=num_classes, metavar='N',
+        help='number of classes, for a subset (default: %(default)s)')
+    add('--videos', type=Path, metavar='DIR',
+        help='folder of the videos (default: videos/ under --out)')
+    add('--splits', type=int, nargs='+', choices=(1, 2, 3),
         default=(1, 2, 3),
-        help='which splits to write (default: 1 2 3)',
-    )
+        help='which splits to write (default: 1 2 3)')
+    # fmt: on
     add_conversion_arguments(parser)
     args = parser.parse_args(argv)
 

@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from lgd_tools.cli import ToolError, warn, write_text
-from lgd_tools.lists.clips import Clip, probe_video, run_threads
+from lgd_tools.lists.clips import Clip, run_threads
 
 # recipe -> largest batch, steps of a training (of at most 100 epochs)
 RECIPES = {'lgd3d': (8, 2000), 'lgd2d': (16, 2000), 'small': (16, 400)}
@@ -54,15 +54,21 @@ def recipe_of(checkpoint: Path) -> tuple[str, int]:
     return 'lgd3d' if factors else 'lgd2d', depth
 
 
+def _frames_of(clip: Clip) -> int:
+    # decoders: not for --help
+    from lgd_tools.jobs import JobError
+    from lgd_tools.video import probe
+
+    try:
+        return probe(clip.root / clip.path)[0]
+    except JobError:
+        return 0
+
+
 def usual_frames(clips: Sequence[Clip], workers: int) -> int:
     """Frames that four of five clips have, from a look at some of them."""
     some = random.Random(0).sample(list(clips), min(len(clips), _LOOKED_AT))
-    found = run_threads(
-        lambda clip: probe_video(clip.root / clip.path)[0],
-        some,
-        workers,
-        'counting frames',
-    )
+    found = run_threads(_frames_of, some, workers, 'counting frames')
     counts = sorted(n for n in found if n)
     if not counts:
         warn(

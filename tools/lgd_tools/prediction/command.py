@@ -34,12 +34,13 @@ from lgd_tools.cli import (
     warn,
     write_json,
 )
+from lgd_tools.prediction.arguments import add_network, parse_network
 
 EXAMPLE = """\
   python tools/predict.py data/mine/mine.py \\
       work_dirs/mine/best_acc_top1_epoch_40.pth clips/ 'day2/*.mp4'
   python tools/predict.py CONFIG CHECKPOINT long.mp4 --window 2 --timeline
-  python tools/predict.py CONFIG CHECKPOINT 0 --seconds 60"""
+  python tools/predict.py CHECKPOINT 0 --seconds 60"""
 _PRINTED = 20
 
 
@@ -57,8 +58,7 @@ def positive(text: str) -> float:
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = make_parser(__doc__, EXAMPLE)
     add = parser.add_argument
-    add('config', metavar='CONFIG', help='config of the network')
-    add('checkpoint', metavar='CHECKPOINT', help='its weights')
+    add_network(parser)
     add(
         'inputs',
         nargs='+',
@@ -131,7 +131,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         metavar='N',
         help='processes that read videos (default: %(default)s)',
     )
-    args = parser.parse_args(argv)
+    args = parse_network(parser, argv, 'inputs')
     args.stride = args.stride or (args.window or 2) / 2
     return args
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from lgd_mmaction.files import write_bytes
 from lgd_tools.cli import ToolError, make_parser, parse_size
+from lgd_tools.prediction.arguments import add_network, parse_network
 
 EXAMPLE = (
     '  python tools/export.py configs/lgd3d_r50_k400.py work_dirs/a/'
@@ -22,8 +23,7 @@ FORMATS = ('.onnx', '.pt2')
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = make_parser(__doc__, EXAMPLE)
-    parser.add_argument('config', help='the config of the training')
-    parser.add_argument('checkpoint', help='what it saved')
+    add_network(parser)
     parser.add_argument(
         '--out', type=Path, required=True, help='NAME.onnx or NAME.pt2'
     )
@@ -55,7 +55,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         '--video', nargs='+', default=[], help='also compare on these videos'
     )
-    args = parser.parse_args(argv)
+    args = parse_network(parser, argv)
     if args.out.suffix not in FORMATS:
         raise ToolError(f'--out {args.out} must end in {" or ".join(FORMATS)}')
     return args

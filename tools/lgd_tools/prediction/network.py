@@ -26,6 +26,7 @@ class Network:
         labels: Label map; None: label_map.txt beside the config's test list.
 
     Attributes:
+        cfg: The config.
         steps: Transforms of the test pipeline, the first opens a video.
         classes: Names of the K classes; their numbers where none are known.
 
@@ -58,7 +59,9 @@ class Network:
                 step['num_clips'] = clips
         with naming_slips(config):
             self.steps = [TRANSFORMS.build(step) for step in pipeline]
-            self.model, _ = load_recognizer(str(config), str(checkpoint))
+            self.model, self.cfg = load_recognizer(
+                str(config), str(checkpoint)
+            )
         if device is None:
             device = 'cuda' if torch.cuda.is_available() else 'cpu'
         try:

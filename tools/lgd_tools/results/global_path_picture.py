@@ -31,7 +31,9 @@ def draw(findings: Findings, frames: np.ndarray, title: str) -> bytes:
     pictures = (
         frames[shown] if frames.shape[3] == 3 else frames[shown, ..., :1]
     )
-    cell = (WIDTH - 2.6) / FRAMES * height / width
+    # few or flat frames: room for the text beside them all the same
+    cell = (WIDTH - 2.6) / len(shown) * height / width
+    cell = min(max(cell, 0.9), 1.4)
     figure = Figure((WIDTH, 4 * cell + 8), layout='constrained')
     figure.get_layout_engine().set(w_pad=0.02, h_pad=0.04)
     figure.suptitle(

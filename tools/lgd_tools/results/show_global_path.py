@@ -16,6 +16,7 @@ from lgd_tools.cli import (
     read_label_map,
     require_file,
 )
+from lgd_tools.prediction.arguments import add_network, parse_network
 
 EXAMPLE = (
     '  python tools/analysis/show_global_path.py configs/lgd3d_r50_k400.py '
@@ -25,8 +26,7 @@ EXAMPLE = (
 
 def main(argv: Sequence[str] | None = None) -> int:
     parser = make_parser(__doc__, EXAMPLE)
-    parser.add_argument('config', help='the config of the training')
-    parser.add_argument('checkpoint', help='what it saved')
+    add_network(parser)
     parser.add_argument('video', nargs='+', help='video files')
     parser.add_argument(
         '--out',
@@ -50,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         help='stage of the network whose maps are drawn (default: the last '
         'one with 4 rows or more)',
     )
-    args = parser.parse_args(argv)
+    args = parse_network(parser, argv, 'video')
     names = read_label_map(args.label_map) if args.label_map else []
     videos = [require_file(video, 'video') for video in args.video]
     # torch after --help

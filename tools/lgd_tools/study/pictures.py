@@ -68,7 +68,7 @@ def draw_distances(
         'top', functions=(lambda d: d / field, lambda d: d * field)
     )
     twin.set_xlabel(f'in receptive fields of {field} pixels')
-    axes.legend(loc='upper right', frameon=False)
+    axes.legend(loc='lower left', frameon=False)
     _save(figure, path)
 
 
@@ -145,11 +145,64 @@ def draw_clips(clips: Sequence[tuple[str, Any]], path: Path) -> None:
         clips: Title and RGB picture (H, W, 3).
         path: The PNG.
     """
-    figure = Figure(figsize=(7, 1.75 * len(clips)), layout='constrained')
+    figure = Figure(figsize=(7, 0.95 * len(clips)), layout='constrained')
     for axes, (title, picture) in zip(
         figure.subplots(len(clips)), clips, strict=True
     ):
         axes.imshow(picture)
         axes.set_title(title, fontsize=9)
         axes.set_axis_off()
+    _save(figure, path)
+
+
+def draw_influence(
+    strips: Sequence[tuple[str, Any]],
+    changes: dict[str, Any],
+    room: tuple[int, int],
+    reach: int,
+    path: Path,
+) -> None:
+    """Two clips that differ in the right object, and where x_L differs.
+
+    Args:
+        strips: Title and RGB picture (H, W, 3).
+        changes: Name of a network -> change of x_L along the columns, in
+            per cent.
+        room: First and last column of the right object.
+        reach: Columns left of it that convolutions see it from.
+        path: The PNG.
+    """
+    figure = Figure(figsize=(7, 4.6), layout='constrained')
+    *above, axes = figure.subplots(
+        len(strips) + 1, height_ratios=[*[0.42] * len(strips), 2]
+    )
+    width = strips[0][1].shape[1]
+    for small, (title, picture) in zip(above, strips, strict=True):
+        small.imshow(picture, extent=(0, width, 8, 0), aspect='auto')
+        small.set_title(title, fontsize=9, loc='left')
+        small.set_axis_off()
+    axes.axvspan(*room, color=GREY, alpha=0.15, linewidth=0)
+    axes.axvline(room[0] - reach, color=GREY, linestyle='--')
+    axes.text(
+        room[0] - reach - 0.6,
+        0.97,
+        'convolutions see\nthe right object\nfrom here on',
+        color=GREY,
+        fontsize=9,
+        ha='right',
+        va='top',
+        transform=axes.get_xaxis_transform(),
+    )
+    for (name, change), colour in zip(
+        changes.items(), (ORANGE, BLUE), strict=True
+    ):
+        centres = (np.arange(len(change)) + 0.5) * width / len(change)
+        axes.plot(centres, change, color=colour, marker='.', label=name)
+    axes.set(
+        xlim=(0, width),
+        ylim=(0, None),
+        xlabel='column of the picture, pixels',
+        ylabel='change of $x_L$, %',
+    )
+    axes.legend(loc='upper left', frameon=False)
     _save(figure, path)

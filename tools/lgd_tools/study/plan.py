@@ -8,8 +8,9 @@ mean test loss is taken. A reported run waits for the runs that tune it.
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-FAR, NEAR = 40, 0
-RATES = (3e-3, 1e-2, 3e-2)
+# a position of the plain network sees both objects up to 25 pixels apart
+FAR, NEAR = 40, 12
+RATES = (1e-3, 3e-3, 1e-2)
 TUNING_DISTANCES = (NEAR, FAR)
 TUNING_SEED = 100
 SEEDS = range(5)
@@ -18,7 +19,7 @@ Variant = tuple[str, str]  # network, head
 PLAIN, LGD = ('plain', 'local'), ('lgd', 'both')
 # part -> the variants that it compares, and at which distances
 PARTS: dict[str, tuple[list[Variant], tuple[int, ...]]] = {
-    'distance': ([PLAIN, LGD], (FAR, 16, 0)),
+    'distance': ([PLAIN, LGD], (FAR, 8, 16, 24)),
     'networks': (
         [
             PLAIN,
@@ -47,7 +48,7 @@ PARTS: dict[str, tuple[list[Variant], tuple[int, ...]]] = {
         ],
         (FAR,),
     ),
-    'more_distances': ([PLAIN, LGD], (24, 32, 8)),
+    'more_distances': ([PLAIN, LGD], (0, 4, 12, 20, 28)),
 }
 
 
@@ -71,7 +72,7 @@ class Run:
     seed: int
     lr: float
     question: str = 'colour'
-    steps: int = 200
+    steps: int = 800
 
     @property
     def key(self) -> str:
@@ -95,7 +96,7 @@ class Plan:
     """
 
     question: str = 'colour'
-    steps: int = 200
+    steps: int = 800
     seeds: tuple[int, ...] = tuple(SEEDS)
     rates: tuple[float, ...] = RATES
     parts: tuple[str, ...] = tuple(PARTS)

@@ -243,7 +243,7 @@ def _examples(plan: Plan) -> list[tuple[str, Any]]:
     from lgd_tools.study.task import Task
 
     found = []
-    for distance in (0, 16, 40):
+    for distance in (0, 12, 40):
         clips, labels = Task(plan.question, distance, 0).batch(2)
         for clip, label in zip(clips, labels, strict=True):
             picture = (clip[:, 0] * 50 + 110).byte().permute(1, 2, 0).numpy()

@@ -1,8 +1,8 @@
 """Batches of the study's question: are two objects, far apart, the same?
 
 The objects, their motions and their looks are those of
-``lgd_tools.synthetic.relation``, rendered once into a bank; a clip is two of
-them on an even floor. Drawn as there: whatever the class, each object by
+``lgd_tools.synthetic.objects``, rendered once into a bank; a clip is two of
+them on an even floor. Whatever the class, each object by
 itself is uniform, so only a comparison of the two tells it.
 """
 
@@ -13,11 +13,11 @@ import torch
 from torch import Tensor
 
 from lgd_tools.cli import ToolError
-from lgd_tools.synthetic.relation import MOTIONS, STILL_LOOKS, render_object
+from lgd_tools.synthetic.objects import MOTIONS, STILL_LOOKS, render_object
 
-SIDE = 16  # of an object's room, in pixels
+SIDE = 8  # of an object's room, in pixels
 FRAMES = 2
-HEIGHT, WIDTH = SIDE, 72
+HEIGHT, WIDTH = SIDE, 64
 MAX_DISTANCE = WIDTH - 2 * SIDE
 _SPEED = 2.0  # times that of the task: two frames are few
 # question -> the looks; `colour` can be seen in one frame, `look` (the order
@@ -42,7 +42,6 @@ def bank(question: str, seed: int, copies: int) -> Tensor:
             SIDE,
             FRAMES,
             (seed * len(kinds) + kind) * copies + copy,
-            hold=1,
             speed=_SPEED,
         )
         for kind, (motion, look) in enumerate(kinds)

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from lgd_tools.study.networks import build
+from lgd_tools.study.networks import Network, build
 from lgd_tools.study.plan import Run
 from lgd_tools.study.task import Task
 
@@ -26,8 +26,8 @@ def learning_rate(step: int, steps: int) -> float:
     return 0.5 + 0.5 * math.cos(math.pi * (step - warm) / (steps - warm))
 
 
-def train(run: Run) -> dict[str, Any]:
-    """Train and test; what the run is, and what was seen."""
+def fit(run: Run) -> tuple[Network, list[list[float]]]:
+    """A trained network and its curve: step, loss, accuracy in training."""
     torch.set_num_threads(1)
     torch.manual_seed(run.seed)
     model = build(run.network, run.head)
@@ -38,7 +38,7 @@ def train(run: Run) -> dict[str, Any]:
         optimizer, lambda step: learning_rate(step, run.steps)
     )
     task = Task(run.question, run.distance, run.seed)
-    start, curve, losses, hits = time.process_time(), [], [], []
+    curve, losses, hits = [], [], []
     for step in range(run.steps):
         two_stages = run.head.startswith('two_stage')
         if two_stages and step == round(SWITCH * run.steps):
@@ -54,6 +54,13 @@ def train(run: Run) -> dict[str, Any]:
             mean = [sum(values) / EVERY for values in (losses, hits)]
             curve.append([step + 1, *(round(value, 4) for value in mean)])
             losses, hits = [], []
+    return model, curve
+
+
+def train(run: Run) -> dict[str, Any]:
+    """Train and test; what the run is, and what was seen."""
+    start = time.process_time()
+    model, curve = fit(run)
     seconds = time.process_time() - start
     test_loss, right, apart = test(model, run)
     return {
@@ -62,7 +69,7 @@ def train(run: Run) -> dict[str, Any]:
         'accuracy': right,
         'test_clips': TEST_CLIPS,
         'test_loss': test_loss,
-        'curve': curve,  # step, training loss, training accuracy
+        'curve': curve,
         'parameters': model.body_parameters(),
         'cpu_seconds': round(seconds, 1),
     }

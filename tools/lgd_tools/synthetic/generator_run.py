@@ -2,12 +2,12 @@
 
 import json
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from lgd_mmaction.files import PART
-from lgd_tools.cli import ToolError, read_text, write_json
+from lgd_tools.cli import ToolError, progress, read_text, write_json
 from lgd_tools.jobs import Job, run_once
 
 
@@ -63,7 +63,7 @@ def claim_folder(
 
 def make_all(
     make: Callable[[Any], None], jobs: Sequence, workers: int, what: str
-) -> Iterator[None]:
+) -> None:
     """Call a function for each job, in this process or in several.
 
     Args:
@@ -78,13 +78,12 @@ def make_all(
     """
     workers = min(workers, len(jobs))
     if workers <= 1:
-        yield from map(make, jobs)
+        for job in progress(jobs, what):
+            make(job)
         return
     todo = [Job(str(number), (job,)) for number, job in enumerate(jobs)]
-    report = run_once(make, todo, workers, what)
-    for outcome in report.bad:
+    for outcome in run_once(make, todo, workers, what).bad:
         raise ToolError(
             f'{outcome.error}: give the command again, for lack of memory '
             f'with fewer --workers; finished {what} are kept'
         )
-    yield from (None for _ in report.done)

@@ -19,8 +19,6 @@ All positions are in pixels, x to the right, y down; angles are in radians,
 positive is clockwise as seen by the viewer.
 """
 
-from functools import partial
-
 import cv2
 import numpy as np
 
@@ -208,9 +206,6 @@ def paste(
     )
     alpha = mask[inside][..., None]
     canvas[spot] += alpha * (patch[inside] - canvas[spot])
-
-
-paste_wrapped = partial(paste, wrap=True)
 
 
 def to_uint8(frame: np.ndarray) -> np.ndarray:

@@ -1,26 +1,25 @@
 """Which videos a generated detection data set has, and its true tubes."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lgd_tools.synthetic.tube_scenes import Scene, plan_scene
-
-if TYPE_CHECKING:
-    from lgd_mmaction.detection.annotations import TubeAnnotations
+from lgd_mmaction.detection.annotations import (
+    Tube,
+    TubeAnnotations,
+    TubeVideo,
+)
+from lgd_tools.synthetic.tube_scenes import ACTIONS, Scene, plan_scene
 
 _TEST_GROUPS, _GROUPS = 7, 25  # UCF101's split 1 tests groups 1 to 7
 
 
 def plan_videos(
     style: str,
-    classes: Sequence[str],
     train_per_class: int,
     test_per_class: int,
     size: Sequence[int],
     frames: Sequence[int],
-    bystanders: int,
     seed: int,
     version: int,
 ) -> tuple[dict[str, Scene], dict]:
@@ -33,7 +32,7 @@ def plan_videos(
     total = train_per_class + test_per_class
     numbers = ('1', '2', '3') if trimmed else ('1',)
     scenes, splits = {}, {k: {'train': [], 'test': []} for k in numbers}
-    for action in classes:
+    for action in ACTIONS:
         names = []
         for index in range(total):
             # the same for every class: a look must not tell the action, or
@@ -41,12 +40,12 @@ def plan_videos(
             key = (version, seed, index)
             rng = np.random.default_rng([*key, 0])
             length = int(rng.integers(frames[0], frames[1] + 1))
-            others = int(rng.integers(0, bystanders + 1))
-            actors = 1
-            name = f'{action}/shapes_{action}_u_nm_np1_fr_med_{index}'
-            if not trimmed:
-                actors = int(rng.integers(1, 3))
-                others = min(max(others, 1), bystanders)
+            others, actors = int(rng.integers(0, 2)), int(rng.integers(1, 3))
+            if trimmed:
+                actors = 1
+                name = f'{action}/shapes_{action}_u_nm_np1_fr_med_{index}'
+            else:
+                others = 1  # who acts must not be told by being alone
                 name = _ucf_name(action, index, train_per_class)
             scenes[name] = plan_scene(
                 action, tuple(size), length, (*key, 1), actors, others, trimmed
@@ -73,19 +72,9 @@ def _ucf_name(action: str, index: int, train: int) -> str:
 
 
 def true_tubes(
-    style: str,
-    classes: Sequence[str],
-    scenes: dict[str, Scene],
-    splits: dict,
-) -> 'TubeAnnotations':
+    style: str, scenes: dict[str, Scene], splits: dict
+) -> TubeAnnotations:
     """The annotation that a scene's boxes and actions amount to."""
-    # late, as it imports torch
-    from lgd_mmaction.detection.annotations import (
-        Tube,
-        TubeAnnotations,
-        TubeVideo,
-    )
-
     videos = {}
     for name, scene in scenes.items():
         tubes = []
@@ -93,11 +82,11 @@ def true_tubes(
             if actor.acting.any():
                 when = np.flatnonzero(actor.acting)
                 boxes = actor.boxes(scene.size)[when].astype(np.float32)
-                label = classes.index(scene.action)
+                label = ACTIONS.index(scene.action)
                 tubes.append(Tube(label, int(when[0]), boxes))
         height, width = scene.size
         videos[name] = TubeVideo(
             name, scene.frames, width, height, tuple(tubes)
         )
-    names = [n.capitalize() if style != 'jhmdb' else n for n in classes]
+    names = [n.capitalize() if style != 'jhmdb' else n for n in ACTIONS]
     return TubeAnnotations(style, tuple(names), splits, videos)

@@ -10,14 +10,15 @@ import numpy as np
 
 from lgd_mmaction.detection.box_table import BoxTable
 
+JITTER = 0.05  # standard deviation of each edge, in parts of the box's side
+RECALL = 0.95  # part of the boxes that is found
+FALSE_POSITIVES = 0.5  # mean number of boxes a frame where nothing is
+
 
 def make_proposals(
     objects: Mapping[str, Sequence[np.ndarray]],
     size: tuple[int, int],
     seed: int = 0,
-    jitter: float = 0.05,
-    recall: float = 0.95,
-    false_positives: float = 0.5,
 ) -> BoxTable:
     """Boxes that a detector might have found.
 
@@ -26,9 +27,6 @@ def make_proposals(
             frames, x1 y1 x2 y2 in pixels.
         size: Height and width of all videos.
         seed: Equal arguments give equal proposals.
-        jitter: Standard deviation of each edge, in parts of the box's side.
-        recall: Part of the boxes that is found.
-        false_positives: Mean number of boxes a frame where nothing is.
 
     Returns:
         A table of proposals: found boxes score 0.6 to 1, others 0.05 to 0.7.
@@ -42,11 +40,11 @@ def make_proposals(
             side = np.tile(boxes[:, 2:] - boxes[:, :2], 2)
             # hardly ever more, so that the box found stays a match
             noise = rng.standard_normal(boxes.shape).clip(-2, 2)
-            found = np.flatnonzero(rng.random(len(boxes)) < recall)
-            boxes = (boxes + jitter * side * noise)[found] / scale
+            found = np.flatnonzero(rng.random(len(boxes)) < RECALL)
+            boxes = (boxes + JITTER * side * noise)[found] / scale
             score = rng.uniform(0.6, 1, len(side))[found]
             rows.append((index, found, boxes, score))
-        count = rng.poisson(false_positives, lengths[-1])
+        count = rng.poisson(FALSE_POSITIVES, lengths[-1])
         frame = np.repeat(np.arange(lengths[-1]), count)
         sides = rng.uniform(0.1, 0.5, (len(frame), 2))
         corner = rng.random(sides.shape) * (1 - sides)

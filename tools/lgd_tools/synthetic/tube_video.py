@@ -1,12 +1,9 @@
-"""Draw a scene of tube_scenes.py; write pictures as files."""
+"""Draw a scene of tube_scenes.py: frames and masks."""
 
-from collections.abc import Iterable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 
-import cv2
 import numpy as np
 
-from lgd_mmaction.files import atomic_path
 from lgd_tools.synthetic.texture import (
     EndlessTexture,
     Palette,
@@ -51,15 +48,3 @@ def actor_masks(scene: Scene) -> np.ndarray:
         mask, left, top = actor.mask(frame)
         paste(canvas, np.ones((*mask.shape, 1)), mask, left, top)
     return (out[..., 0] > 0.5).transpose(1, 2, 0).astype(np.uint8)
-
-
-def write_frames(
-    folder: Path, frames: Iterable[np.ndarray], suffix: str
-) -> None:
-    """Write frames as 00001.png (or .jpg) ..., whole or not at all."""
-    with atomic_path(folder) as part:
-        part.mkdir()
-        for number, frame in enumerate(frames, 1):
-            file = part / f'{number:05d}{suffix}'
-            if not cv2.imwrite(str(file), frame[..., ::-1]):
-                raise OSError(f'{file} could not be written')

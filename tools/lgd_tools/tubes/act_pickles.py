@@ -16,10 +16,10 @@ order, whatever order ``labels`` has.
 """
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lgd_mmaction.detection.annotations import TubeAnnotations, TubeVideo
 from lgd_mmaction.pickles import load_values
 from lgd_tools.tubes.raw_tubes import (
     COORDINATES,
@@ -31,13 +31,10 @@ from lgd_tools.tubes.raw_tubes import (
     whole,
 )
 
-if TYPE_CHECKING:
-    from lgd_mmaction.detection.annotations import TubeAnnotations
-
 LAST_FRAME = 10**9  # far beyond any video
 
 
-def read_act(dataset: str, path: Path, coordinates: str) -> 'TubeAnnotations':
+def read_act(dataset: str, path: Path, coordinates: str) -> TubeAnnotations:
     """Read a pickle in the format above.
 
     Args:
@@ -48,8 +45,6 @@ def read_act(dataset: str, path: Path, coordinates: str) -> 'TubeAnnotations':
     Raises:
         ToolError: It is no such file; names the video and what is wrong.
     """
-    from lgd_mmaction.detection.annotations import TubeAnnotations, TubeVideo
-
     content = load_values(path, "pickle in ACT's format")
     videos = {}
     with well_formed(f"{path}, a pickle in ACT's format,"):

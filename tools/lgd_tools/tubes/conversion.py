@@ -10,10 +10,16 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lgd_mmaction.detection.annotations import (
+    Tube,
+    TubeAnnotations,
+    TubeVideo,
+    check_video,
+    save_tubes,
+)
 from lgd_tools.cli import (
     EXIT_INCOMPLETE,
     EXIT_OK,
@@ -27,9 +33,6 @@ from lgd_tools.cli import (
     write_text,
 )
 from lgd_tools.tubes.raw_tubes import COORDINATES, RawTube, names_of
-
-if TYPE_CHECKING:
-    from lgd_mmaction.detection.annotations import TubeAnnotations, TubeVideo
 
 
 # ------------------------------------------------------------------- options
@@ -60,7 +63,6 @@ def add_arguments(parser: argparse.ArgumentParser, num_classes: int) -> None:
         'is to stop and name it',
     )  # fmt: skip
     add('--allow-missing', action='store_true', help='exit code 0, not 1')
-    add('--overwrite', action='store_true', help='replace an earlier file')
     add(
         '--num-classes', type=positive_int, default=num_classes, metavar='N',
         help='for a subset (default: %(default)s)',
@@ -82,7 +84,7 @@ class Conversion:
 
     def __init__(
         self,
-        raw: 'TubeAnnotations',
+        raw: TubeAnnotations,
         args: argparse.Namespace,
         untrimmed: bool = False,
         counted: bool = True,
@@ -102,8 +104,6 @@ class Conversion:
         """
         raw, args = self.raw, self.args
         path = args.out / f'{raw.dataset}_tubes.json'
-        if path.exists() and not args.overwrite:
-            raise ToolError(f'{path} exists: give --overwrite to replace it')
         if len(raw.classes) != args.num_classes:
             raise ToolError(
                 f'the source holds {len(raw.classes)} classes, not '
@@ -164,7 +164,7 @@ class Conversion:
         return {'train': train, 'test': subsets['test']}
 
     # ------------------------------------------------------ videos on disk
-    def _compare(self, videos: dict[str, 'TubeVideo']) -> None:
+    def _compare(self, videos: dict[str, TubeVideo]) -> None:
         # decoders: not for --help
         from lgd_tools.pictures import find_pictures, measure
 
@@ -197,11 +197,8 @@ class Conversion:
                 self.note(kind, place, lacking=True)
 
     # --------------------------------------------------------------- tubes
-    def _clean(self, video: 'TubeVideo') -> 'TubeVideo':
+    def _clean(self, video: TubeVideo) -> TubeVideo:
         """The video with tubes that the annotation file admits."""
-        # imports torch: not for --help
-        from lgd_mmaction.detection.annotations import Tube
-
         size = np.array([video.width, video.height] * 2)
         tubes = []
         for number, tube in enumerate(video.tubes):
@@ -280,9 +277,7 @@ class Conversion:
         return np.split(rows, cuts)
 
     # ------------------------------------------------------------ the file
-    def _write(self, path: Path, annotations: 'TubeAnnotations') -> None:
-        from lgd_mmaction.detection.annotations import check_video, save_tubes
-
+    def _write(self, path: Path, annotations: TubeAnnotations) -> None:
         for video in annotations.videos.values():
             check_video(video, len(annotations.classes))
         save_tubes(annotations, path)
@@ -313,7 +308,7 @@ class Conversion:
         print(report, end='')
 
 
-def _count(videos: Iterable['TubeVideo']) -> str:
+def _count(videos: Iterable[TubeVideo]) -> str:
     videos = list(videos)
     tubes = [tube for video in videos for tube in video.tubes]
     return (

@@ -11,10 +11,13 @@ import json
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from lgd_mmaction.detection.annotations import TubeVideo, load_tubes
+from lgd_mmaction.detection.box_table import BoxTable
+from lgd_mmaction.errors import DataError
 from lgd_tools.cli import (
     EXIT_INCOMPLETE,
     EXIT_OK,
@@ -27,9 +30,7 @@ from lgd_tools.cli import (
     warn,
     write_json,
 )
-
-if TYPE_CHECKING:
-    from lgd_mmaction.detection.box_table import BoxTable
+from lgd_tools.pictures import find_pictures, read_pictures
 
 EXAMPLE = """\
   python tools/data/detect_people.py data/ucf101_24/ucf101_24_tubes.json \\
@@ -41,7 +42,7 @@ EXAMPLE = """\
       --out data/jhmdb/jhmdb_proposals.npz"""
 
 
-def frames_of(root: Path, video: Any) -> Iterator[np.ndarray]:
+def frames_of(root: Path, video: TubeVideo) -> Iterator[np.ndarray]:
     """The annotated frames of a video in order: (H, W, 3) uint8, BGR.
 
     Args:
@@ -51,8 +52,6 @@ def frames_of(root: Path, video: Any) -> Iterator[np.ndarray]:
     Raises:
         ToolError: A frame or the file is missing or damaged.
     """
-    from lgd_tools.pictures import find_pictures, read_pictures
-
     path, count = find_pictures(root, video.name), 0
     for picture in islice(read_pictures(path), video.num_frames):
         count += 1
@@ -132,10 +131,8 @@ class Detector:
 # -------------------------------------------------------------------- files
 def table_of(
     name: str, frames: list[tuple[np.ndarray, np.ndarray]]
-) -> 'BoxTable':
+) -> BoxTable:
     """The proposals of one video."""
-    from lgd_mmaction.detection.box_table import BoxTable
-
     counts = [len(scores) for _, scores in frames]
     boxes, scores = zip(*frames, strict=True)
     return BoxTable(
@@ -149,10 +146,8 @@ def table_of(
     )
 
 
-def merge(tables: list['BoxTable']) -> 'BoxTable':
+def merge(tables: list[BoxTable]) -> BoxTable:
     """One table of several of one video each, in their order."""
-    from lgd_mmaction.detection.box_table import BoxTable
-
     joined = {
         name: np.concatenate([getattr(table, name) for table in tables])
         for name in ('videos', 'frame', 'boxes', 'score', 'frames_frame')
@@ -180,11 +175,8 @@ def require_same_settings(parts: Path, args: Any) -> None:
     write_json(file, settings)
 
 
-def finished(part: Path) -> 'BoxTable | None':
+def finished(part: Path) -> BoxTable | None:
     """The proposals of a video from an earlier run."""
-    from lgd_mmaction.detection.box_table import BoxTable
-    from lgd_mmaction.errors import DataError
-
     try:
         return BoxTable.load(part, 'proposals')
     except DataError:  # not there, or damaged: once more
@@ -234,8 +226,6 @@ def main(argv: list[str] | None = None) -> int:
     require_file(args.config, 'config')
     require_file(args.checkpoint, 'checkpoint')
     require_dir(args.videos, 'folder of videos')
-    from lgd_mmaction.detection.annotations import load_tubes
-
     annotations = load_tubes(args.annotations)
     videos = list(annotations.videos.values())
     if args.split:

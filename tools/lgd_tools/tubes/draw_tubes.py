@@ -23,7 +23,6 @@ from lgd_mmaction.detection.tubes import Trimming, trim_tubes
 from lgd_tools.cli import (
     ToolError,
     make_parser,
-    open_fraction,
     positive_int,
     progress,
     require_dir,
@@ -61,7 +60,6 @@ def predicted_tubes(
     name: str,
     top: int = 4,
     score_thr: float = 0.1,
-    nms_iou: float | None = None,
     trim: bool = False,
 ) -> list[DrawnTube]:
     """The detected tubes of a video, the surest first.
@@ -71,14 +69,13 @@ def predicted_tubes(
         name: Of the video; one that is not in the subset has none.
         top: Tubes at most.
         score_thr: Tubes of a lower mean score are left out.
-        nms_iou: Class-wise suppression before.
         trim: Cut the tubes in time, as for untrimmed videos.
     """
     names = [video.name for video in detections.videos]
     if name not in names:
         return []
     index = names.index(name)
-    tubes = link_tubes(detections, index, Linking(nms_iou=nms_iou))
+    tubes = link_tubes(detections, index, Linking())
     if trim:
         tubes = trim_tubes(tubes, Trimming())
     video, scores = detections.videos[index], tubes.mean_scores()
@@ -103,7 +100,6 @@ def draw_video(
     out: Path,
     total: int,
     cells: int = 8,
-    video: bool = True,
 ) -> int:
     """Draw tubes on one video; returns how many frames it has.
 
@@ -114,7 +110,6 @@ def draw_video(
         total: Frames that the annotation says there are.
         cells: Pictures on the contact sheet, spread over the time that has
             a tube.
-        video: Write the mp4 too.
     """
     first = min((tube.start for tube in tubes), default=0)
     ends = [tube.start + len(tube.boxes) for tube in tubes] or [total]
@@ -131,15 +126,11 @@ def draw_video(
             legend = draw_legend(boxes.shape[1], tubes, total, frame)
             yield np.concatenate([boxes, legend])
 
-    if video:
-        rate = 25
-        if path.is_file():
-            with VideoFile(path) as file:
-                rate = file.rate
-        write_video(out.with_name(f'{out.name}.mp4'), frames(), rate, crf=18)
-    else:
-        for _ in frames():
-            pass
+    rate = 25
+    if path.is_file():
+        with VideoFile(path) as file:
+            rate = file.rate
+    write_video(out.with_name(f'{out.name}.mp4'), frames(), rate, crf=18)
     if not sheet:
         raise ToolError(f'{path} holds no frame to draw on: get it again')
     rows = [sheet[i : i + COLUMNS] for i in range(0, len(sheet), COLUMNS)]
@@ -163,9 +154,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     add('--score-thr', type=float, default=0.1, help='least score of a tube')
     add('--top', type=positive_int, default=4, help='predicted tubes at most')
     add('--trim', action='store_true', help='cut tubes in time (UCF101-24)')
-    add('--nms-iou', type=open_fraction, help='suppression of boxes first')
     add('--frames', type=positive_int, default=8, help='of the contact sheet')
-    add('--sheet-only', action='store_true', help='write no mp4')
     args = parser.parse_args(argv)
     require_dir(args.videos, 'folder of videos')
     annotations = load_tubes(args.ann)
@@ -188,13 +177,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         tubes = true_tubes(video, annotations.classes)
         if args.detections:
             tubes += predicted_tubes(
-                detections, name, args.top, args.score_thr, args.nms_iou,
-                args.trim,
-            )  # fmt: skip
+                detections, name, args.top, args.score_thr, args.trim
+            )
         out, total = args.out / name, video.num_frames
-        count = draw_video(
-            path, tubes, out, total, args.frames, not args.sheet_only
-        )
+        count = draw_video(path, tubes, out, total, args.frames)
         if count != total:
             warn(
                 f'{path} has {count} frames, its annotation {total}: boxes '

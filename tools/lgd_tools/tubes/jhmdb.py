@@ -26,11 +26,12 @@ import io
 import re
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lgd_mmaction.detection.annotations import TubeAnnotations, TubeVideo
 from lgd_tools.cli import ToolError, make_parser, progress
+from lgd_tools.jobs import Job, run_once
 from lgd_tools.tubes.act_pickles import read_act
 from lgd_tools.tubes.conversion import Conversion, add_arguments
 from lgd_tools.tubes.raw_tubes import (
@@ -43,9 +44,6 @@ from lgd_tools.tubes.raw_tubes import (
     video_name,
     well_formed,
 )
-
-if TYPE_CHECKING:
-    from lgd_mmaction.detection.annotations import TubeVideo
 
 EXAMPLE = """\
   python tools/data/jhmdb.py --annotations splits.zip \\
@@ -97,7 +95,7 @@ def read_boxes(
     names: set[str],
     size: tuple[int, int],
     coordinates: str,
-) -> dict[str, 'TubeVideo']:
+) -> dict[str, TubeVideo]:
     """Videos from a text file a frame.
 
     Args:
@@ -111,8 +109,6 @@ def read_boxes(
         ToolError: A file belongs to no video, or is not one line
             `class x1 y1 x2 y2`; names the file.
     """
-    from lgd_mmaction.detection.annotations import TubeVideo
-
     of_stem = {name.replace('/', '_', 1): name for name in names}
     boxes: dict[str, dict[int, list[float]]] = {}
     for member, read in progress(members_of(path, '.txt').items(), 'boxes'):
@@ -140,15 +136,12 @@ def read_boxes(
 # --------------------------------------------------------------------- masks
 def read_masks(
     path: Path, classes: Sequence[str], names: set[str], workers: int
-) -> dict[str, 'TubeVideo']:
+) -> dict[str, TubeVideo]:
     """Videos from their puppet masks; those of other videos are skipped.
 
     Raises:
         ToolError: A mask is there twice or is not readable; names it.
     """
-    from lgd_mmaction.detection.annotations import TubeVideo
-    from lgd_tools.jobs import Job, run_once
-
     jobs = []
     for member in members_of(path, 'puppet_mask.mat'):
         name = '/'.join(PurePosixPath(member).parts[-3:-1])
@@ -223,8 +216,6 @@ def main(argv: Sequence[str] | None = None) -> int:
             '--act holds the splits and takes no --annotations; '
             '--puppet-masks and --boxes need them'
         )
-    from lgd_mmaction.detection.annotations import TubeAnnotations
-
     if args.act:
         raw = read_act('jhmdb', args.act, args.coordinates or 'pixels0')
     else:

@@ -23,10 +23,10 @@ A video may have several tubes, and frames without any.
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lgd_mmaction.detection.annotations import TubeAnnotations, TubeVideo
 from lgd_mmaction.pickles import load_values
 from lgd_tools.cli import ToolError, make_parser, read_lines
 from lgd_tools.tubes.act_pickles import read_act
@@ -40,9 +40,6 @@ from lgd_tools.tubes.raw_tubes import (
     whole,
 )
 
-if TYPE_CHECKING:
-    from lgd_mmaction.detection.annotations import TubeVideo
-
 EXAMPLE = """\
   python tools/data/ucf101_24.py --pyannot pyannot.pkl \\
       --test-list testlist01.txt --out data/ucf101_24
@@ -51,7 +48,7 @@ EXAMPLE = """\
 
 def read_pyannot(
     path: Path, size: tuple[int, int], coordinates: str
-) -> tuple[tuple[str, ...], dict[str, 'TubeVideo']]:
+) -> tuple[tuple[str, ...], dict[str, TubeVideo]]:
     """Class names by label, and the videos of pyannot.pkl.
 
     Args:
@@ -63,8 +60,6 @@ def read_pyannot(
         ToolError: It is no such file, or labels do not fit the folders;
             names the video.
     """
-    from lgd_mmaction.detection.annotations import TubeVideo
-
     content = load_values(path, 'annotation pickle')
     videos: dict[str, TubeVideo] = {}
     pairs = set()
@@ -124,8 +119,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error('--act holds the splits and takes no lists')
     if args.pyannot and args.test_list is None:
         parser.error('--pyannot needs --test-list')
-    from lgd_mmaction.detection.annotations import TubeAnnotations
-
     coordinates = args.coordinates or 'edges'
     if args.act:
         raw = read_act('ucf101_24', args.act, coordinates)

@@ -1,11 +1,10 @@
 """Open and decode every video, and list those that training cannot read.
 
-Reads with the reader that training uses (or with decord, as the stock
-pipelines do: --reader decord), because what another reader makes of a broken
-file does not help. Every video is read in a watched process with a time
-limit; a crash or a hang is one more bad video. A video that holds fewer
-frames than its header promises is bad too. With ``--all`` every frame is
-decoded, once by its number and once in order, which tells damage that
+Reads with the reader that training uses, because what another reader makes
+of a broken file does not help. Every video is read in a watched process with
+a time limit; a crash or a hang is one more bad video. A video that holds
+fewer frames than its header promises is bad too. With ``--all`` every frame
+is decoded, once by its number and once in order, which tells damage that
 decoders hide by repeating or patching frames.
 
 Writes into ``--out``:
@@ -18,7 +17,6 @@ import csv
 import io
 import json
 from collections import Counter
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -32,7 +30,7 @@ from lgd_tools.cli import (
 )
 from lgd_tools.jobs import Job, JobError, run_jobs
 from lgd_tools.journal import DONE, Report
-from lgd_tools.video import VideoFile, one_line, reader
+from lgd_tools.video import VideoFile, reader
 from lgd_tools.videos.command import add_job_options, read_rows
 
 FIELDS = ('name', 'status', 'reason', 'frames', 'width', 'height', 'fps')
@@ -55,49 +53,12 @@ def portions(total: int, options: dict) -> list[np.ndarray]:
     return np.array_split(wanted, -(-count // 32))
 
 
-def _read(path: Path, options: dict) -> dict:
-    """As training reads."""
-    try:
-        with reader.Video(path) as video:
-            for numbers in portions(video.num_frames, options):
-                video.frames(numbers.tolist())
-            (width, height), fps = video.size, video.fps
-            frames = video.num_frames
-    except reader.BrokenVideoError as error:
-        raise JobError(error.reason) from None
-    return dict(frames=frames, width=width, height=height, fps=fps)
-
-
-def _read_decord(path: Path, options: dict) -> dict:
-    """As decord reads a file that it opens itself."""
-    try:
-        import decord
-    except ImportError as error:
-        raise JobError(
-            'decord is not installed: pip install decord, or use --reader pyav'
-        ) from error
-    decord.logging.set_level(decord.logging.QUIET)
-    try:
-        reader = decord.VideoReader(str(path), num_threads=1)
-        for numbers in portions(len(reader), options):
-            _, height, width, _ = reader.get_batch(numbers).shape
-        fps = float(reader.get_avg_fps())
-    except Exception as error:  # decord has no common base class
-        text = one_line(error)
-        if 'from_size == to_size' in text:
-            # rows are padded to 64 bytes; decord takes row / width for the
-            # number of colours, which fails below 64 pixels
-            text = 'it batches only frames of at least 64 pixels width'
-        raise JobError(f'decord cannot read it: {text}') from error
-    return dict(frames=len(reader), width=width, height=height, fps=fps)
-
-
 def check_one(path: Path, options: dict) -> dict:
     """Read one video.
 
     Args:
         path: The video.
-        options: ``frames``, ``all``, ``min_frames``, ``reader``.
+        options: ``frames``, ``all``, ``min_frames``.
 
     Returns:
         ``frames``, ``width``, ``height`` (pixels), ``fps``.
@@ -111,18 +72,24 @@ def check_one(path: Path, options: dict) -> dict:
         if promised:
             packets = video.container.demux(video.stream)
             promised -= sum(p.is_discard for p in packets if p.size)
-    read = _read if options['reader'] == 'pyav' else _read_decord
-    facts = read(path, options)
+    try:
+        with reader.Video(path) as video:
+            frames, (width, height) = video.num_frames, video.size
+            fps = round(video.fps, 3)
+            for numbers in portions(frames, options):
+                video.frames(numbers.tolist())
+    except reader.BrokenVideoError as error:
+        raise JobError(error.reason) from None
     if options['all']:
         with VideoFile(path) as video:
             for _ in video.decode():  # raises on any damage
                 pass
-    frames, least = facts['frames'], options['min_frames']
     if promised - frames > max(1, 0.02 * promised):
         raise JobError(f'truncated: {frames} of {promised} promised frames')
-    if frames < least:
-        raise JobError(f'too short: {frames} frames, wanted {least}')
-    return dict(facts, fps=round(facts['fps'], 3))
+    if frames < options['min_frames']:
+        wanted = options['min_frames']
+        raise JobError(f'too short: {frames} frames, wanted {wanted}')
+    return dict(frames=frames, width=width, height=height, fps=fps)
 
 
 def write_report(out: Path, report: Report, mark: str = '') -> dict:
@@ -152,35 +119,21 @@ def write_report(out: Path, report: Report, mark: str = '') -> dict:
 
 def main(argv: list[str] | None = None) -> int:
     parser = make_parser(__doc__, EXAMPLE)
-    parser.add_argument('root', type=Path, help='folder of videos')
-    parser.add_argument(
-        '--out', type=Path, required=True, help='for results and journal'
-    )
-    number = partial(parser.add_argument, type=positive_int, metavar='N')
-    number(
-        '--frames',
-        default=8,
-        help='decode N frames: first, last and spread ones (default: 8)',
-    )
-    parser.add_argument(
-        '--all',
-        action='store_true',
-        help='decode every frame, and search for hidden damage',
-    )
-    number(
-        '--min-frames', default=1, help='shorter videos are bad (default: 1)'
-    )
-    parser.add_argument(
-        '--reader',
-        choices=('pyav', 'decord'),
-        default='pyav',
-        help='pyav: the reader of our configs; decord: that of the stock '
-        'pipelines (default: pyav)',
-    )
+    add = parser.add_argument
+    add('root', type=Path, help='folder of videos')
+    # fmt: off
+    add('--out', type=Path, required=True, help='for results and journal')
+    add('--frames', type=positive_int, default=8, metavar='N', help='decode '
+        'N frames: first, last and spread ones (default: 8)')
+    add('--all', action='store_true',
+        help='decode every frame, and search for hidden damage')
+    add('--min-frames', type=positive_int, default=1, metavar='N',
+        help='shorter videos are bad (default: 1)')
+    # fmt: on
     add_job_options(parser, 60)
     args = parser.parse_args(argv)
 
-    wanted = ('frames', 'all', 'min_frames', 'reader')
+    wanted = ('frames', 'all', 'min_frames')
     options = {name: getattr(args, name) for name in wanted}
     rows = read_rows(args.root, args.list)
     # a row twice is checked once

@@ -36,38 +36,28 @@ def add_job_options(
     """Add --list, --time-limit (seconds), --shard and --workers."""
     add = parser.add_argument
     add('--list', type=Path, metavar='TXT', help='only videos of this list')
-    add(
-        '--time-limit',
-        type=float,
-        default=time_limit,
-        metavar='SECONDS',
-        help='for one video (default: %(default)g)',
-    )
-    add(
-        '--shard',
-        type=parse_shard,
-        metavar='I/N',
-        help='do only part I of N, decided by the names, with a journal of '
-        'its own; join_shards.py joins the journals',
-    )
+    # fmt: off
+    add('--time-limit', type=float, default=time_limit, metavar='SECONDS',
+        help='for one video (default: %(default)g)')
+    add('--shard', type=parse_shard, metavar='I/N',
+        help='do only part I of N, decided by the names; at the end the '
+        'same command without it does the rest and reports on everything')
+    # fmt: on
     add_workers(parser)
 
 
 def add_result_options(parser: argparse.ArgumentParser) -> None:
     """Add source, target, --allow-damaged and --overwrite."""
-    parser.add_argument('source', type=Path, help='folder of videos')
-    parser.add_argument('target', type=Path, help='folder for the results')
-    parser.add_argument(
-        '--allow-damaged',
-        action='store_true',
-        help='use the frames that decode of a damaged video',
-    )
-    parser.add_argument(
-        '--overwrite',
-        action='store_true',
+    add = parser.add_argument
+    add('source', type=Path, help='folder of videos')
+    add('target', type=Path, help='folder for the results')
+    # fmt: off
+    add('--allow-damaged', action='store_true',
+        help='use the frames that decode of a damaged video')
+    add('--overwrite', action='store_true',
         help='make results of other options in the target again; without '
-        'it they are refused, so that no target holds a mixture',
-    )
+        'it they are refused, so that no target holds a mixture')
+    # fmt: on
 
 
 def read_rows(root: Path, listed: Path | None) -> list[tuple[str, list[int]]]:
@@ -99,18 +89,16 @@ def make_results(
     names: dict[str, str],
     options: dict[str, Any],
     desc: str,
-    pictures: dict[str, Path] | None = None,
 ) -> Report:
     """Make one file or folder of each video, resumably; say what became.
 
     Args:
         args: Parsed :func:`add_job_options`, :func:`add_result_options`.
-        function: (source, target, options[, picture]) -> result, with
-            ``size`` (:func:`stored_size`) and ``note`` (of damage).
+        function: (source, target, options) -> result, with ``size``
+            (:func:`stored_size`) and ``note`` (of damage).
         names: Of each video, and what its result is called.
         options: All that a result depends on.
         desc: Label of the progress bar, and of the journal.
-        pictures: Picture to write of some videos.
 
     Raises:
         ToolError: The target lies inside the source folder, or two videos
@@ -134,17 +122,12 @@ def make_results(
         result = outcome.result
         if result['note'] and not args.allow_damaged:
             return False
-        there = all(path.exists() for path in job.args[3:])
-        return there and stored_size(job.target) == result['size']
+        return stored_size(job.target) == result['size']
 
-    jobs, pictures = [], pictures or {}
-    work = dict(options, allow_damaged=args.allow_damaged)
+    jobs, work = [], dict(options, allow_damaged=args.allow_damaged)
     for name, out in names.items():
         source, target = args.source / name, args.target / out
-        picture = [pictures[name]] if name in pictures else []
-        jobs.append(
-            Job(name, (source, target, work, *picture), source, target)
-        )
+        jobs.append(Job(name, (source, target, work), source, target))
     report = run_jobs(
         function,
         jobs,

@@ -23,14 +23,12 @@ import itertools
 import os
 from pathlib import Path, PurePosixPath
 
-import numpy as np
-
 from lgd_mmaction.files import atomic_path
 from lgd_tools.cli import ToolError, make_parser, positive_int, write_lines
 from lgd_tools.jobs import JobError
 from lgd_tools.journal import Report
 from lgd_tools.lists.clips import safe_name
-from lgd_tools.video import VideoFile, write_png
+from lgd_tools.video import VideoFile
 from lgd_tools.videos.command import (
     add_job_options,
     add_result_options,
@@ -38,9 +36,9 @@ from lgd_tools.videos.command import (
     read_rows,
     stored_size,
 )
-from lgd_tools.videos.flow_coding import BOUND, preview, quantise
+from lgd_tools.videos.flow_coding import BOUND, quantise
 from lgd_tools.videos.flow_methods import METHODS, make_method, require_method
-from lgd_tools.videos.flow_store import JpgWriter, PackedWriter, stored_bytes
+from lgd_tools.videos.flow_store import JpgWriter, PackedWriter
 
 EXAMPLE = """\
   # TV-L1 at 120 pixels (LGD-3D) for one list, and the list of the result
@@ -48,14 +46,12 @@ EXAMPLE = """\
       data/ucf101/rawframes --method tvl1 --short-side 120 \\
       --list data/ucf101/ucf101_train_split_1_videos.txt \\
       --list-out data/ucf101/ucf101_train_split_1_rawframes.txt
-  # all videos of a folder with the fast method, packed, and pictures
+  # all videos of a folder with the fast method, packed
   python tools/data/extract_flow.py data/kinetics400/videos_val \\
       data/kinetics400/flow_val --method dis --short-side 240 \\
-      --store video --preview work_dirs/flow_preview
+      --store video
 Run the same command again to continue or to repeat what failed. Speed and
 size of every choice: docs/flow.md."""
-
-PREVIEWS = 10
 
 
 def result_name(video: str, store: str) -> str:
@@ -64,9 +60,7 @@ def result_name(video: str, store: str) -> str:
     return f'{stem}.mp4' if store == 'video' else stem
 
 
-def extract_one(
-    source: Path, target: Path, options: dict, picture: Path | None = None
-) -> dict:
+def extract_one(source: Path, target: Path, options: dict) -> dict:
     """Write the flow of one video.
 
     Args:
@@ -74,17 +68,14 @@ def extract_one(
         target: Folder or file of the result.
         options: ``method``, ``short_side``, ``bound``, ``store``,
             ``quality``, ``crf``, ``allow_damaged``.
-        picture: Where to show the flow of most motion, or None.
 
     Returns:
-        ``flows``, ``width``, ``height``, ``bytes``, ``clipped`` (share of
-        the components beyond the bound), ``note`` (damage), ``size``.
+        ``flows``, ``note`` (damage), ``size``.
 
     Raises:
         JobError: The video is damaged, or has fewer than two frames.
     """
-    bound, clipped, method = options['bound'], 0.0, None
-    fastest, shown = -1.0, None
+    method = None
     with (
         VideoFile(source, options['allow_damaged']) as video,
         atomic_path(target) as part,
@@ -99,24 +90,12 @@ def extract_one(
             for first, second in pairs:
                 method = method or make_method(options['method'], *first.shape)
                 flow = method(first, second)
-                size = np.abs(flow)
-                clipped += float((size > bound).mean())
-                speed = float(np.minimum(size, bound).mean())
-                if picture and speed > fastest:  # shown as stored: clipped
-                    fastest, shown = speed, (first, flow.clip(-bound, bound))
-                writer.add(quantise(flow, bound))
+                writer.add(quantise(flow, options['bound']))
         if writer.count == 0:
             raise JobError('one frame only: there is no motion in it')
-        if shown:
-            write_png(picture, preview(*shown))
         note = video.damage()
-    height, width = first.shape
     return dict(
         flows=writer.count,
-        width=width,
-        height=height,
-        bytes=stored_bytes(target),
-        clipped=round(clipped / writer.count, 5),
         note=note,
         size=stored_size(target),
     )
@@ -155,58 +134,25 @@ def require_apart(names: dict[str, str]) -> None:
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
     parser = make_parser(__doc__, EXAMPLE)
     add_result_options(parser)
-    parser.add_argument(
-        '--method',
-        choices=METHODS,
-        default='tvl1',
+    add = parser.add_argument
+    # fmt: off
+    add('--method', choices=METHODS, default='tvl1',
         help='; '.join(f'{name}: {what}' for name, what in METHODS.items())
-        + ' (default: tvl1)',
-    )
-    parser.add_argument(
-        '--short-side',
-        type=positive_int,
-        metavar='N',
+        + ' (default: tvl1)')
+    add('--short-side', type=positive_int, metavar='N',
         help='scale frames to this shorter side first, never up (default: '
-        'the size of the video)',
-    )
-    parser.add_argument(
-        '--bound',
-        type=float,
-        default=BOUND,
-        metavar='PIXELS',
-        help='faster motion is clipped (default: 20)',
-    )
-    parser.add_argument('--store', choices=('jpg', 'video'), default='jpg')
-    parser.add_argument(
-        '--quality',
-        type=int,
-        choices=range(1, 101),
-        default=90,
-        metavar='1..100',
-        help='of the jpg files (default: 90)',
-    )
-    parser.add_argument(
-        '--crf',
-        type=int,
-        choices=range(52),
-        default=12,
-        metavar='0..51',
-        help='x264 quality of the videos, lower is better (default: 12)',
-    )
-    parser.add_argument(
-        '--list-out',
-        type=Path,
-        metavar='TXT',
+        'the size of the video)')
+    add('--bound', type=float, default=BOUND, metavar='PIXELS',
+        help='faster motion is clipped (default: 20)')
+    add('--store', choices=('jpg', 'video'), default='jpg')
+    add('--quality', type=int, choices=range(1, 101), default=90,
+        metavar='1..100', help='of the jpg files (default: 90)')
+    add('--crf', type=int, choices=range(52), default=12, metavar='0..51',
+        help='x264 quality of the videos, lower is better (default: 12)')
+    add('--list-out', type=Path, metavar='TXT',
         help='write the list of the results here: `dir total_frames label` '
-        '(jpg) or `file label` (video); without --list there are no labels',
-    )
-    parser.add_argument(
-        '--preview',
-        type=Path,
-        metavar='DIR',
-        help=f'write pictures of the first {PREVIEWS} videos here: the frame '
-        'of most motion, its flow in colours, the colour wheel',
-    )
+        '(jpg) or `file label` (video); without --list there are no labels')
+    # fmt: on
     add_job_options(parser, 7200)
     args = parser.parse_args(argv)
     if args.bound <= 0:
@@ -222,16 +168,8 @@ def main(argv: list[str] | None = None) -> int:
     require_apart(names)
     wanted = ('method', 'short_side', 'bound', 'store', 'quality', 'crf')
     options = {name: getattr(args, name) for name in wanted}
-    pictures = {}
-    if args.preview:
-        for name in list(names)[:PREVIEWS]:
-            pictures[name] = args.preview / f'{result_name(name, "jpg")}.png'
-    report = make_results(
-        args, extract_one, names, options, 'extract_flow', pictures
-    )
-    flows = sum(o.result['flows'] for o in report.done)
-    size = sum(o.result['bytes'] for o in report.done)
-    print(f'{flows} flows, {size / max(flows, 1):.0f} bytes each')
+    report = make_results(args, extract_one, names, options, 'extract_flow')
+    print(sum(o.result['flows'] for o in report.done), 'flows')
     if args.list_out:
         write_list(args.list_out, rows, report, args.store)
     return report.exit_code

@@ -63,9 +63,3 @@ class PackedWriter(Encoder):
     def add(self, q: np.ndarray) -> None:
         neutral = np.full(q.shape[:2], 128, np.uint8)  # both chroma planes
         super().add(np.concatenate([q[..., 0], q[..., 1], neutral]))
-
-
-def stored_bytes(path: Path) -> int:
-    """Bytes of a result: those of the file, or of all files in the folder."""
-    files = path.iterdir() if path.is_dir() else [path]
-    return sum(file.stat().st_size for file in files)

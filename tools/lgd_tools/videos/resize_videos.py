@@ -3,9 +3,7 @@
 Training reads a few frames at random places: small pictures decode faster,
 and a key frame every ``--key-frames`` frames bounds what has to be decoded
 to reach one. Written with PyAV: its wheels bring FFmpeg's libraries with
-libx264, so no system ffmpeg is needed and every machine encodes alike; the
-ffmpeg program costs about as much and calls most truncated files a success
-(measured in docs/resize.md).
+libx264, so no system ffmpeg is needed and every machine encodes alike.
 
 H.264 yuv420p in mp4; sound and subtitles are dropped; time stamps (also
 variable frame rates) and the number of frames are kept, which is verified by
@@ -109,45 +107,23 @@ def main(argv: list[str] | None = None) -> int:
     parser = make_parser(__doc__, EXAMPLE)
     add_result_options(parser)
     size = parser.add_mutually_exclusive_group(required=True)
-    size.add_argument(
-        '--short-side',
-        type=positive_int,
-        metavar='N',
-        help='shorter side in pixels, the ratio is kept; sides are even',
-    )
-    size.add_argument(
-        '--size',
-        type=even_size,
-        metavar='WxH',
-        help='exact size in pixels, the ratio is not kept',
-    )
-    parser.add_argument(
-        '--keep-names',
-        action='store_true',
+    # fmt: off
+    size.add_argument('--short-side', type=positive_int, metavar='N',
+        help='shorter side in pixels, the ratio is kept; sides are even')
+    size.add_argument('--size', type=even_size, metavar='WxH',
+        help='exact size in pixels, the ratio is not kept')
+    add = parser.add_argument
+    add('--keep-names', action='store_true',
         help='keep .avi and so on in the names (the content is mp4, which '
-        'readers see); else every result ends in .mp4',
-    )
-    parser.add_argument(
-        '--key-frames',
-        type=positive_int,
-        default=16,
-        metavar='N',
-        help='at most N frames between key frames (default: 16)',
-    )
-    parser.add_argument(
-        '--crf',
-        type=int,
-        default=20,
-        choices=range(52),
-        metavar='0..51',
-        help='x264 quality, lower is better (default: 20)',
-    )
-    parser.add_argument(
-        '--preset',
-        default='medium',
+        'readers see); else every result ends in .mp4')
+    add('--key-frames', type=positive_int, default=16, metavar='N',
+        help='at most N frames between key frames (default: 16)')
+    add('--crf', type=int, default=20, choices=range(52), metavar='0..51',
+        help='x264 quality, lower is better (default: 20)')
+    add('--preset', default='medium',
         choices=('veryfast', 'fast', 'medium', 'slow', 'slower'),
-        help='x264 preset, slower is smaller (default: medium)',
-    )
+        help='x264 preset, slower is smaller (default: medium)')
+    # fmt: on
     add_job_options(parser, 600)
     args = parser.parse_args(argv)
 

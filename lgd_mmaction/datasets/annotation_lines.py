@@ -1,7 +1,5 @@
 """Look at every line of an annotation file, so that errors have numbers."""
 
-import os
-
 from mmengine.fileio import get
 
 from lgd_mmaction.errors import DataError
@@ -92,7 +90,6 @@ def _line_problem(dataset, text: str) -> tuple[str | None, bool]:
         problem = f'{shape}, and a path without blanks'
     else:
         problem = _label_problem(dataset, labels)
-        problem = problem or _path_problem(dataset, fields[0])
     return problem, bool(labels)
 
 
@@ -106,12 +103,4 @@ def _label_problem(dataset, labels: list[str]) -> str | None:
             return f'the label {label!r} is not a whole number from 0'
         if dataset.num_classes and int(label) >= dataset.num_classes:
             return f'label {label} with num_classes={dataset.num_classes}'
-    return None
-
-
-def _path_problem(dataset, path: str) -> str | None:
-    if dataset.inside_root and (
-        os.path.isabs(path) or '..' in path.replace('\\', '/').split('/')
-    ):
-        return 'the path leaves the data folder (inside_root=True)'
     return None

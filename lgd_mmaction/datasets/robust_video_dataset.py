@@ -10,7 +10,7 @@ from mmengine.logging import print_log
 
 from lgd_mmaction.datasets.annotation_lines import check_lines
 from lgd_mmaction.datasets.repeated_sampling import RepeatsSampling
-from lgd_mmaction.errors import ConfigError, DataError
+from lgd_mmaction.errors import ConfigError
 from lgd_mmaction.video.bad_videos import BadVideoList
 from lgd_mmaction.video.errors import BrokenVideoError, TooManyBadVideosError
 from lgd_mmaction.video.reading_notes import ReadingNotes
@@ -45,12 +45,10 @@ class SurvivesBadVideos:
 
     Args:
         max_bad_fraction: Part of the data set, 0 to 1; 0 stops at the first.
-        inside_root: Refuse annotated paths that leave the folder in
-            ``data_prefix``: absolute ones, ``..``, and links out of it.
 
     Raises:
         DataError: A line of the annotation file is wrong (its number is
-            told), or a path leaves the folder.
+            told).
         TooManyBadVideosError: See above.
     """
 
@@ -61,7 +59,6 @@ class SurvivesBadVideos:
         self,
         *args,
         max_bad_fraction: float = 0.05,
-        inside_root: bool = False,
         **kwargs,
     ) -> None:
         if not 0 <= max_bad_fraction <= 1:
@@ -70,7 +67,6 @@ class SurvivesBadVideos:
                 'data set; use a number from 0 to 1'
             )
         self.max_bad_fraction = max_bad_fraction
-        self.inside_root = inside_root
         self.bad_videos = BadVideoList()
         self.notes: ReadingNotes | None = None
         self.listed_as = 'train'
@@ -78,11 +74,6 @@ class SurvivesBadVideos:
         self.allowed: float | None = None
         self.total: int | None = None
         super().__init__(*args, **kwargs)
-        if inside_root and not self.data_prefix.get(self.prefix_key):
-            raise ConfigError(
-                'inside_root=True needs the folder that no path may leave; '
-                f'set data_prefix=dict({self.prefix_key}=...)'
-            )
 
     def attach(
         self,
@@ -115,15 +106,6 @@ class SurvivesBadVideos:
         """The stock list, after a look at every line of the file."""
         check_lines(self)
         return super().load_data_list()
-
-    def prepare_data(self, idx: int):
-        if self.inside_root:
-            path = self.get_data_info(idx)[self.path_key]
-            self._check_inside(path)
-            # what decoders open when there is no file of that name
-            if self.prefix_key == 'video' and not os.path.splitext(path)[1]:
-                self._check_inside(path + '.mp4')
-        return super().prepare_data(idx)
 
     def __getitem__(self, idx: int):
         try:
@@ -211,15 +193,6 @@ class SurvivesBadVideos:
         data = self.pipeline({**self.get_data_info(idx), 'placeholder': True})
         _mark(data, BAD_KEY, str(broken))
         return data
-
-    def _check_inside(self, path: str) -> None:
-        root = os.path.realpath(self.data_prefix[self.prefix_key])
-        real = os.path.realpath(path)
-        if os.path.commonpath([root, real]) != root:
-            raise DataError(
-                f'{path} leads to {real}, outside of {root}, which '
-                'inside_root=True forbids; correct it or switch it off'
-            )
 
 
 def _another(idx: int, attempt: int, length: int) -> int:

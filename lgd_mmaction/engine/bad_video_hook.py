@@ -1,12 +1,11 @@
 """Broken videos in a run: one list, counts, and an end when too many."""
 
-import faulthandler
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from mmaction.registry import HOOKS
-from mmengine.dist import all_gather_object, barrier, get_rank
+from mmengine.dist import all_gather_object, barrier
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
 from mmengine.runner import Runner
@@ -16,12 +15,11 @@ from lgd_mmaction.datasets.robust_video_dataset import (
     SurvivesBadVideos,
 )
 from lgd_mmaction.engine.guarded_loader import guard_loader
+from lgd_mmaction.engine.preemption_hook import end_for_resuming
 from lgd_mmaction.errors import ConfigError
-from lgd_mmaction.video.bad_videos import BadVideoList
+from lgd_mmaction.video.bad_videos import NOT_OPENED, BadVideoList
 from lgd_mmaction.video.errors import TooManyBadVideosError
-from lgd_mmaction.video.reading_notes import ReadingNotes, read_notes
-
-_SUBSETS = ('train', 'val', 'test')
+from lgd_mmaction.video.reading_notes import ReadingNotes, take_crashes
 
 
 @HOOKS.register_module()
@@ -31,27 +29,26 @@ class BadVideoHook(Hook):
     Every process and data worker enters the broken videos that it finds in
     ``<work_dir>/bad_videos.txt`` (see :class:`BadVideoList`), so each is
     logged once and all are counted together. After an epoch of training with
-    broken videos the log says how many there are, how many reads were
-    replaced and which worker found them; the processes of several nodes that
-    share no disk compare their counts there.
+    broken videos the log says how many there are and how many reads were
+    replaced; the processes of several nodes that share no disk compare their
+    counts there.
 
     In validation and test it lets the data sets mark broken videos, if a
     metric of the evaluator looks at the marks (``RobustAccMetric``).
 
-    What no check of a file can foresee, a crash or a hang within FFmpeg:
-    data workers are started again (see :class:`GuardedLoader`), and the video
-    counts as broken. Without data workers the process itself dies of a crash;
-    the next start in this work directory, such as one with ``--resume auto``,
-    then knows which video it was and does not open it. A hang there is
-    noticed by nobody.
+    What no check of a file can foresee, a crash or a hang within FFmpeg, ends
+    the process that reads. If it is a data worker, the video is listed, a
+    single process saves its state (see :class:`PreemptionHook`), and the run
+    ends with exit code 85. The next start in this work directory, such as one
+    with ``--resume auto``, knows which video it was and does not open it.
 
     Without robust data sets it does nothing.
 
     Args:
         filename: Name of the list in the work directory.
-        time_limit: Seconds that a data worker has for one sample, if the
-            loader's own ``timeout`` is not set. Less than the time-out of
-            the process group.
+        time_limit: Seconds for reading one sample, those in which the job
+            is suspended included. Less than the time-out of the process
+            group.
 
     Raises:
         ConfigError: The time limit is not above 0.
@@ -73,47 +70,35 @@ class BadVideoHook(Hook):
         self.filename = filename
         self.time_limit = time_limit
         self.list: BadVideoList | None = None
-        self.notes: dict[str, ReadingNotes] = {}
         self.replaced = 0
 
     def before_run(self, runner: Runner) -> None:
-        path = Path(runner.work_dir) / self.filename
-        self._list_crash(path)
-        barrier()
+        path = Path(runner.work_dir, self.filename)
         self.list = BadVideoList(path)
+        self._list_crashes(runner)
+        barrier()
         # what was there before counts for no process
+        self.list = BadVideoList(path)
         barrier()
 
-    def _list_crash(self, path: Path) -> None:
-        """Enter the video on which the process before this one crashed."""
-        crash = path.with_name(f'.crash_{get_rank()}')
-        # what only killed it wrote nothing there
-        if not crash.exists() or not crash.stat().st_size:
-            return
-        how = crash.read_text(errors='replace').splitlines()[0]
-        crash.unlink()
-        for subset in _SUBSETS:
-            note = read_notes(_notes_path(path.parent, subset)).get(0)
-            if note is None:
-                continue
-            found = BadVideoList(path)
-            found.condemn(note[1], f'reading it ended in "{how}"', subset)
-            reason = found.condemned(note[1], subset)
-            found.add(note[1], reason, subset)
-            print_log(f'{note[1]}: {reason}', logger='current', level=30)
+    def _list_crashes(self, runner: Runner) -> bool:
+        """Enter the videos on which processes of this rank ended, if any."""
+        crashes = take_crashes(runner.work_dir)
+        for subset, name, cause in crashes:
+            reason = f'{NOT_OPENED}reading it ended in "{cause}"'
+            self.list.add(name, reason, subset)
+            print_log(f'{name}: {reason}', logger='current', level=30)
+        return bool(crashes)
 
     def _guard(self, runner: Runner, loader: Any, subset: str) -> ReadingNotes:
-        """Let readers note what they read, and others see to the notes."""
-        if subset not in self.notes:
-            path = _notes_path(runner.work_dir, subset)
-            self.notes[subset] = ReadingNotes(path)
-        notes = self.notes[subset]
-        guard_loader(loader, notes, self.list, subset, self.time_limit)
-        if not loader.num_workers:
-            path = Path(runner.work_dir, f'.crash_{get_rank()}')
-            # keeps it open, for the moment in which nothing can be opened
-            faulthandler.enable(path.open('w'))
-        return notes
+        """Let readers note what they read, and look when one is lost."""
+
+        def when_lost() -> None:
+            if self._list_crashes(runner):
+                end_for_resuming(runner)
+
+        guard_loader(loader, when_lost)
+        return ReadingNotes(runner.work_dir, subset, self.time_limit)
 
     def before_train(self, runner: Runner) -> None:
         datasets = list(robust_datasets(runner.train_dataloader.dataset))
@@ -158,19 +143,17 @@ class BadVideoHook(Hook):
         datasets = list(robust_datasets(runner.train_dataloader.dataset))
         if not datasets:
             return
-        mine = (self.list.found('train'), self.list.by_worker('train'))
-        every = all_gather_object((*mine, self.replaced))
-        bad = {name for found, _, _ in every for name in found}
+        mine = self.list.found('train'), self.replaced
+        every = all_gather_object(mine)
+        bad = {name for found, _ in every for name in found}
         if not bad:
             return
-        workers = {k: n for _, counts, _ in every for k, n in counts.items()}
-        replaced = sum(count for _, _, count in every)
+        replaced = sum(count for _, count in every)
         allowed, length = _allowance(datasets)
-        found_by = ', '.join(f'{k}: {n}' for k, n in workers.items())
         runner.logger.warning(
             f'epoch {runner.epoch + 1}: {len(bad)} of {length} training '
-            f'videos cannot be read ({found_by}); {replaced} reads were '
-            f'replaced by other videos; see {self.list.path or "the log"}'
+            f'videos cannot be read; {replaced} reads were replaced by other '
+            f'videos; see {self.list.path or "the log"}'
         )
         if len(bad) > allowed:
             raise TooManyBadVideosError(
@@ -179,10 +162,6 @@ class BadVideoHook(Hook):
                 'those of this node: repair them, or leave them out with '
                 '--exclude of tools/data'
             )
-
-
-def _notes_path(folder: str | Path, subset: str) -> Path:
-    return Path(folder, f'.reading_{subset}_{get_rank()}')
 
 
 def _allowance(datasets: list[SurvivesBadVideos]) -> tuple[float, int]:

@@ -1,21 +1,18 @@
 """Stop before a NaN or infinite loss spoils the weights."""
 
 import math
-from itertools import islice
 from typing import Any
 
 import torch
 from mmaction.registry import HOOKS
 from mmengine.dist import all_gather_object, all_reduce, get_rank
 from mmengine.hooks import Hook
-from mmengine.runner import EpochBasedTrainLoop, Runner
+from mmengine.runner import Runner
 from torch import Tensor, nn
 
 from lgd_mmaction.engine.checkpoint_hook import last_checkpoint_of
 from lgd_mmaction.errors import TrainingError
 
-# where a data set keeps the name of a file
-_NAMES = ('filename', 'frame_dir', 'img_path', 'video_id', 'img_key')
 # the smallest loss scale of fp16 to go on with
 _MIN_SCALE = 1.0
 
@@ -26,8 +23,8 @@ class FiniteLossHook(Hook):
 
     The losses are looked at between the forward and the backward pass. If
     one is not finite on any rank, all ranks stop with one sentence: the step,
-    the learning rate, the losses, and the files of the batches concerned.
-    Nothing is saved, so the last checkpoint is a good one.
+    the learning rate, and the losses of the ranks concerned. Nothing is
+    saved, so the last checkpoint is a good one.
 
     Gradients are looked at after the step, through the norm that clipping
     computes anyway (``optim_wrapper.clip_grad``): infinite ones with a finite
@@ -59,12 +56,6 @@ class FiniteLossHook(Hook):
         """Stop looking."""
         self._handle.remove()
 
-    def before_train_iter(
-        self, runner: Runner, batch_idx: int, data_batch: Any = None
-    ) -> None:
-        """Keep the number of the batch, to name its files."""
-        self._batch_idx = batch_idx
-
     def _check(self, runner: Runner, output: dict) -> None:
         losses = {
             f'{key}{i or ""}': value.detach().float().mean()
@@ -89,8 +80,7 @@ class FiniteLossHook(Hook):
         own = None
         if not all(map(math.isfinite, losses.values())):
             shown = ', '.join(f'{k} {v:g}' for k, v in losses.items())
-            files = ', '.join(self._files(runner)) or 'of unknown name'
-            own = f'rank {get_rank()}: {shown}; files: {files}'
+            own = f'rank {get_rank()}: {shown}'
         ranks = [text for text in all_gather_object(own) if text]
         raise TrainingError(
             f'the loss is not finite at {_where(runner)} '
@@ -131,24 +121,6 @@ class FiniteLossHook(Hook):
                     "train with optim_wrapper.dtype='bfloat16'"
                 )
 
-    def _files(self, runner: Runner) -> list[str]:
-        """The files of this rank's batch, by the sampler's indices."""
-        if not isinstance(runner.train_loop, EpochBasedTrainLoop):
-            return []
-        loader = runner.train_dataloader
-        # resumed within an epoch, the sampler lacks the batches before
-        sampler = getattr(loader.batch_sampler, 'whole', loader.batch_sampler)
-        indices = next(islice(iter(sampler), self._batch_idx, None), [])
-        get = getattr(loader.dataset, 'get_data_info', lambda i: {})
-        names = []
-        for i in indices:
-            info = get(i)
-            name = next(
-                (info[k] for k in _NAMES if info.get(k)), f'sample {i}'
-            )
-            names.append(str(name))
-        return names
-
 
 def _where(runner: Runner) -> str:
     rates = [f'{v[0]:g}' for v in runner.optim_wrapper.get_lr().values()]
@@ -160,6 +132,6 @@ def _where(runner: Runner) -> str:
 
 def _remedy(runner: Runner) -> str:
     return (
-        'lower the learning rate or look at these files, then resume from '
-        f'the last checkpoint ({last_checkpoint_of(runner)})'
+        'lower the learning rate or look at the data, then resume from the '
+        f'last checkpoint ({last_checkpoint_of(runner)})'
     )

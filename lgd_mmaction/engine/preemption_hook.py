@@ -11,7 +11,10 @@ from mmengine.dist import all_reduce, barrier, get_world_size, is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner import BaseLoop, EpochBasedTrainLoop, Runner
 
-from lgd_mmaction.engine.checkpoint_hook import SafeCheckpointHook
+from lgd_mmaction.engine.checkpoint_hook import (
+    SafeCheckpointHook,
+    last_checkpoint_of,
+)
 from lgd_mmaction.errors import ConfigError
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
@@ -95,7 +98,8 @@ class PreemptionHook(Hook):
         if not runner.optim_wrapper.should_update():
             return  # gradients that are being accumulated are not saved
         if self._any_told():
-            self._save(runner, runner.epoch, runner.iter + 1)
+            _save(runner, runner.epoch, runner.iter + 1)
+            barrier()  # until the checkpoint is written
             self._leave(runner)
 
     def after_train_epoch(self, runner: Runner) -> None:
@@ -103,7 +107,8 @@ class PreemptionHook(Hook):
         if not isinstance(runner.train_loop, EpochBasedTrainLoop):
             return
         if self._any_told():
-            self._save(runner, runner.epoch + 1, runner.iter)
+            _save(runner, runner.epoch + 1, runner.iter)
+            barrier()
             self._leave(runner)
 
     def after_val_iter(
@@ -116,8 +121,8 @@ class PreemptionHook(Hook):
         """Leave at once: ranks may be at different batches."""
         if self._stock and self._signal is not None:
             if is_main_process():
-                self._save(runner, runner.epoch, runner.iter, together=False)
-            self._leave(runner, together=False)
+                _save(runner, runner.epoch, runner.iter, together=False)
+            self._leave(runner)
 
     def after_run(self, runner: Runner) -> None:
         """Leave the signals to whoever had them."""
@@ -133,28 +138,44 @@ class PreemptionHook(Hook):
         all_reduce(flag, 'max')
         return bool(flag.item())
 
-    def _save(
-        self, runner: Runner, epoch: int, iteration: int, together: bool = True
-    ) -> None:
-        hook = _checkpoint_hook(runner)
-        if hook.saved_iter != iteration:
-            hook.save_state(runner, epoch, iteration, together)
-
-    def _leave(self, runner: Runner, together: bool = True) -> None:
-        if together:
-            barrier()  # until the checkpoint is written
+    def _leave(self, runner: Runner) -> None:
         name = 'the signal of another rank'
         if self._signal is not None:
             name = signal.Signals(self._signal).name
-        runner.logger.warning(
-            f'PreemptionHook: {name} after iteration '
-            f'{runner.message_hub.get_info("iter") + 1}: saved, ending with '
-            f'exit code {EXIT_PREEMPTED}; the same command with --resume '
-            'auto goes on from here.'
-        )
-        runner.visualizer.close()
         self._since = time.monotonic()  # the same request must not kill
-        raise SystemExit(EXIT_PREEMPTED)
+        _end(runner, name)
+
+
+def end_for_resuming(runner: Runner) -> None:
+    """Save where a single process stands between two steps; exit code 85."""
+    if (
+        _checkpoint_hook(runner)
+        and isinstance(runner._train_loop, BaseLoop)
+        and get_world_size() == 1
+        # gradients that are being accumulated are not saved
+        and runner.optim_wrapper.should_update()
+    ):
+        _save(runner, runner.epoch, runner.iter)
+    _end(runner, 'a data worker was lost')
+
+
+def _save(
+    runner: Runner, epoch: int, iteration: int, together: bool = True
+) -> None:
+    hook = _checkpoint_hook(runner)
+    if hook.saved_iter != iteration:
+        hook.save_state(runner, epoch, iteration, together)
+
+
+def _end(runner: Runner, why: str) -> None:
+    done = runner.message_hub.get_info('iter', -1) + 1
+    runner.logger.warning(
+        f'{why} after iteration {done}: ending with exit code '
+        f'{EXIT_PREEMPTED}; the same command, of a training with --resume '
+        f'auto, goes on (last checkpoint: {last_checkpoint_of(runner)}).'
+    )
+    runner.visualizer.close()
+    raise SystemExit(EXIT_PREEMPTED)
 
 
 def _checkpoint_hook(runner: Runner) -> SafeCheckpointHook | None:

@@ -5,18 +5,19 @@ The stock runner prints its environment, its whole config and its hooks, some
 console, and a summary says what a person would look for in them.
 """
 
-import copy
+import contextlib
 import logging
-import random
+from collections.abc import Sequence
 from importlib import metadata
 from typing import Any
 
-import numpy as np
 import torch
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
+from torch._subclasses import FakeTensorMode
 from torch.utils.flop_counter import FlopCounterMode
+
+from lgd_mmaction.engine.checkpoint_hook import model_of
 
 _LONG = 8  # lines of a message
 # of other packages, known and harmless: silenced by name, on the console only
@@ -76,11 +77,51 @@ class BriefFormatter(logging.Formatter):
 
 
 class SummaryHook(Hook):
-    """Says before the first step what is going to be trained, and how."""
+    """Says what is going to be trained, and how; then what a clip costs."""
+
+    _counted = False
 
     def before_train(self, runner: Runner) -> None:
         for line in summary(runner):
             runner.logger.info(line)
+
+    def before_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: Any = None
+    ) -> None:
+        """The first batch tells the size of the input."""
+        if self._counted:
+            return
+        self._counted = True
+        # data of another kind, or layers that cannot be counted
+        with contextlib.suppress(Exception):
+            shape = data_batch['inputs'][0].shape  # (clips, C, T, H, W)
+            cost = count_gmac(model_of(runner), shape)
+            size = 'x'.join(map(str, shape[1:]))
+            runner.logger.info(f'work: {cost:.3g} GMAC for a clip of {size}')
+
+
+def count_gmac(model: torch.nn.Module, shape: Sequence[int]) -> float:
+    """Multiply-adds of a whole recognizer, 1e9, without computing anything.
+
+    Args:
+        model: Backbone, neck and head.
+        shape: (clips, C, T, H, W) of a video.
+    """
+    training = [module for module in model.modules() if module.training]
+    device = next(model.parameters()).device
+    model.eval()
+    try:
+        with (
+            torch.no_grad(),
+            FakeTensorMode(allow_non_fake_inputs=True),
+            FlopCounterMode(display=False) as counter,
+        ):
+            video = torch.empty(1, *shape, device=device)
+            model(video, mode='tensor', stage='head')
+    finally:
+        for module in training:
+            module.training = True
+    return counter.get_total_flops() / 2e9 / shape[0]
 
 
 def summary(runner: Runner) -> list[str]:
@@ -92,8 +133,7 @@ def summary(runner: Runner) -> list[str]:
                 versions.append(f'{known} {metadata.version(known)}')
             except metadata.PackageNotFoundError:
                 continue
-    model = runner.model
-    model = model.module if is_model_wrapper(model) else model
+    model = model_of(runner)
     device = next(model.parameters()).device
     where = device.type
     if where == 'cuda':
@@ -118,8 +158,7 @@ def summary(runner: Runner) -> list[str]:
     return [
         f'versions: {", ".join(versions)}; on {runner.world_size} x {where}',
         f'model: {" + ".join(parts)}, {count / 1e6:.2f} M parameters'
-        f'{f" ({fixed / 1e6:.2f} M fixed)" if fixed else ""}'
-        f'{_work(model, loader.dataset)}',
+        f'{f" ({fixed / 1e6:.2f} M fixed)" if fixed else ""}',
         f'data: {data}',
         f'schedule: {loop.max_epochs} epochs, {loop.max_iters} steps'
         f'{_stages(runner)}; {type(runner.optim_wrapper.optimizer).__name__},'
@@ -137,26 +176,3 @@ def _stages(runner: Runner) -> str:
                 f'from epoch {switch + 1}'
             )
     return ''
-
-
-def _work(model: torch.nn.Module, dataset: Any) -> str:
-    """Multiply-adds of one training sample, counted on the meta device."""
-    if not hasattr(model, 'cls_head'):
-        return ''
-    states = random.getstate(), np.random.get_state(), torch.get_rng_state()
-    try:
-        shape = dataset[0]['inputs'].shape  # (clips, C, T, H, W)
-        copied = copy.deepcopy(model).to('meta').eval()
-        clip = torch.empty(1, *shape, device='meta')
-        with torch.no_grad(), FlopCounterMode(display=False) as counter:
-            copied(clip, mode='tensor', stage='backbone')
-    # data of another kind, or layers that cannot be counted
-    except Exception:
-        return ''
-    finally:  # the run draws what it would have drawn
-        random.setstate(states[0])
-        np.random.set_state(states[1])
-        torch.set_rng_state(states[2])
-    size = 'x'.join(map(str, shape[1:]))
-    gmac = counter.get_total_flops() / 2e9
-    return f', backbone {gmac:.3g} GMAC for an input of {size}'

@@ -3,7 +3,6 @@
 import fcntl
 import os
 import time
-from collections import Counter
 from contextlib import suppress
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from mmengine.dist import get_rank
 from mmengine.logging import print_log
 
 # begins the reason of a video that crashed or hung its reader
-_CONDEMNED = 'not opened again: '
+NOT_OPENED = 'not opened again: '
 
 
 class BadVideoList:
@@ -41,16 +40,6 @@ class BadVideoList:
             self._update()  # what earlier runs condemned
             self._found.clear()
             self._offset = self.path.stat().st_size
-
-    def condemn(self, name: str, reason: str, subset: str) -> None:
-        """Have a video not opened by data workers that start from now on.
-
-        Args:
-            name: As in the annotation file.
-            reason: What became of who read it.
-            subset: 'train', 'val' or 'test'.
-        """
-        self._condemned[subset, _one_line(name)] = _CONDEMNED + reason
 
     def condemned(self, name: str, subset: str) -> str | None:
         """Why a video is not to be opened; None if it may be."""
@@ -101,13 +90,6 @@ class BadVideoList:
             if kind == subset
         }
 
-    def by_worker(self, subset: str) -> dict[str, int]:
-        """How many each data worker was the first to find."""
-        self._update()
-        lines = [v for (kind, _), v in self._found.items() if kind == subset]
-        counts = Counter(f'rank {v[3]} worker {v[4]}' for v in lines)
-        return dict(sorted(counts.items()))
-
     def _update(self) -> None:
         if self.path is not None and self.path.exists():
             with open(self.path, 'rb') as file:
@@ -126,7 +108,7 @@ class BadVideoList:
 
     def _enter(self, fields: list[str]) -> bool:
         key = (fields[2], fields[0])
-        if fields[1].startswith(_CONDEMNED):
+        if fields[1].startswith(NOT_OPENED):
             self._condemned[key] = fields[1]
         if key in self._found:
             return False

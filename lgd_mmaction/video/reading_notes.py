@@ -1,75 +1,79 @@
-"""Which video each process of a run is reading, written where it survives."""
+"""Which video a process was reading when it crashed or hung."""
 
+import faulthandler
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 
+from mmengine.dist import get_rank
 from torch.utils.data import get_worker_info
 
-_SLOT = 8192  # bytes; a path has at most 4096
+_BEGIN = 'reading '
 
 
 class ReadingNotes:
-    """A file with one slot for each process that reads: what it reads now.
+    """Notes which video each process reads, where a crash adds its cause.
 
-    FFmpeg may crash or hang on a file that nothing could foresee. The note
-    outlives the process that wrote it, so the others, or the next start, know
-    which file that was. Slot 0 is the main process's, slot 1 + i that of data
-    worker i.
+    FFmpeg may crash or hang on a file that nothing could foresee. So each
+    process, data workers too, writes the name of what it reads into a file
+    of its own; there Python's ``faulthandler`` adds a line when the process
+    crashes, and also ends a process that reads longer than the limit.
 
     Args:
-        path: The file; what it held before is gone.
+        folder: Where the files are, ``.reading_<subset>_<rank>_<worker>``.
+        subset: 'train', 'val' or 'test'.
+        time_limit: Seconds for one sample.
     """
 
-    def __init__(self, path: str | os.PathLike) -> None:
-        self.path = os.fspath(path)
-        self._file = open(self.path, 'w+b', buffering=0)  # noqa: SIM115
-        self._count = 0
+    def __init__(
+        self, folder: str | os.PathLike, subset: str, time_limit: float
+    ) -> None:
+        self.begin = str(Path(folder, f'.reading_{subset}_{get_rank()}'))
+        self.time_limit = time_limit
+        self._file, self._pid = None, -1
 
     def __getstate__(self) -> dict:  # for workers that are not forked
-        return {**vars(self), '_file': None}
-
-    def __setstate__(self, state: dict) -> None:
-        vars(self).update(state)
-        self._file = open(self.path, 'r+b', buffering=0)  # noqa: SIM115
+        return {**vars(self), '_file': None, '_pid': -1}
 
     @contextmanager
     def reading(self, name: str) -> Iterator[None]:
         """Note that this process reads a video, for as long as it does."""
-        worker = get_worker_info()
-        at = 0 if worker is None else _SLOT * (1 + worker.id)
-        self._count += 1  # tells two reads of one video apart
-        note = f'{self._count} {name}\n'.encode(errors='surrogateescape')
-        self._write(note, at)
+        if self._pid != os.getpid():
+            worker = get_worker_info()
+            number = 'main' if worker is None else worker.id
+            self._file = open(f'{self.begin}_{number}', 'ab', 0)  # noqa: SIM115
+            self._pid = os.getpid()
+        self._note(f'{_BEGIN}{name}\n')
+        # of several in one process, the one that reads
+        faulthandler.enable(self._file)
+        faulthandler.dump_traceback_later(
+            self.time_limit, exit=True, file=self._file
+        )
         try:
             yield
         finally:
-            self._write(b'\n', at)
+            faulthandler.cancel_dump_traceback_later()
+            self._note('')
 
-    def _write(self, note: bytes, at: int) -> None:
+    def _note(self, text: str) -> None:
         with suppress(OSError):  # a full disk must not end the training
-            os.pwrite(self._file.fileno(), note, at)
-
-    def clear(self) -> None:
-        """Forget what processes noted that are no more."""
-        os.truncate(self._file.fileno(), 0)
-
-    def now(self) -> dict[int, tuple[int, str]]:
-        """Of each slot that is reading, its count of reads and the video."""
-        return read_notes(self.path)
+            self._file.truncate(0)
+            self._file.write(text.encode(errors='surrogateescape'))
 
 
-def read_notes(path: str | os.PathLike) -> dict[int, tuple[int, str]]:
-    """What :meth:`ReadingNotes.now` tells, of a run that may have ended."""
-    try:
-        with open(path, 'rb') as file:
-            data = file.read()
-    except FileNotFoundError:
-        return {}
-    notes = {}
-    for start in range(0, len(data), _SLOT):
-        line = data[start : start + _SLOT].partition(b'\n')[0]
-        count, _, name = line.decode(errors='surrogateescape').partition(' ')
-        if count.isdigit():
-            notes[start // _SLOT] = int(count), name
-    return notes
+def take_crashes(folder: str | os.PathLike) -> list[tuple[str, str, str]]:
+    """(subset, video, cause) of processes of this rank that crashed or hung.
+
+    What only killed a process left no cause. The notes are removed.
+    """
+    found = []
+    for path in sorted(Path(folder).glob(f'.reading_*_{get_rank()}_*')):
+        text = path.read_bytes().decode(errors='surrogateescape')
+        name, _, cause = text.partition('\n')
+        if name.startswith(_BEGIN) and cause.strip():
+            subset = path.name.split('_')[1]
+            name = name.removeprefix(_BEGIN)
+            found.append((subset, name, cause.splitlines()[0]))
+            path.unlink()
+    return found

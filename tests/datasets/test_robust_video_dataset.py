@@ -142,7 +142,6 @@ def test_workers_share_the_list(videos: Path, tmp_path: Path) -> None:
         replaced = [s.get('replaces_video') for s in samples]
         assert sorted(filter(None, replaced)) == ['v03.mp4', 'v17.mp4']
     assert set(bad.found('train')) == {'v03.mp4', 'v17.mp4'}
-    assert sum(bad.by_worker('train').values()) == 2
     assert len((tmp_path / 'bad.txt').read_text().splitlines()) == 2
     # together they are too many, whoever found the first two
     spoil(videos, 30)
@@ -336,48 +335,6 @@ def test_good_lines(tmp_path: Path) -> None:
     (tmp_path / 'list.txt').unlink()
     with pytest.raises(DataError, match='No such file'):
         dataset(tmp_path / 'videos')
-
-
-@pytest.mark.parametrize('path', ['../v01.mp4', '/etc/v.mp4', 'a/../../b.mp4'])
-def test_paths_stay_inside(videos: Path, path: str) -> None:
-    ann = videos.parent / 'list.txt'
-    ann.write_text(f'v00.mp4 0\n{path} 1\n')
-    assert len(dataset(videos)) == 2  # only when asked
-    with pytest.raises(DataError, match=':2: the path leaves the data folder'):
-        dataset(videos, inside_root=True)
-
-
-@pytest.mark.slow
-def test_links_stay_inside(videos: Path, clips) -> None:
-    (videos / 'v05.mp4').unlink()
-    (videos / 'v05.mp4').symlink_to(clips['mp4'])
-    (videos / 'v06.mp4').unlink()
-    (videos / 'v06.mp4').symlink_to('v07.mp4')
-    dataset(videos)[5]
-    data = dataset(videos, inside_root=True)
-    data[6]
-    with pytest.raises(DataError, match='outside of'):
-        data[5]
-    # the folder itself may be a link
-    linked = videos.parent / 'linked'
-    linked.symlink_to(videos)
-    dataset(linked, inside_root=True)[6]
-    with pytest.raises(ConfigError, match='data_prefix'):
-        RobustVideoDataset(
-            str(videos.parent / 'list.txt'), [], inside_root=True
-        )
-
-
-def test_names_without_extension_stay_inside(videos: Path, clips) -> None:
-    """The decoder adds '.mp4' to them."""
-    (videos / 'v05.mp4').unlink()
-    (videos / 'v05.mp4').symlink_to(clips['mp4'])
-    (videos.parent / 'list.txt').write_text('v05 0\nv06 1\n')
-    assert 'inputs' in dataset(videos)[0]
-    data = dataset(videos, inside_root=True)
-    assert 'replaces_video' not in data[1]['data_samples']
-    with pytest.raises(DataError, match='v05.mp4 leads to .* outside of'):
-        data[0]
 
 
 def test_wrong_fraction(videos: Path) -> None:

@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @DATASETS.register_module(force=True)
 def BrokenVideos(**kwargs: object) -> torch.utils.data.Dataset:
-    """TinyVideos of which clip 5 is full of NaN, with names."""
+    """TinyVideos of which clip 5 is full of NaN."""
     stock = DATASETS.get('TinyVideos')
 
     class Broken(stock):
@@ -28,9 +28,6 @@ def BrokenVideos(**kwargs: object) -> torch.utils.data.Dataset:
             if index == 5:
                 item['inputs'] = item['inputs'] * float('nan')
             return item
-
-        def get_data_info(self, index: int) -> dict:
-            return dict(filename=f'clip_{index}.mp4')
 
     return Broken(**kwargs)
 
@@ -66,9 +63,7 @@ def break_it(cfg: Config) -> None:
 
 
 @pytest.mark.slow
-def test_stops_with_step_rate_and_files(
-    tiny: ModuleType, tmp_path: Path
-) -> None:
+def test_stops_with_step_and_rate(tiny: ModuleType, tmp_path: Path) -> None:
     cfg = broken_config(tiny, tmp_path)
     cfg.train_cfg.max_epochs = 1
     tiny.train(cfg)
@@ -80,8 +75,7 @@ def test_stops_with_step_rate_and_files(
     text = str(error.value)
     assert '\n' not in text
     assert 'iteration 5 (epoch 2), learning rate 0.02 ' in text
-    files = ', '.join(f'clip_{i}.mp4' for i in (4, 5, 6, 7))
-    assert f'rank 0: loss_local nan, loss_global nan; files: {files})' in text
+    assert '(rank 0: loss_local nan, loss_global nan)' in text
     assert f'the last checkpoint ({tmp_path / "epoch_1.pth"})' in text
     # nothing was saved over it, and what the run logged is finite
     assert (tmp_path / 'epoch_1.pth').read_bytes() == good
@@ -143,7 +137,7 @@ def test_all_ranks_stop(
     one, two = dist_run.World(2, rank_error, tiny, cfg).results(60)
     # of clips 4 .. 7 rank 1 has the odd ones
     assert one == two and 'rank 1: ' in one and 'rank 0' not in one
-    assert 'files: clip_5.mp4, clip_7.mp4)' in one and 'iteration 2 ' in one
+    assert 'loss_local nan' in one and 'iteration 2 ' in one
 
 
 # the loss scale of fp16

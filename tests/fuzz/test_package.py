@@ -248,7 +248,6 @@ def test_dataset_lists(data: bytes, folder: Path) -> None:
             path_key=key,
             test_mode=bool(tested),
             num_classes=(None, 400)[tested],
-            inside_root=bool(tested),
             **options,
         )
         with contextlib.suppress(LGDError):

@@ -1,13 +1,12 @@
 """A screenful before the first step; everything in the log file."""
 
 import logging
-import random
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from mmengine.runner import Runner
+from torch.utils.flop_counter import FlopCounterMode
 
 from lgd_mmaction.launch import console
 
@@ -43,8 +42,8 @@ def test_before_the_first_step(tmp_path, capsys, brief):
     for part in (
         f'torch {torch.__version__}',
         'model: Recognizer3D + LGDResNet3d-18 + KernelizedHead',
-        f'{count / 1e6:.2f} M parameters, backbone ',
-        ' GMAC for an input of 3x2x32x32',
+        f'{count / 1e6:.2f} M parameters\n',
+        ' GMAC for a clip of 3x2x32x32',
         'data: 8 training samples, 2 steps an epoch, 4 samples a step',
         'schedule: 2 epochs, 4 steps: stage 1, loss (5), for 1, then stage '
         '2, loss (6), from epoch 2; SGD, learning rate 0.02',
@@ -59,34 +58,31 @@ def test_before_the_first_step(tmp_path, capsys, brief):
     assert len(whole.splitlines()) > 3 * first
 
 
-def test_counting_draws_nothing():
-    """A data set that draws random numbers is asked for one sample."""
+def test_counting_covers_the_head_and_changes_nothing():
+    from tests.models.test_recognizer import recognizer
 
-    class Drawing:
-        def __getitem__(self, index: int) -> dict:
-            random.random(), np.random.rand(), torch.rand(1)
-            return {'inputs': torch.zeros(1, 3, 2, 32, 32)}
-
-    class Model(torch.nn.Module):
-        cls_head = None
-
-        def __init__(self) -> None:
-            super().__init__()
-            self.fc = torch.nn.Linear(32, 5, bias=False)
-
-        def forward(self, x, mode: str, stage: str):
-            return self.fc(x)
-
-    model = Model()
-    before = random.getstate(), torch.get_rng_state()
-    numbers = np.random.get_state()[1].copy()
-    # 192 rows of 32 values to 5
-    said = console._work(model, Drawing())
-    assert said == ', backbone 3.07e-05 GMAC for an input of 3x2x32x32'
-    assert random.getstate() == before[0]
-    assert (np.random.get_state()[1] == numbers).all()
-    assert torch.equal(torch.get_rng_state(), before[1])
-    assert console._work(torch.nn.Linear(1, 1), Drawing()) == ''
+    model = recognizer()
+    model.train()
+    model.backbone.eval()
+    state = {k: v.clone() for k, v in model.state_dict().items()}
+    training = [m.training for m in model.modules()]
+    numbers = torch.get_rng_state()
+    one = console.count_gmac(model, (1, 3, 4, 32, 32))
+    more = console.count_gmac(model, (3, 3, 4, 32, 32))
+    assert more == pytest.approx(one)
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        model.eval()(torch.zeros(1, 1, 3, 4, 32, 32), mode='tensor')
+    backbone = counter.get_total_flops() / 2e9
+    # two classifiers of stage 1 beyond the backbone
+    head = model.cls_head
+    weights = head.fc_local.weight.numel() + head.fc_global.weight.numel()
+    assert one - backbone == pytest.approx(weights / 1e9, abs=1e-12)
+    model.train()
+    model.backbone.eval()
+    assert training == [m.training for m in model.modules()]
+    assert torch.equal(torch.get_rng_state(), numbers)
+    for key, value in model.state_dict().items():
+        assert torch.equal(value, state[key])
 
 
 def record(text: str, level: int = logging.INFO) -> logging.LogRecord:

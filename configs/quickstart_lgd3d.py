@@ -50,6 +50,9 @@ model = dict(
         # no 2D weights to start from: identity would see no motion for long
         temporal_start='random',
         zero_init_residual=False,
+        # both factors see the picture: kind A, the temporal one behind the
+        # spatial one, was seen to take two directions for one on some seeds
+        pseudo3d='B',
     ),
     cls_head=dict(
         num_classes=8, in_channels=128, sketch_dim=512, dropout_ratio=0.2

@@ -11,6 +11,8 @@ model = dict(
         # no 2D weights to start from: identity would see no motion for long
         temporal_start='random',
         zero_init_residual=False,
+        # both factors see the picture: learnt motion sooner than kind A
+        pseudo3d='B',
     ),
     cls_head=dict(in_channels=128, sketch_dim=512, dropout_ratio=0.2),
 )

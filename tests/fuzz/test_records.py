@@ -143,8 +143,8 @@ def test_steps_of_an_experiment(data: bytes, folder: Path) -> None:
     store = StepStore(folder, {})
     (folder / 'rgb.json').write_bytes(data)
     store.done('rgb', {'config': 'abc', 'seed': 0})
-    store.start('rgb', {'config': 'abc', 'seed': 0})
-    store.finish('rgb')
+    store.start('rgb', {'config': 'abc', 'seed': 0}, [])
+    store.finish('rgb', [])
 
 
 @fuzzed(damaged(_bytes(_FUSED)), changed_json(_FUSED))

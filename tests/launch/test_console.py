@@ -1,6 +1,7 @@
 """A screenful before the first step; everything in the log file."""
 
 import logging
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -40,7 +41,7 @@ def test_before_the_first_step(tmp_path, capsys, brief):
     text = '\n'.join(said[:first])
     count = sum(p.numel() for p in runner.model.parameters())
     for part in (
-        f'torch {torch.__version__}',
+        f'torch {metadata.version("torch")}',
         'model: Recognizer3D + LGDResNet3d-18 + KernelizedHead',
         f'{count / 1e6:.2f} M parameters\n',
         ' GMAC for a clip of 3x2x32x32',

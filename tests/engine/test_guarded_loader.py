@@ -103,7 +103,8 @@ def test_training_saves_ends_and_goes_on(
     # no step was lost, and none half taken
     state = torch.load(run / 'mid_epoch.pth', weights_only=False)
     info = state['message_hub']['runtime_info']
-    assert state['meta']['iter'] == info['iter'] + 1
+    # the loss may come before the first step
+    assert state['meta']['iter'] in (info['iter'] + 1, 0)
     tiny.train(
         fatal(config(tiny, videos, run, **options), how, tmp_path), True
     )
@@ -119,7 +120,8 @@ def test_a_worker_that_something_else_killed_costs_no_video(
 ) -> None:
     options = dict(max_epochs=1, switch_epoch=None, num_workers=2, safe=True)
     run = tmp_path / 'run'
-    with pytest.raises(RuntimeError, match='exited unexpectedly'):
+    end = 'exited unexpectedly|killed by signal'
+    with pytest.raises(RuntimeError, match=end):
         tiny.train(fatal(config(tiny, videos, run, **options), 'kill', run))
     assert take_crashes(run) == []
     assert not list(run.glob('bad_videos.txt')) or FATAL not in [

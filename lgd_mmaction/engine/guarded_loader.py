@@ -1,5 +1,6 @@
 """A data loader that tells when one of its workers was lost."""
 
+import signal
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -17,7 +18,11 @@ class GuardedLoader(DataLoader):
     when_lost: Callable[[], None]
 
     def __iter__(self) -> Iterator[Any]:
-        # torch's handler would raise at any moment, within a step too
+        # torch's handler would raise at any moment, within a step too; an
+        # earlier loader may have installed it
+        stock = signal.getsignal(signal.SIGCHLD)
+        if getattr(stock, '__module__', None) == signal_handling.__name__:
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         install = signal_handling._set_SIGCHLD_handler
         signal_handling._set_SIGCHLD_handler = lambda: None
         try:

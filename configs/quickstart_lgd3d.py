@@ -59,9 +59,9 @@ model = dict(
     ),
 )
 
-# stage 1: epochs 0-6, stage 2: epochs 7-9
-custom_hooks = [dict(type='TwoStageHook', switch_epoch=7)]
-train_cfg = dict(max_epochs=10, val_interval=2)
+# stage 1: epochs 0-8, stage 2: epochs 9-12
+custom_hooks = [dict(type='TwoStageHook', switch_epoch=9)]
+train_cfg = dict(max_epochs=13, val_interval=2)
 # AdamW instead of the paper's SGD: minutes, not days
 optim_wrapper = dict(
     optimizer=dict(_delete_=True, type='AdamW', lr=2e-3, weight_decay=0.05),
@@ -72,8 +72,8 @@ param_scheduler = [
     dict(type='LinearLR', start_factor=0.05, by_epoch=False, end=20),
     dict(
         type='CosineAnnealingLR',
-        T_max=10,
-        end=10,
+        T_max=13,
+        end=13,
         eta_min=2e-5,
         convert_to_iter_based=True,
     ),

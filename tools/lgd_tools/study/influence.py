@@ -64,7 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from lgd_tools.results.global_path_picture import draw
     from lgd_tools.study.networks import receptive_field
     from lgd_tools.study.pictures import draw_influence
-    from lgd_tools.study.task import SIDE
+    from lgd_tools.study.task import SIDE, as_frames
     from lgd_tools.study.training import fit
 
     one, two = pairs(FAR, seed=0)
@@ -73,8 +73,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         run = Run(*variant, FAR, seed=0, lr=3e-3, steps=args.steps)
         model, _ = fit(run)
         changes[name] = 100 * influence(model, one, two)
-    frames = (one[0] * 50 + 110).byte().permute(1, 2, 3, 0).numpy()
-    other = (two[0] * 50 + 110).byte().permute(1, 2, 3, 0).numpy()
+    frames, other = as_frames(one[0]), as_frames(two[0])
     args.out.mkdir(parents=True, exist_ok=True)
     right = LEFT + SIDE + FAR
     draw_influence(

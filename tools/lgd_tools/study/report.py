@@ -240,15 +240,14 @@ def draw(seen: Seen, plan: Plan, folder: Path) -> list[Path]:
 
 
 def _examples(plan: Plan) -> list[tuple[str, Any]]:
-    from lgd_tools.study.task import Task
+    from lgd_tools.study.task import Task, as_frames
 
     found = []
     for distance in (0, 12, 40):
         clips, labels = Task(plan.question, distance, 0).batch(2)
         for clip, label in zip(clips, labels, strict=True):
-            picture = (clip[:, 0] * 50 + 110).byte().permute(1, 2, 0).numpy()
             title = f'{distance} pixels apart, {("different", "same")[label]}'
-            found.append((title, picture))
+            found.append((title, as_frames(clip)[0]))
     return found
 
 

@@ -92,6 +92,11 @@ def compose(objects: Tensor, distance: int, places: Tensor) -> Tensor:
     return (clips - 110) / 50
 
 
+def as_frames(clip: Tensor) -> np.ndarray:
+    """A composed clip (3, T, H, W) as pictures, uint8 (T, H, W, 3)."""
+    return (clip * 50 + 110).byte().permute(1, 2, 3, 0).numpy()
+
+
 class Task:
     """Endless batches: equal arguments, equal batches, for any network.
 

@@ -65,6 +65,7 @@ def test_docs_and_metafile_are_fresh(
         configs_table.main(arguments)
 
 
+@pytest.mark.slow
 def test_table_has_every_config_once() -> None:
     names = [name for *_, rows in table() for r in rows for name in r.names]
     assert sorted(names) == CONFIGS
@@ -79,6 +80,7 @@ def test_table_has_every_config_once() -> None:
     }
 
 
+@pytest.mark.slow
 def test_table_agrees_with_the_names() -> None:
     titles = dict(
         k400='Kinetics-400',

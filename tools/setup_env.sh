@@ -69,9 +69,9 @@ wanted=$(echo "$PWD $*" && python -V &&
 export HERE=$PWD
 names='av cv2 decord mmcv scipy tqdm'
 [ "$1" = lite ] || names+=' mmdet'
-[ -z "${2:-}" ] || names+=' huggingface_hub hypothesis material mim mkdocstrings
-mypy nbclient onnxruntime onnxscript playwright pytest xdist'
-imports="import os, lgd_mmaction, lgd_tools; import $(echo $names | sed 's/ /, /g')"'
+[ -z "${2:-}" ] || names+=' huggingface_hub hypothesis material mim mkdocstrings'
+[ -z "${2:-}" ] || names+=' mypy nbclient onnxruntime onnxscript playwright pytest xdist'
+imports="import os, lgd_mmaction, lgd_tools, ${names// /, }"'
 assert os.path.samefile(lgd_mmaction.__path__[0], os.environ["HERE"] + "/lgd_mmaction")
 import mmaction.datasets, mmaction.engine, mmaction.evaluation, mmaction.models
 cv2.optflow.createOptFlow_DualTVL1'

@@ -157,6 +157,7 @@ def test_classes_without_truth_have_no_part() -> None:
     assert measure(case)['frame_mAP@0.5'] == 1
 
 
+@pytest.mark.slow
 def test_real_annotations_of_jhmdb_as_detections(shared_data) -> None:
     import zipfile
 

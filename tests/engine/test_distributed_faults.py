@@ -90,50 +90,26 @@ def test_torchrun_ends_and_says_who_died(
 
 
 @pytest.mark.slow
-def test_torchrun_starts_again(
+def test_two_nodes_start_again(
     dist_run: ModuleType, tiny: ModuleType, tmp_path: Path
 ) -> None:
+    # two agents on one machine, as on two; after the fault both start their
+    # ranks again
     whole, folder = tmp_path / 'whole', tmp_path / 'run'
     cfg = dist_run.distributed_config(whole, 2, **NOISE)
     dist_run.World(2, dist_run.train, cfg).results()
     cfg = dist_run.distributed_config(folder, 2, **NOISE)
-    cfg.custom_hooks.append(FAULT)
-    cfg.dump(tmp_path / 'run.py')
-    agent = dist_run.launch(tmp_path / 'run.py', 2, '--resume', restarts=1)
-    ((code, said),) = finish([agent])
-    assert code == 0, said[-3000:]
-    assert (folder / 'fault.txt').exists()
-    assert tiny.same(weights_of(tiny, whole), weights_of(tiny, folder))
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize('fault', [False, True], ids=['', 'killed'])
-def test_two_nodes(
-    dist_run: ModuleType, tiny: ModuleType, tmp_path: Path, fault: bool
-) -> None:
-    # two agents on one machine, with the processes of two machines; after
-    # the fault both agents start their ranks again
-    processes = 1 if fault else 2
-    whole, folder = tmp_path / 'whole', tmp_path / 'run'
-    size = 2 * processes
-    cfg = dist_run.distributed_config(whole, 4 // size, **NOISE)
-    dist_run.World(size, dist_run.train, cfg).results()
-    cfg = dist_run.distributed_config(folder, 4 // size, **NOISE)
     port = dist_run.free_port()
-    if fault:
-        cfg.custom_hooks.append(FAULT)
+    cfg.custom_hooks.append(FAULT)
     cfg.dump(tmp_path / 'run.py')
     agents = [
         dist_run.launch(
-            tmp_path / 'run.py',
-            processes,
-            '--resume',
-            node=(number, 2, port),
-            restarts=int(fault),
+            tmp_path / 'run.py', 1, '--resume',
+            node=(number, 2, port), restarts=1,
         )
         for number in (0, 1)
-    ]
+    ]  # fmt: skip
     for code, said in finish(agents):
         assert code == 0, said[-3000:]
-    assert (folder / 'fault.txt').exists() == fault
+    assert (folder / 'fault.txt').exists()
     assert tiny.same(weights_of(tiny, whole), weights_of(tiny, folder))

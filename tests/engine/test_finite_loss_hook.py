@@ -105,6 +105,7 @@ def test_weights_did_not_take_it(
     )
 
 
+@pytest.mark.slow
 def test_infinite_gradient(tiny: ModuleType, tmp_path: Path) -> None:
     cfg = broken_config(tiny, tmp_path)
     cfg.custom_hooks.append(dict(type='BadGradientHook', at_iter=4))

@@ -130,12 +130,10 @@ def test_a_worker_that_something_else_killed_costs_no_video(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ('how', 'code'), [('abort', -signal.SIGABRT), ('hang', 1)]
-)
 def test_without_workers_the_next_start_goes_on(
-    tiny: ModuleType, videos: Path, tmp_path: Path, how: str, code: int
+    tiny: ModuleType, videos: Path, tmp_path: Path
 ) -> None:
+    how = 'hang'
     options = dict(max_epochs=2, switch_epoch=1, safe=True)
     run = tmp_path / 'run'
     cfg = fatal(config(tiny, videos, run, **options), how, tmp_path)
@@ -153,7 +151,7 @@ def test_without_workers_the_next_start_goes_on(
     ends = []
     for _ in range(2):
         ends.append(subprocess.run(command, capture_output=True, text=True))
-    assert [end.returncode for end in ends] == [code, 0]
+    assert [end.returncode for end in ends] == [1, 0]
     assert deaths(tmp_path) == 1
     (row, *_) = [row for row in listed(run) if row[0] == FATAL]
     assert WHY[how] in row[1]

@@ -59,6 +59,7 @@ def test_before_the_first_step(tmp_path, capsys, brief):
     assert len(whole.splitlines()) > 3 * first
 
 
+@pytest.mark.slow
 def test_counting_covers_the_head_and_changes_nothing():
     from tests.models.test_recognizer import recognizer
 
@@ -111,6 +112,7 @@ def test_known_notices_are_silenced_by_name():
     assert console.is_shown(record('another warning', logging.WARNING))
 
 
+@pytest.mark.slow
 def test_tensorboard_by_one_line(tmp_path, brief):
     from tensorboard.backend.event_processing.event_accumulator import (
         EventAccumulator,

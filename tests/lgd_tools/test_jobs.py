@@ -106,6 +106,7 @@ def test_all_good_is_exit_code_0(work, tmp_path):
     assert again.exit_code == 0
 
 
+@pytest.mark.slow
 def test_journal_skips_what_is_unchanged(work, tmp_path):
     journal, source = tmp_path / 'j' / 'journal.jsonl', tmp_path / 'in.mp4'
     source.write_bytes(b'1')
@@ -165,6 +166,7 @@ def test_same_key_twice_is_refused(tmp_path, work):
         run_jobs(work, jobs_of(tmp_path, 'a', 'a'), workers=1)
 
 
+@pytest.mark.slow
 def test_workers_are_renewed(work, tmp_path, monkeypatch):
     monkeypatch.setattr(parallel, 'RENEWED_AFTER', 2)
     kinds = [f'x{i}' for i in range(5)]
@@ -173,6 +175,7 @@ def test_workers_are_renewed(work, tmp_path, monkeypatch):
     assert [pids.count(pid) for pid in dict.fromkeys(pids)] == [2, 2, 1]
 
 
+@pytest.mark.slow
 def test_process_that_dies_before_its_first_item_costs_nothing(
     work, tmp_path, monkeypatch
 ):
@@ -184,6 +187,7 @@ def test_process_that_dies_before_its_first_item_costs_nothing(
     assert calls(tmp_path) == sorted(kinds)
 
 
+@pytest.mark.slow
 def test_results_of_other_parameters_are_refused(work, tmp_path):
     journal = tmp_path / 'j' / 'journal.jsonl'
 

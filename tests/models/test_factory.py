@@ -99,6 +99,7 @@ def test_backbone_of_a_checkpoint_with_other_classes(tmp_path) -> None:
     assert model.cls_head.num_classes == 3
 
 
+@pytest.mark.slow
 def test_2d_weights_are_inflated(tmp_path) -> None:
     from mmaction.models.backbones.resnet import ResNet
 

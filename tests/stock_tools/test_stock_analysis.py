@@ -16,11 +16,6 @@ from tests.stock_tools.conftest import Trained, run
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group('stock_tools')]
 
 
-@pytest.fixture(scope='session')
-def real_clip(shared_data: Path) -> Path:
-    return shared_data / 'smoke' / 'demo.mp4'
-
-
 INFER = """
 import sys
 from mmaction.apis import (MMAction2Inferencer, inference_recognizer,
@@ -40,35 +35,18 @@ print('b', out['rec_scores'][0])
 """
 
 
-def check_inference(trained: Trained, video: Path, cwd: Path) -> None:
+def test_inference_on_a_clip(trained: Trained, tmp_path: Path) -> None:
+    video = sorted(trained.videos.rglob('*.mp4'))[0]
     done = run(
-        sys.executable,
-        '-c',
-        INFER,
-        trained.config,
-        trained.checkpoint,
-        video,
-        cwd=cwd,
-    )
+        sys.executable, '-c', INFER, trained.config, trained.checkpoint,
+        video, cwd=tmp_path,
+    )  # fmt: skip
     a, b = (
         eval(re.findall(rf'^{name} (\[.*\])$', done.stdout, re.M)[0])
         for name in 'ab'
     )
     assert len(a) == 2 and sum(a) == pytest.approx(1, abs=1e-4)
     assert a == pytest.approx(b, abs=1e-5)
-
-
-def test_inference_on_a_generated_clip(
-    trained: Trained, tmp_path: Path
-) -> None:
-    video = sorted(trained.videos.rglob('*.mp4'))[0]
-    check_inference(trained, video, tmp_path)
-
-
-def test_inference_on_a_real_clip(
-    trained: Trained, real_clip: Path, tmp_path: Path
-) -> None:
-    check_inference(trained, real_clip, tmp_path)
 
 
 def test_get_flops(trained: Trained, tmp_path: Path) -> None:

@@ -69,6 +69,7 @@ def test_real_files(tmp_path, shared_data):
         assert unused == {'rows of code 0 (in neither subset)': 1666}
 
 
+@pytest.mark.slow
 def test_real_odd_names_are_linked(tmp_path, shared_data):
     folder = shared_data / 'annotations' / 'hmdb51'
     clips, _ = hmdb51.read_split_file(

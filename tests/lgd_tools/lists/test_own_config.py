@@ -52,6 +52,7 @@ def checked(cfg: Config) -> None:
     MODELS.build(cfg.model)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('recipe', ['small', 'lgd3d', 'lgd2d'])
 def test_the_config_fits_the_data(videos, tmp_path, capsys, recipe):
     cfg = convert(videos, tmp_path / 'mine', '--recipe', recipe)
@@ -93,6 +94,7 @@ def test_clips_may_be_mirrored(videos, tmp_path):
     assert steps['Flip']['flip_ratio'] == 0.5
 
 
+@pytest.mark.slow
 def test_groups_are_folders_and_folds_part_none(videos, tmp_path, capsys):
     out = tmp_path / 'mine'
     more = ('--groups', 'folder', '--folds', 4, '--val-fraction', 0.25)

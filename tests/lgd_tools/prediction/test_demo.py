@@ -43,6 +43,7 @@ def predicted(trained, out: Path, *more: object) -> np.ndarray:
     return np.array([[top['jump'], top['run']] for top in tops])
 
 
+@pytest.mark.slow
 def test_scores_are_those_of_the_command(make, trained, tmp_path):
     path = str(trained.videos / 'run/3.mp4')
     bars, figure = make('--window', 3).predict(path)
@@ -59,6 +60,7 @@ def test_scores_are_those_of_the_command(make, trained, tmp_path):
     np.testing.assert_allclose(np.sort(drawn), np.sort(expected, None), 1e-5)
 
 
+@pytest.mark.slow
 def test_what_is_refused(make, trained, tmp_path):
     page = make('--max-seconds', 2.5)
     page.predict(str(trained.videos / 'run/1.mp4'))  # 2.3 s
@@ -76,6 +78,7 @@ def test_what_is_refused(make, trained, tmp_path):
         assert str(tmp_path) not in said
 
 
+@pytest.mark.slow
 def test_the_picture_is_of_the_class_that_is_shown(make, trained, monkeypatch):
     drawn = []
 

@@ -133,6 +133,7 @@ def test_pictures_and_videos(trained, tmp_path):
     assert abs(a[40:] - b[40:]).mean() < 12
 
 
+@pytest.mark.slow
 def test_two_networks_are_mixed(trained, tmp_path):
     path = trained.videos / 'run' / '0.mp4'
     state = torch.load(trained.checkpoint)['state_dict']

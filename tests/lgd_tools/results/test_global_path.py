@@ -36,6 +36,7 @@ def test_log_odds_are_those_of_the_softmax() -> None:
     torch.testing.assert_close(gp.log_odds(scores, 2), p.log() - (1 - p).log())
 
 
+@pytest.mark.slow
 def test_a_unit_whose_w_is_zero_adds_and_changes_nothing(model, clip) -> None:
     network = gp.Network(model)
     projection = network.units['layer2.1'].diffusion.global_to_local
@@ -142,6 +143,7 @@ def test_frames_that_are_alike_move_nothing(model) -> None:
     assert [*effects.nonzero().flatten()] == [5, 6]
 
 
+@pytest.mark.slow
 def test_a_picture_for_every_video(tiny, tmp_path, capsys) -> None:
     frames = np.random.randint(0, 256, (12, 40, 48, 3), np.uint8)
     labels = tmp_path / 'labels.txt'

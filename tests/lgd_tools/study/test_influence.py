@@ -10,6 +10,7 @@ from lgd_tools.study.plan import FAR
 from lgd_tools.study.task import SIDE
 
 
+@pytest.mark.slow
 def test_pairs_differ_in_the_right_object_alone() -> None:
     one, two = pairs(FAR, 0)
     right = LEFT + SIDE + FAR
@@ -27,6 +28,7 @@ def test_plain_change_ends_where_convolutions_stop_seeing() -> None:
     assert change[far].max() == 0 and change[far[-1] + 1] > 0
 
 
+@pytest.mark.slow
 def test_pictures(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     assert main(['--steps', '3', '--out', str(tmp_path)]) == 0
     plain, lgd = (

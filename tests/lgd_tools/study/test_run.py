@@ -57,6 +57,7 @@ def test_study_goes_on_where_it_was_and_reports_what_is_there(
         assert (tmp_path / f'{name}.png').read_bytes()[1:4] == b'PNG'
 
 
+@pytest.mark.slow
 def test_equal_runs_are_equal_and_stages_switch() -> None:
     run = Run('lgd', 'two_stage', 8, 0, 0.01, steps=5)
     one, two = train(run), train(run)

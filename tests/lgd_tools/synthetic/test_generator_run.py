@@ -15,6 +15,7 @@ def test_every_job_is_done_once(tmp_path, workers):
     assert len(list(tmp_path.iterdir())) == 9
 
 
+@pytest.mark.slow
 def test_a_worker_that_dies_is_named_with_its_remedy():
     with pytest.raises(ToolError, match='fewer --workers; finished clips'):
         make_all(os._exit, [1] * 8, 2, 'clips')

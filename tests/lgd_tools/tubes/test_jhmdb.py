@@ -93,6 +93,7 @@ def test_real_boxes(tmp_path, shared_data, capsys):
 
 
 # ------------------------------------------------------ formats of one truth
+@pytest.mark.slow
 def test_all_sources_agree(tmp_path, capsys):
     boxes = truth()
     splits = write_splits(tmp_path / 'splits')

@@ -63,6 +63,7 @@ def masks(tmp_path):
     return folder, ('--annotations', splits, '--puppet-masks', folder)
 
 
+@pytest.mark.slow
 def test_a_person_who_leaves_and_a_mask_of_no_split(tmp_path, masks):
     folder, argv = masks
     path = folder / BRUSH / 'puppet_mask.mat'
@@ -82,6 +83,7 @@ def test_a_person_who_leaves_and_a_mask_of_no_split(tmp_path, masks):
         convert(tmp_path / 'p', *argv)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ('content', 'message'),
     [
@@ -121,6 +123,7 @@ def test_damage_never_ends_the_run(tmp_path):
         jhmdb.read_masks(tmp_path / 'masks', ['a'], names, 2)
 
 
+@pytest.mark.slow
 def test_no_coordinates_for_masks(tmp_path, masks):
     """A mask says where its pixels are."""
     _, argv = masks

@@ -216,6 +216,7 @@ def test_result_with_missing_frames_is_refused(tmp_path, monkeypatch):
     assert not (tmp_path / 'out.mp4').exists()
 
 
+@pytest.mark.slow
 def test_names_of_the_results(tmp_path):
     source, out = tmp_path / 'in', tmp_path / 'out'
     for name in ('a.avi', 'b c#.mkv'):
@@ -311,6 +312,7 @@ def test_other_options_need_overwrite(tmp_path):
     assert not (target / 'b.mp4').exists()
 
 
+@pytest.mark.slow
 def test_allow_damaged_continues_and_is_taken_back(tmp_path, capsys):
     source, target = tmp_path / 'in', tmp_path / 'out'
     write_video(source / 'a.mp4', smooth())

@@ -51,6 +51,7 @@ def test_shard_argument():
     assert shard_path(Path('a/.x.jsonl'), (2, 8)) == Path('a/.x.2of8.jsonl')
 
 
+@pytest.mark.slow
 def test_check_of_shards_is_that_of_the_whole(tmp_path, capsys):
     root, out = tmp_path / 'in', tmp_path / 'out'
     names = clips(root, 6)

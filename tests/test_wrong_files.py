@@ -58,7 +58,7 @@ def test_config_errors_name_file_and_line(
 def lines_of(folder: Path) -> dict[str, tuple[Callable, str]]:
     """Parsers of lists, each with a file whose third line is wrong."""
     from lgd_tools.cli import read_label_map, read_list
-    from lgd_tools.lists import hmdb51, kinetics, ucf101
+    from lgd_tools.lists import kinetics, ucf101
     from lgd_tools.results import run_log, video_names
 
     run = folder / '1' / 'vis_data'
@@ -75,10 +75,6 @@ def lines_of(folder: Path) -> dict[str, tuple[Callable, str]]:
             lambda: list(kinetics.read_csv(path)),
             f'{header}{row}a,b,x,1,2,train\n',
         ),
-        'csv, a path for a class': (
-            lambda: list(kinetics.read_csv(path)),
-            f'{header}{row}../../up,x,1,2,train\n',
-        ),
         'classes': (lambda: ucf101.read_classes(path, 3), '1 a\n2 b\n3\n'),
         'classes, the folder above': (
             lambda: ucf101.read_classes(path, 3),
@@ -91,14 +87,6 @@ def lines_of(folder: Path) -> dict[str, tuple[Callable, str]]:
         'test list': (
             lambda: ucf101.read_split(path, ['a'], False),
             'a/x.avi\na/y.avi\n../z.avi\n',
-        ),
-        'split file': (
-            lambda: hmdb51.read_split_file(path, 'a', 0),
-            'x.avi 1\ny.avi 2\nz.avi 3\n',
-        ),
-        'split file, the folder above': (
-            lambda: hmdb51.read_split_file(path, 'a', 0),
-            'x.avi 1\ny.avi 2\n../z.avi 1\n',
         ),
         'label map': (lambda: read_label_map(path), 'a\nb\na\n'),
         'list': (lambda: read_list(path), 'a 1\nb 2\nc x\n'),
@@ -114,10 +102,9 @@ def lines_of(folder: Path) -> dict[str, tuple[Callable, str]]:
 
 
 PARSERS = (
-    *('csv, a time', 'csv, a field more', 'csv, a path for a class'),
-    *('classes', 'classes, the folder above', 'train list', 'test list'),
-    *('split file', 'split file, the folder above', 'label map', 'list'),
-    *('list of an analysis', 'log of a run'),
+    *('csv, a time', 'csv, a field more', 'classes'),
+    *('classes, the folder above', 'train list', 'test list'),
+    *('label map', 'list', 'list of an analysis', 'log of a run'),
 )
 
 

@@ -179,4 +179,4 @@ _LOOK = {'seed': 0, 'size': [8, 8]}
 @fuzzed(damaged(_bytes(_LOOK)), changed_json(_LOOK), weight=0.5)
 def test_manifest_of_clips(data: bytes, folder: Path) -> None:
     manifest = write(folder / 'parameters.json', data)
-    claim_folder(manifest, _LOOK, 'clips', [], False)
+    claim_folder(manifest, _LOOK, [])

@@ -102,17 +102,14 @@ def small_config(
     tmp_path_factory: pytest.TempPathFactory, repo_root: Path
 ) -> Path:
     """The quickstart's config shrunk, over eight generated clips."""
-    from lgd_tools.synthetic.generate_clips import generate_dataset
+    from lgd_tools.synthetic import generate_clips
 
     folder = tmp_path_factory.mktemp('stock')
-    generate_dataset(
-        folder / 'clips',
-        classes=('left', 'right'),
-        train_per_class=4,
-        val_per_class=2,
-        size=(32, 40),
-        frames=8,
-        name='clips',
+    generate_clips.main(
+        ['--out', str(folder / 'clips'), '--classes', 'left', 'right']
+        + ['--train-per-class', '4', '--val-per-class', '2']
+        + ['--size', '40x32', '--frames', '8', '--name', 'clips']
+        + ['--workers', '1']
     )
     config = folder / 'small.py'
     config.write_text(

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from lgd_tools.cli import ToolError, read_list
 from lgd_tools.lists import folder, grouping
 
+UCF101 = r'(.*_g[0-9]+)_c[0-9]+'
+
 
 def make(root: Path, names: list[str], content: bytes | None = None) -> None:
     for name in names:
@@ -50,7 +52,7 @@ def group(name: str) -> str:
 def test_groups_never_straddle(tmp_path):
     names = ucf_names()
     make(tmp_path / 'v', names)
-    assert convert(tmp_path, '--group', 'ucf101') == 0
+    assert convert(tmp_path, '--group', UCF101) == 0
     train, val = split(tmp_path)
     assert sorted(n for n, _ in train + val) == sorted(names)
     assert not {group(n) for n, _ in train} & {group(n) for n, _ in val}
@@ -64,7 +66,7 @@ def test_groups_never_straddle(tmp_path):
 def test_seed(tmp_path):
     make(tmp_path / 'v', ucf_names())
     for out, seed in (('a', 1), ('b', 1), ('c', 2)):
-        convert(tmp_path, '--group', 'ucf101', '--seed', seed, out=out)
+        convert(tmp_path, '--group', UCF101, '--seed', seed, out=out)
     assert split(tmp_path, 'a') == split(tmp_path, 'b')
     assert split(tmp_path, 'a') != split(tmp_path, 'c')
 
@@ -84,7 +86,7 @@ def test_one_recording_in_two_classes_stays_together(tmp_path):
         for t in (0, 50)
     ]
     make(tmp_path / 'v', names)
-    assert convert(tmp_path, '--group', 'kinetics') == 0
+    assert convert(tmp_path, '--group', r'(.+)_[0-9]+_[0-9]+') == 0
     ids = [{n.split('/')[1][:11] for n, _ in s} for s in split(tmp_path)]
     assert not ids[0] & ids[1]
     assert len(ids[0]) + len(ids[1]) == 8
@@ -136,33 +138,11 @@ def test_single_clips_hit_the_fraction_exactly():
 
 def test_class_of_one_group_is_told(tmp_path, capsys):
     make(tmp_path / 'v', [*ucf_names(2), 'Z/v_Z_g01_c01.avi'])
-    assert convert(tmp_path, '--group', 'ucf101') == 0
+    assert convert(tmp_path, '--group', UCF101) == 0
     assert 'class Z has no val clips' in capsys.readouterr().err
 
 
 # -------------------------------------------------------------------- groups
-def test_shorthands_on_real_names(shared_data):
-    annotations = shared_data / 'annotations'
-    pattern = grouping.group_pattern('hmdb51')
-    films = set()
-    for path in (annotations / 'hmdb51').glob('*_test_split1.txt'):
-        for line in path.read_text().splitlines():
-            stem = line.split(' ')[0].removesuffix('.avi')
-            films.add(pattern.search(stem)[1])
-    assert pattern.search('Film_a_draw_sword_f_cm_np1_fr_med_3')[1] == 'Film_a'
-    assert pattern.search('April_09_brush_hair_u_nm_np1_ba_goo_0')[1] == (
-        'April_09'
-    )
-    assert 1000 < len(films) < 6766
-    pattern = grouping.group_pattern('ucf101')
-    text = (annotations / 'ucf101' / 'testlist01.txt').read_text()
-    stems = [Path(line).stem for line in text.splitlines() if line.strip()]
-    assert len({pattern.search(s)[1] for s in stems}) == 7 * 101
-    pattern = grouping.group_pattern('kinetics')
-    assert pattern.search('-a0_12345_67_000003_000013')[1] == '-a0_12345_67'
-    assert pattern.search('bbbbbbbbbbb')[1] == 'bbbbbbbbbbb'
-
-
 def test_pattern_that_matches_some_or_none(tmp_path, capsys):
     make(tmp_path / 'v', [*ucf_names(2), 'C0/holiday.avi'])
     assert convert(tmp_path, '--group', r'^(v_C\d_g\d+)') == 0

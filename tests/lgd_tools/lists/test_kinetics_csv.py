@@ -36,7 +36,7 @@ def convert(tmp_path: Path, csv: Path) -> int:
         ('zumba,ddddddddddd,-7,17,train', r':4: time_start'),
         ('zumba,../../etc,7,17,train', r':4: .* not a YouTube id'),
         ('zumba,a b,7,17,train', r':4: .* not a YouTube id'),
-        ('zumba,#NAME?,7,17,train', r':4: .*spreadsheet'),
+        ('zumba,#NAME?,7,17,train', r':4: .* not a YouTube id'),
         (',ddddddddddd,7,17,train', r':4: a train clip needs a label'),
         ('zumba,ddddddddddd,7,17,dev', r":4: split 'dev'"),
         ('"zumba,ddddddddddd,7,17,train', r':4: not a valid csv'),

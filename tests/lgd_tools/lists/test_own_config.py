@@ -97,7 +97,7 @@ def test_clips_may_be_mirrored(videos, tmp_path):
 @pytest.mark.slow
 def test_groups_are_folders_and_folds_part_none(videos, tmp_path, capsys):
     out = tmp_path / 'mine'
-    more = ('--groups', 'folder', '--folds', 4, '--val-fraction', 0.25)
+    more = ('--group', 'folder', '--folds', 4, '--val-fraction', 0.25)
     cfg = convert(videos, out, '--recipe', 'small', *more)
     assert f'--rgb {out}/mine_fold_{{1..4}}.py' in capsys.readouterr().out
 

@@ -15,13 +15,19 @@ from lgd_tools.cli import ToolError
 from lgd_tools.synthetic.generate_clips import (
     CLASSES,
     clip_seed,
-    generate_dataset,
     main,
 )
 from lgd_tools.synthetic.motion import render_motion
 from lgd_tools.video import write_video
 
 SMALL = {'size': (32, 64), 'frames': 4}
+
+
+def generate(out, classes, train, val, *more, size=(32, 64), frames=4):
+    argv = ['--out', out, '--classes', *classes, '--workers', 1]
+    argv += ['--train-per-class', train, '--val-per-class', val]
+    argv += ['--size', f'{size[1]}x{size[0]}', '--frames', frames, *more]
+    return main([str(word) for word in argv])
 
 
 def decode(path):
@@ -132,8 +138,7 @@ def test_nothing_half_written_is_left(tmp_path, monkeypatch):
 def test_data_set_layout(tmp_path):
     look = {'size': (64, 96), 'frames': 4}
     classes = ('right', 'left', 'receding')
-    done = generate_dataset(tmp_path, classes, 3, 2, seed=6, **look)
-    assert done == (15, 0)
+    assert generate(tmp_path, classes, 3, 2, '--seed', 6, **look) == 0
     names = (tmp_path / 'label_map.txt').read_text().split()
     assert names == list(classes)
     for split, count in (('train', 3), ('val', 2)):
@@ -153,17 +158,15 @@ def test_data_set_layout(tmp_path):
 
 
 def test_train_and_val_share_no_clip(tmp_path):
-    generate_dataset(tmp_path, ('up', 'down'), 4, 4, **SMALL)
+    generate(tmp_path, ('up', 'down'), 4, 4)
     files = list(tmp_path.glob('videos_*/*/*.mp4'))
     assert len({p.read_bytes() for p in files}) == len(files) == 16
 
 
-def test_continues_and_grows(tmp_path):
-    def make(train, **kwargs):
-        kwargs = {'classes': ('up', 'down'), **SMALL, **kwargs}
-        return generate_dataset(
-            tmp_path, train_per_class=train, val_per_class=1, **kwargs
-        )
+def test_continues_and_grows(tmp_path, capsys):
+    def make(train, *more):
+        generate(tmp_path, ('up', 'down'), train, 1, *more)
+        return capsys.readouterr().out
 
     make(2)
     kept = tmp_path / 'videos_train' / 'up' / 'up_00000.mp4'
@@ -172,36 +175,29 @@ def test_continues_and_grows(tmp_path):
     lost.unlink()
     half = lost.with_name('.down_00001.mp4.1.lgd-part')
     half.write_bytes(b'half')
-    assert make(3) == (3, 5)
+    assert '3 clips written, 5 kept' in make(3)
     assert kept.stat().st_mtime_ns == stamp
     assert lost.read_bytes() == content
     assert not half.exists()
     listed = tmp_path / 'motion_train_list_videos.txt'
     assert len(listed.read_text().splitlines()) == 6
-    # Other pictures under the same names are refused, unless asked for.
-    with pytest.raises(ToolError, match='made with another seed, speed'):
-        make(3, seed=1, speed=2.0)
-    assert make(1, seed=1, overwrite=True) == (4, 0)
-    # a later run must not take the clips of another seed for its own
-    assert not lost.exists()
-    assert kept.stat().st_mtime_ns != stamp
-    assert make(2, seed=1) == (2, 4)
-    assert lost.read_bytes() != content
+    # other pictures under the same names are refused
+    for more in (('--seed', 1), ('--speed', 2)):
+        with pytest.raises(ToolError, match='made with other options'):
+            make(3, *more)
 
 
 def test_refuses_a_folder_of_other_videos(tmp_path):
     (tmp_path / 'videos_train').mkdir()
     with pytest.raises(ToolError, match='did not make'):
-        generate_dataset(tmp_path, **SMALL)
+        generate(tmp_path, ('up', 'down'), 1, 1)
 
 
 @pytest.mark.slow
 def test_workers_make_the_same_files(tmp_path):
     for workers in (1, 2):
-        generate_dataset(
-            tmp_path / str(workers), ('up', 'down'), 2, 1, **SMALL,
-            workers=workers,
-        )  # fmt: skip
+        out = tmp_path / str(workers)
+        generate(out, ('up', 'down'), 2, 1, '--workers', workers)
     one, two = (
         {p.relative_to(root): p.read_bytes() for p in root.glob('*/*/*.mp4')}
         for root in (tmp_path / '1', tmp_path / '2')
@@ -251,22 +247,18 @@ def test_script_prints_one_sentence_and_exits_2(tmp_path, repo_root):
 
 
 @pytest.mark.parametrize(
-    ('kwargs', 'message'),
+    ('options', 'message'),
     [
-        ({'classes': ('left', 'jump')}, "unknown class 'jump'"),
-        ({'classes': ('left', 'left')}, 'each once'),
-        ({'classes': ('left',)}, 'two or more'),
-        ({'size': (16, 64)}, '64x16 .* at least 32'),
-        ({'size': (64, 63)}, 'use 64x64'),
-        ({'frames': 1}, 'at least 2'),
-        ({'speed': 0}, 'speed 0'),
-        ({'name': 'a/b'}, "name 'a/b'"),
+        (['--size', '64x16'], '64x16 .* at least 32'),
+        (['--size', '63x64'], 'use 64x64'),
+        (['--frames', 1], 'at least 2'),
+        (['--speed', 0], 'speed 0'),
     ],
 )
-def test_bad_arguments(tmp_path, kwargs, message):
+def test_bad_arguments(tmp_path, options, message):
     out = tmp_path / 'set'
     with pytest.raises(ToolError, match=message) as caught:
-        generate_dataset(out, **{'frames': 4, **kwargs})
+        generate(out, ('up', 'down'), 1, 1, *options)
     assert '\n' not in str(caught.value)
     assert not out.exists()
 

@@ -10,6 +10,7 @@ import pytest
 
 from lgd_mmaction.detection.annotations import load_tubes
 from lgd_mmaction.errors import LGDError
+from lgd_tools.split_files import read_split_files
 from lgd_tools.tubes import jhmdb
 from tests.lgd_tools.tubes.jhmdb_files import (
     BRUSH,
@@ -31,14 +32,14 @@ from tests.lgd_tools.tubes.jhmdb_files import (
 
 # --------------------------------------------------------------- real files
 def test_real_split_files(shared_data):
-    classes, splits = jhmdb.read_splits(
+    classes, splits = read_split_files(
         shared_data / 'annotations' / 'jhmdb' / 'splits.zip'
     )
     assert len(classes) == 21 and classes == sorted(classes)
     assert (classes[0], classes[-1]) == ('brush_hair', 'wave')
-    counts = {k: (len(v['train']), len(v['test'])) for k, v in splits.items()}
+    counts = {k: (len(v['1']), len(v['2'])) for k, v in splits.items()}
     assert counts == {'1': (660, 268), '2': (658, 270), '3': (663, 265)}
-    everything = [set(s['train']) | set(s['test']) for s in splits.values()]
+    everything = [set(s['1']) | set(s['2']) for s in splits.values()]
     assert len(everything[0]) == 928
     assert everything[0] == everything[1] == everything[2]
 
@@ -55,7 +56,7 @@ def test_real_boxes(tmp_path, shared_data, capsys):
     assert '--splits' in str(error.value)
     assert not list(tmp_path.iterdir())
 
-    argv += ['--splits', '1', '--strict']
+    argv += ['--splits', '1']
     assert jhmdb.main(argv) == 1
     out = capsys.readouterr().out
     assert 'left out: no box: 660, first brush_hair/' in out
@@ -250,7 +251,7 @@ def test_every_number_of_a_good_box_is_kept(tmp_path, source):
     for box in boxes.values():
         box += rng.uniform(0, 0.9, box.shape).round(3) * [1, 1, -1, -1]
         box[:, 2:] = np.maximum(box[:, 2:], box[:, :2] + 0.001)
-    assert convert(tmp_path / 'o', *source(boxes), '--strict') == 0
+    assert convert(tmp_path / 'o', *source(boxes)) == 0
     got = load_tubes(tmp_path / 'o' / 'jhmdb_tubes.json')
     for name, video in got.videos.items():
         assert np.abs(video.tubes[0].boxes - boxes[name]).max() < 1e-5

@@ -29,5 +29,5 @@ def moving(frames, dx, dy, height=96, width=128):
 
 
 def dequantise(stored):
-    """uint8 -> pixels, the formula of flow_coding.py at its bound."""
+    """uint8 -> pixels, the formula of flow_store.py at its bound."""
     return (stored.astype(np.float64) * (40 / 255) - 20).astype(np.float32)

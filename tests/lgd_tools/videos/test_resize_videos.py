@@ -13,7 +13,7 @@ from lgd_tools.cli import ToolError
 from lgd_tools.jobs import JobError
 from lgd_tools.video import VideoFile, fit_size, write_video
 from lgd_tools.videos import resize_videos
-from lgd_tools.videos.resize_videos import even_size, main, resize_one
+from lgd_tools.videos.resize_videos import main, resize_one
 
 OPTIONS = dict(
     short_side=24,
@@ -59,12 +59,12 @@ def test_fit_size(source, options, expected):
     assert fit_size(*source, **options) == expected
 
 
-def test_even_size():
-    assert even_size('320x240') == (320, 240)
-    assert even_size('64') == (64, 64)
-    for text in ('321', '321x240', '1x2x3', 'ax b', '0x2', '-2x4'):
-        with pytest.raises(Exception, match='WIDTHxHEIGHT'):
-            even_size(text)
+def test_odd_sizes_are_refused(tmp_path):
+    with pytest.raises(ToolError, match='not 321x240: use 322x240'):
+        main([str(tmp_path), str(tmp_path / 'out'), '--size', '321x240'])
+    for text in ('1x2x3', 'ax b', '0x2', '-2x4'):
+        with pytest.raises(SystemExit):
+            main([str(tmp_path), str(tmp_path / 'out'), f'--size={text}'])
 
 
 def test_pictures_times_and_key_frames(tmp_path):
@@ -231,7 +231,7 @@ def test_names_of_the_results(tmp_path):
     assert main([*argv, '--keep-names']) == 0
     assert names_in(tmp_path / 'kept') == ['x/a.avi', 'x/b c#.mkv']
     (source / 'x' / 'a.mp4').write_bytes(b'1')
-    with pytest.raises(ToolError, match='would both become x/a.mp4'):
+    with pytest.raises(ToolError, match='both lie in x/a.mp4'):
         main(argv)
     # only the videos of a list
     (tmp_path / 'list.txt').write_text('x/a.avi 0\n')

@@ -24,7 +24,6 @@ class Clip:
         class_name: Name of the class, '' where it is not known.
         root: Folder that was searched for it.
         path: Where it was found, relative to ``root``; None: not there.
-        problem: Why it was not found, where there is more to say.
     """
 
     name: str
@@ -32,7 +31,6 @@ class Clip:
     class_name: str
     root: Path | None = None
     path: str | None = None
-    problem: str = ''
 
 
 # ------------------------------------------------------------------ finding
@@ -50,49 +48,56 @@ def name_key(name: str) -> str:
     return unicodedata.normalize('NFC', name).casefold()
 
 
-def preference(root: Path, path: str) -> tuple:
-    """Sort key among several files of one clip: the usable one first."""
-    empty = not os.path.exists(root / path) or not os.path.getsize(root / path)
-    extension = VIDEO_EXTENSIONS.index(os.path.splitext(path)[1].lower())
-    # real files before the links of an earlier run
-    return empty, os.path.islink(root / path), extension, path
+def class_key(name: str) -> str:
+    """Class names as folders spell them: any case, any separator."""
+    return re.sub(r'[\W_]+', ' ', name_key(name)).strip()
 
 
-class ClassTree:
-    """Videos under ``root``, by class folder and name or by name alone.
+class VideoIndex:
+    """Videos under ``root``, in class folders or not, by their names.
 
-    Finds ``<class>/<clip>.<ext>`` whatever the extension is, so that
-    re-encoded copies are found too, and ``<clip>.<ext>`` in a flat folder.
+    Args:
+        root: The folder.
+        key: What files of one clip have in common, from their names without
+            extension; so re-encoded copies are found too.
     """
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        self._by_stem: dict[str, list[str]] = defaultdict(list)
-        paths = list_videos(root)
-        self.count = len(paths)
-        for path in paths:
-            self._by_stem[name_key(Path(path).stem)].append(path)
+    def __init__(self, root: Path, key: Callable = name_key) -> None:
+        self.root, self.key = root, key
+        self._paths: dict[Any, list[str]] = defaultdict(list)
+        for path in list_videos(root):
+            self._paths[key(Path(path).stem)].append(path)
 
-    def find(self, class_name: str, stem: str) -> str | None:
-        """Path of a clip relative to the root, None where it is missing."""
-        paths = self._by_stem.get(name_key(stem), [])
+    def find(self, clip: Clip) -> str | None:
+        """Path of a clip relative to the root, None where it is missing.
+
+        Among several files: of its class folder, not empty, no link of an
+        earlier run.
+        """
+        paths = self._paths.get(self.key(Path(clip.name).stem), [])
         if len(paths) < 2:  # nearly always; spares looking at the disk
             return paths[0] if paths else None
-        key = name_key(class_name)
-        return min(
-            paths,
-            key=lambda p: (
-                name_key(Path(p).parent.name) != key,
-                preference(self.root, p),
-            ),
-        )
+
+        def order(path: str) -> tuple:
+            file = self.root / path
+            return (
+                class_key(file.parent.name) != class_key(clip.class_name),
+                not file.exists() or not file.stat().st_size,
+                file.is_symlink(),
+                VIDEO_EXTENSIONS.index(file.suffix.lower()),
+                path,
+            )
+
+        return min(paths, key=order)
 
 
-def tree_stems(clip: Clip) -> list[str]:
-    """Names that the video or frame folder of ``<class>/<clip>`` may have."""
-    names = [os.path.splitext(n)[0] for n in (clip.path, clip.name) if n]
-    names += [safe_name(name) for name in names]
-    return list(dict.fromkeys(names))
+def clip_stems(clip: Clip) -> list[str]:
+    """Names without extension that a clip's video or flow may have."""
+    names = [clip.path, clip.name]
+    if clip.class_name and '/' not in clip.name:
+        names.append(f'{clip.class_name}/{clip.name}')
+    names = [os.path.splitext(name)[0] for name in names if name]
+    return list(dict.fromkeys([*names, *map(safe_name, names)]))
 
 
 # ----------------------------------------------------------------- checking
@@ -108,10 +113,10 @@ def run_threads(
         return list(progress(results, desc, total=len(items)))
 
 
-def check_file(clip: Clip) -> tuple[str, str]:
+def file_problem(clip: Clip) -> tuple[str, str]:
     """``(problem, detail)`` of the video of a clip; ``('', '')`` if good."""
     if clip.path is None:
-        return 'missing', clip.problem
+        return 'missing', ''
     try:
         empty = (clip.root / clip.path).stat().st_size == 0
     except OSError as error:

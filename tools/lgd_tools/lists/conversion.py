@@ -6,34 +6,34 @@ before everything has been read and checked.
 """
 
 import argparse
+import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from functools import cache
+from collections.abc import Callable, Sequence
+from functools import cache, partial
 from pathlib import Path
 
 from lgd_tools.cli import (
     EXIT_INCOMPLETE,
     EXIT_OK,
+    VIDEO_EXTENSIONS,
     add_workers,
     printable,
+    read_lines,
     require_dir,
     warn,
     write_json,
     write_lines,
 )
-from lgd_tools.lists.clip_list import ClipList, report_lines
+from lgd_tools.lists.clip_list import ClipList, Entry, report_lines
 from lgd_tools.lists.clips import (
     Clip,
     Links,
-    check_file,
+    clip_stems,
     count_flows,
+    file_problem,
     run_threads,
     safe_name,
 )
-from lgd_tools.lists.exclusion import Exclusion
-
-# Names without extension that the files of a clip may have.
-Stems = Callable[[Clip], Iterable[str]]
 
 
 def add_conversion_arguments(parser: argparse.ArgumentParser) -> None:
@@ -46,9 +46,9 @@ def add_conversion_arguments(parser: argparse.ArgumentParser) -> None:
         help='list every annotated clip under its official name, without '
         'looking for it')
     add('--exclude', type=Path, nargs='+', default=(), metavar='FILE',
-        help='leave out the clips named here, one video a line, as in '
-        'bad.txt of check_videos.py: relative to the folder of the videos; '
-        'the report counts and names them, the exit code does not')
+        help='leave out the clips named here, one a line, relative to the '
+        'folder of the videos, with or without extension: bad.txt of '
+        'check_videos.py; the exit code does not count them')
     add('--rawframes', type=Path, metavar='DIR',
         help='also write *_rawframes.txt for the flow that extract_flow.py '
         'put under DIR (Kinetics: DIR may hold rawframes_train/ and '
@@ -66,7 +66,6 @@ class Conversion:
         prefix: Start of the file names, 'kinetics400'.
         args: Parsed :func:`add_conversion_arguments`.
         class_names: Names in the order of the class index.
-        any_extension: See :class:`exclusion.Exclusion`.
     """
 
     def __init__(
@@ -74,31 +73,34 @@ class Conversion:
         prefix: str,
         args: argparse.Namespace,
         class_names: Sequence[str],
-        any_extension: bool = True,
     ) -> None:
         self.prefix, self.args, self.out = prefix, args, args.out
-        self.class_names = list(class_names)
-        self.exclusion = Exclusion(args.exclude, any_extension)
+        self.class_names = class_names
+        self.excluded: dict[str, str] = {}  # without extension: as written
+        for path in args.exclude:
+            for _, text in read_lines(path, 'list of excluded videos'):
+                stem, extension = os.path.splitext(text)
+                video = extension.lower() in VIDEO_EXTENSIONS
+                name = stem if video else text
+                self.excluded[name.removeprefix('./')] = text
+        self.matched: set[str] = set()  # of those
         self.screened: list[ClipList] = []  # in the report only
-        self.videos: list[ClipList] = []
-        self.frames: list[ClipList] = []
+        self.lists: list[ClipList] = []
         # the three splits hold the same folders
         self._count_flows = cache(count_flows)
 
-    def screen(self, clips: Sequence[Clip], stems: Stems) -> list[Clip]:
+    def screen(self, clips: Sequence[Clip]) -> list[Clip]:
         """The usable clips; the others go into the report."""
-        found = self._check_videos('all videos', clips, stems, 'videos')
-        found.require_some()
-        self.screened.append(found)
-        pairs = zip(clips, found.problems, strict=True)
-        return [clip for clip, (kind, _) in pairs if not kind]
+        entries = self._entries(clips, self._video)
+        root = clips[0].root
+        self.screened.append(ClipList('all videos', root, 'videos', entries))
+        return [entry.clip for entry in entries if not entry.problem]
 
     def add_split(
         self,
         name: str,
         clips: Sequence[Clip],
-        notes: Counter,
-        stems: Stems,
+        notes: Counter | None = None,
         frames_root: Path | None = None,
         suffix: str = '',
     ) -> None:
@@ -108,7 +110,6 @@ class Conversion:
             name: Middle of the file names: 'train_list'.
             clips: The clips of the split.
             notes: Annotation rows that were ignored, by reason.
-            stems: Names without extension that a clip's files may have.
             frames_root: Folder of the frame folders; None: no such list.
             suffix: End of the configs' data_prefix: '_train'.
 
@@ -116,107 +117,79 @@ class Conversion:
             ToolError: The split is empty, or no clip is usable.
         """
         name = f'{self.prefix}_{name}'
-        videos = self._check_videos(
-            f'{name}_videos.txt', clips, stems, f'videos{suffix}', notes
-        )
-        videos.require_some()
-        self.videos.append(videos)
+        entries = self._entries(clips, self._video)
+        root, dest = clips[0].root if clips else None, f'videos{suffix}'
+        title, notes = f'{name}_videos.txt', Counter(notes)
+        self.lists.append(ClipList(title, root, dest, entries, notes))
         if frames_root is not None:
-            frames = self._check_frames(
-                f'{name}_rawframes.txt',
-                videos,
-                stems,
-                require_dir(frames_root, 'frame folder'),
-                f'rawframes{suffix}',
-            )
-            frames.require_some()
-            self.frames.append(frames)
+            root = require_dir(frames_root, 'frame folder')
+            entries = self._entries(clips, partial(self._flow, root=root))
+            title, dest = f'{name}_rawframes.txt', f'rawframes{suffix}'
+            self.lists.append(ClipList(title, root, dest, entries))
 
     def finish(self) -> int:
         """Link, write label map, lists and report; print it; the exit code."""
-        lists = self.videos + self.frames
-        links = {}
-        rows = [self._rows(clip_list, links) for clip_list in lists]
+        links: dict[Path, Links] = {}
+        rows = [self._rows(clip_list, links) for clip_list in self.lists]
         write_lines(self.out / 'label_map.txt', self.class_names)
-        for clip_list, lines in zip(lists, rows, strict=True):
+        for clip_list, lines in zip(self.lists, rows, strict=True):
             write_lines(self.out / clip_list.title, lines)
         summaries = {
-            told.title: told.summary() for told in self.screened + lists
+            told.title: told.summary() for told in self.screened + self.lists
         }
-        self._report(summaries, self.exclusion.unmatched())
-        print(f'\nwrote {len(lists)} lists to {printable(str(self.out))}')
+        self._report(summaries)
+        print(f'\nwrote {len(rows)} lists to {printable(str(self.out))}')
         problems = {p for told in summaries.values() for p in told['left_out']}
         incomplete = problems - {'excluded'} and not self.args.allow_missing
         return EXIT_INCOMPLETE if incomplete else EXIT_OK
 
     # ------------------------------------------------------------- private
-    def _check_videos(
-        self,
-        title: str,
-        clips: Sequence[Clip],
-        stems: Stems,
-        dest: str,
-        notes: Counter | None = None,
-    ) -> ClipList:
-        unseen = self.args.no_check_videos
+    def _entries(
+        self, clips: Sequence[Clip], look: Callable[[Clip], Entry]
+    ) -> list[Entry]:
+        def entry(clip: Clip) -> Entry:
+            if self.excluded:
+                names = {printable(name) for name in clip_stems(clip)}
+                if matched := names & self.excluded.keys():
+                    self.matched |= matched
+                    return Entry(clip, problem='excluded')
+            return look(clip)
 
-        def check(clip: Clip) -> tuple[str, str]:
-            if self.exclusion.covers(clip, stems(clip), dest):
-                return 'excluded', clip.path or ''
-            return ('', '') if unseen else check_file(clip)
+        return run_threads(entry, clips, self.args.workers, 'checking')
 
-        problems = run_threads(check, clips, self.args.workers, 'checking')
-        names = [safe_name(c.name) if unseen else c.path or '' for c in clips]
-        root = clips[0].root if clips else Path()
-        notes = Counter(notes)
-        return ClipList(title, clips, root, dest, notes, names, problems)
+    def _video(self, clip: Clip) -> Entry:
+        if self.args.no_check_videos:
+            return Entry(clip, safe_name(clip.name))
+        return Entry(clip, clip.path or '', *file_problem(clip))
 
-    def _check_frames(
-        self, title: str, videos: ClipList, stems: Stems, root: Path, dest: str
-    ) -> ClipList:
-        """The frame folders of the clips of a list of videos."""
-
-        def look(i: int) -> tuple[str, int, tuple[str, str]]:
-            names = stems(videos.clips[i])
-            name = next((n for n in names if n and (root / n).is_dir()), '')
-            if videos.problems[i][0] == 'excluded':
-                return name, 0, ('excluded', name)
-            if not name:
-                return '', 0, ('missing', '')
-            total, problem = self._count_flows(root / name)
-            if problem:
-                return name, 0, ('unreadable', f'{name}: {problem}')
-            return name, total, ('', '')
-
-        clips = videos.clips
-        looked = run_threads(
-            look, range(len(clips)), self.args.workers, 'counting frames'
-        )
-        names, totals, problems = map(list, zip(*looked, strict=True))
-        return ClipList(
-            title, clips, root, dest, Counter(), names, problems, totals
-        )
+    def _flow(self, clip: Clip, root: Path) -> Entry:
+        names = clip_stems(clip)
+        name = next((name for name in names if (root / name).is_dir()), '')
+        if not name:
+            return Entry(clip, problem='missing')
+        total, fault = self._count_flows(root / name)
+        if fault:
+            return Entry(clip, name, 'unreadable', f'{name}: {fault}')
+        return Entry(clip, name, total=total)
 
     def _rows(self, clip_list: ClipList, links: dict[Path, Links]) -> list:
         """Link the clips of a list; its lines."""
         dest = self.out / clip_list.dest
         place = links.setdefault(dest, Links(dest)).place
-        videos = clip_list.totals is None
-        unseen = videos and self.args.no_check_videos
         rows = []
-        for i, clip in enumerate(clip_list.clips):
-            if clip_list.problems[i][0]:
+        for entry in clip_list.entries:
+            if entry.problem:
                 continue
-            name = clip_list.names[i]
-            words = [name if unseen else place(clip_list.root, name)]
-            if not videos:
-                words.append(clip_list.totals[i])
-            if clip.label is not None:
-                words.append(clip.label)
-            rows.append(' '.join(map(str, words)))
+            name = entry.path
+            if entry.total is not None or not self.args.no_check_videos:
+                name = place(clip_list.root, name)
+            words = name, entry.total, entry.clip.label
+            rows.append(' '.join(str(w) for w in words if w is not None))
         return rows
 
-    def _report(self, summaries: dict[str, dict], unmatched: list) -> None:
+    def _report(self, summaries: dict[str, dict]) -> None:
+        keys = sorted(self.excluded.keys() - self.matched)
+        unmatched = [self.excluded[key] for key in keys]
         if unmatched:
             some = ', '.join(unmatched[:5] + ['...'] * (len(unmatched) > 5))
             warn(

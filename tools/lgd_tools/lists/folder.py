@@ -22,12 +22,9 @@ expression on the file name without extension (on the path below the class
 folder, if it has a slash), whose first parenthesis (or whole match) names
 the group, or one of the shorthands
 
-  clip      every clip by itself (default: only right if no two clips come
-            from one recording)
-  folder    <class>/cam1/<clip>, <class>/cam2/<clip> -> cam1, cam2
-  ucf101    v_Biking_g01_c02        -> v_Biking_g01
-  hmdb51    Film_walk_f_cm_np1_fr_med_3 -> Film
-  kinetics  <YouTube id>_000017_000027  -> <YouTube id>
+  clip    every clip by itself (default: only right if no two clips come
+          from one recording)
+  folder  <class>/cam1/<clip>, <class>/cam2/<clip> -> cam1, cam2
 """
 
 import argparse
@@ -46,7 +43,8 @@ from lgd_tools.cli import (
     require_dir,
     warn,
 )
-from lgd_tools.lists.clips import Clip, tree_stems
+from lgd_tools.lists import own_config
+from lgd_tools.lists.clips import Clip
 from lgd_tools.lists.conversion import Conversion, add_conversion_arguments
 from lgd_tools.lists.grouping import (
     fold_groups,
@@ -54,27 +52,10 @@ from lgd_tools.lists.grouping import (
     group_pattern,
     split_groups,
 )
-from lgd_tools.lists.own_config import (
-    RECIPES,
-    default_recipe,
-    recipe_of,
-    usual_frames,
-    write_config,
-    write_fold,
-)
 
 EXAMPLE = """\
   python tools/data/folder.py --videos ~/my_videos --out data/mine \\
       --group '^(cam[0-9]+_day[0-9]+)' --val-fraction 0.2"""
-
-
-def list_name(text: str) -> str:
-    """argparse type of ``--name``."""
-    if not re.fullmatch(r'\w[\w.-]*', text):
-        raise argparse.ArgumentTypeError(
-            f'{text!r} cannot begin a file name: use letters, digits, - and _'
-        )
-    return text
 
 
 def find_clips(root: Path) -> tuple[list[str], list[Clip]]:
@@ -113,25 +94,24 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     # fmt: off
     add('--videos', type=Path, required=True, metavar='DIR',
         help='folder of the class folders')
-    add('--name', type=list_name,
+    add('--name',
         help='start of the file names (default: the name of --out)')
     add('--val-fraction', type=open_fraction, default=0.2, metavar='F',
         help='share of validation clips (default: %(default)s)')
-    add('--group', '--groups', type=group_pattern, default='clip',
-        metavar='REGEX',
+    add('--group', type=group_pattern, default='clip', metavar='REGEX',
         help='what a group is (see above; default: %(default)s)')
     add('--folds', type=positive_int, default=1, metavar='K',
         help='also write lists and configs of K folds, whole groups, for '
         'cross-validation')
-    add('--recipe', choices=tuple(RECIPES),
-        help=f'see above (default here: {default_recipe()})')
+    add('--recipe', choices=tuple(own_config.RECIPES),
+        default=own_config.default_recipe(),
+        help='see above (default here: %(default)s)')
     add('--checkpoint', type=Path, metavar='PTH', help='start from this '
         'network of ours instead, which says the recipe')
     add('--keep-direction', action=argparse.BooleanOptionalAction,
         default=True,
-        help='never mirror a clip in training, since that turns left into '
-        'right and clockwise into counter-clockwise; where a mirrored clip '
-        'is of the same class, --no-keep-direction mirrors half of them')
+        help='never mirror a clip in training (--no-keep-direction: half of '
+        'them), since that turns left into right')
     add('--seed', type=int, default=0,
         help='seed of the split (default: %(default)s)')
     # fmt: on
@@ -139,25 +119,24 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     args = parser.parse_args(argv)
     if args.no_check_videos:
         parser.error('--no-check-videos: here the videos are the annotation')
-    if args.name is None:
-        try:
-            args.name = list_name(args.out.resolve().name)
-        except argparse.ArgumentTypeError as error:
-            parser.error(f'{error} (--name)')
+    args.name = args.name or args.out.resolve().name
+    if not re.fullmatch(r'\w[\w.-]*', args.name):
+        parser.error(
+            f'--name: {args.name!r} cannot begin a file name: use letters, '
+            'digits, - and _'
+        )
     return args
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
-    start = None
+    depth = None
     if args.checkpoint:
-        args.recipe, depth = recipe_of(args.checkpoint)
-        start = args.checkpoint, depth
+        args.recipe, depth = own_config.recipe_of(args.checkpoint)
     names, clips = find_clips(args.videos)
-    # x.avi and x.mp4 are two clips here
-    conversion = Conversion(args.name, args, names, any_extension=False)
+    conversion = Conversion(args.name, args, names)
     # Unusable clips go first, so that the fractions hold for the rest.
-    clips = conversion.screen(clips, tree_stems)
+    clips = conversion.screen(clips)
     keys, alone = group_keys(clips, args.group)
     if alone:
         warn(
@@ -172,43 +151,31 @@ def main(argv: Sequence[str] | None = None) -> int:
             f'all {len(clips)} clips are of one group (--group), so that '
             'nothing would be left to validate on: name smaller groups'
         )
-    splits = [('list', is_val)]
+    splits = {'list': is_val}
     if args.folds > 1:
-        folds = fold_groups(labels, keys, args.folds, args.seed)
-        splits += [
-            (f'fold_{k + 1}', [fold == k for fold in folds])
-            for k in range(args.folds)
-        ]
-    for suffix, chosen in splits:
+        fold_of = fold_groups(labels, keys, args.folds, args.seed)
+        for k in range(args.folds):
+            splits[f'fold_{k + 1}'] = [fold == k for fold in fold_of]
+    for suffix, chosen in splits.items():
         for part in ('train', 'val'):
-            own = [
-                clip
-                for clip, val in zip(clips, chosen, strict=True)
-                if val == (part == 'val')
-            ]
-            for name in sorted(set(names) - {c.class_name for c in own}):
+            pairs = zip(clips, chosen, strict=True)
+            own = [clip for clip, val in pairs if val == (part == 'val')]
+            for name in sorted({*names} - {clip.class_name for clip in own}):
                 warn(
                     f'class {name} has no {part} clips ({suffix}): it has '
                     'too few groups'
                 )
             frames = args.rawframes if suffix == 'list' else None
-            conversion.add_split(
-                f'{part}_{suffix}', own, notes, tree_stems, frames
-            )
-            notes = Counter()
+            conversion.add_split(f'{part}_{suffix}', own, notes, frames)
+            notes = None
     code = conversion.finish()
-    config = write_config(
-        args.out / f'{args.name}.py',
-        args.recipe or default_recipe(),
-        len(names),
-        (is_val.count(False), is_val.count(True)),
-        usual_frames(clips, args.workers),
-        'videos',
-        start,
-        not args.keep_direction,
-    )
-    for k in range(args.folds if args.folds > 1 else 0):
-        write_fold(config, k + 1, args.folds)
+    config = own_config.write_config(
+        args, depth, len(names), (is_val.count(False), is_val.count(True)),
+        own_config.usual_frames(clips, args.workers),
+    )  # fmt: skip
+    if args.folds > 1:
+        for k in range(args.folds):
+            own_config.write_fold(config, k + 1, args.folds)
     print_commands(config, args)
     return code
 
@@ -217,14 +184,11 @@ def print_commands(config: Path, args: argparse.Namespace) -> None:
     """What to type next."""
     name, path = config.stem, shlex.quote(str(config))
     best = f'work_dirs/{name}/best_acc_top1_epoch_*.pth'
-    direction = (
-        'no clip is mirrored in training, as direction may tell the class; '
-        '--no-keep-direction changes it'
-        if args.keep_direction
-        else 'half of the training clips are mirrored; --keep-direction '
-        'changes it'
+    share = 'no clip' if args.keep_direction else 'half of the clips'
+    print(
+        f'\nwrote the config {config}: {share} is mirrored in training, see '
+        '--keep-direction\n'
     )
-    print(f'\nwrote the config {config}: {direction}\n')
     print(f'train:   python tools/train.py {path}')
     print(f'test:    python tools/test.py {path} {best}')
     print(f'predict: python tools/predict.py {path} {best} VIDEO_OR_FOLDER')

@@ -10,14 +10,7 @@ from pathlib import Path
 from lgd_tools.cli import ToolError
 from lgd_tools.lists.clips import Clip, name_key
 
-GROUPS = {
-    'clip': r'.*',
-    'ucf101': r'(.*_g[0-9]+)_c[0-9]+',
-    'hmdb51': r'(.*?)(?:_(?:brush|climb|draw|fall|flic|kick|ride|shake|shoot'
-    r'|swing|sword))?_[a-z]+_[fhlu]_[a-z]+_np[0-9]+_[a-z]+_[a-z]+_[0-9]+',
-    'kinetics': r'(.+?)(?:_[0-9]{1,6}_[0-9]{1,6})?',
-    'folder': r'(.+)/[^/]+',
-}
+GROUPS = {'clip': r'.*', 'folder': r'(.+)/[^/]+'}
 
 
 def group_pattern(text: str) -> re.Pattern:
@@ -70,6 +63,18 @@ def _subject(clip: Clip, pattern: re.Pattern) -> str:
 
 
 # ---------------------------------------------------------------- splitting
+def _shuffled_groups(
+    labels: Sequence[int], keys: Sequence[str], seed: int
+) -> dict[str, Counter]:
+    """Clips of each class in each group, in random order."""
+    groups: dict[str, Counter] = defaultdict(Counter)
+    for label, key in zip(labels, keys, strict=True):
+        groups[key][label] += 1
+    order = sorted(groups)
+    random.Random(seed).shuffle(order)
+    return {key: groups[key] for key in order}
+
+
 def split_groups(
     labels: Sequence[int], keys: Sequence[str], fraction: float, seed: int
 ) -> list[bool]:
@@ -86,47 +91,24 @@ def split_groups(
         fraction: Wanted share of validation clips, between 0 and 1.
         seed: The same seed, clips and groups give the same split.
     """
-    groups: dict[str, Counter] = defaultdict(Counter)
-    for label, key in zip(labels, keys, strict=True):
-        groups[key][label] += 1
-    totals = Counter(labels)
-    chosen: Counter = Counter()
-    order = sorted(groups)
-    random.Random(seed).shuffle(order)
-
+    groups = _shuffled_groups(labels, keys, seed)
+    totals, chosen = Counter(labels), Counter()
     val = set()
-    for key in order:
-        gain = 0.0
-        for label, n in groups[key].items():
-            lack = fraction * totals[label] - chosen[label]
-            gain += abs(lack) - abs(lack - n)
+    for key, own in groups.items():
+        lacks = {c: fraction * totals[c] - chosen[c] for c in own}
+        gain = sum(abs(lacks[c]) - abs(lacks[c] - own[c]) for c in own)
         if gain > 1e-9:
             val.add(key)
-            chosen += groups[key]
-
-    def move(key: str) -> bool:
-        """Put a group on the other side, unless that empties a class."""
-        to_val = key not in val
-        for label, n in groups[key].items():
-            left = (
-                chosen[label] if not to_val else totals[label] - chosen[label]
-            )
-            if left <= n:
-                return False
-        if to_val:
-            val.add(key)
-            chosen.update(groups[key])
-        else:
-            val.discard(key)
-            chosen.subtract(groups[key])
-        return True
-
-    by_size = sorted(order, key=lambda key: sum(groups[key].values()))
+            chosen += own
     for label in sorted(totals):
         if 0 < chosen[label] < totals[label]:
             continue
-        for key in by_size:
-            if groups[key][label] and move(key):
+        for key in sorted(groups, key=lambda key: groups[key].total()):
+            own = groups[key]
+            side = chosen if key in val else totals - chosen
+            if own[label] and all(side[c] > own[c] for c in own):
+                chosen = chosen - own if key in val else chosen + own
+                val ^= {key}
                 break
     return [key in val for key in keys]
 
@@ -148,20 +130,15 @@ def fold_groups(
     Raises:
         ToolError: There are fewer groups than folds.
     """
-    groups: dict[str, Counter] = defaultdict(Counter)
-    for label, key in zip(labels, keys, strict=True):
-        groups[key][label] += 1
+    groups = _shuffled_groups(labels, keys, seed)
     if len(groups) < folds:
         raise ToolError(
             f'--folds {folds}: there are {len(groups)} groups of clips, and '
             'each fold needs one: use fewer folds, or another --group'
         )
-    order = sorted(groups)
-    random.Random(seed).shuffle(order)
-    order.sort(key=lambda key: -groups[key].total())
     totals, filled = Counter(labels), [Counter() for _ in range(folds)]
     fold_of = {}
-    for key in order:
+    for key in sorted(groups, key=lambda key: -groups[key].total()):
 
         def load(fold: int, own: Counter = groups[key]) -> tuple:
             have = filled[fold]

@@ -1,16 +1,13 @@
 """The command of data sets of class folders with three official splits."""
 
-import os
-from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from lgd_tools.cli import make_parser, positive_int, require_dir
-from lgd_tools.lists.clips import ClassTree, Clip, tree_stems
+from lgd_tools.lists.clips import Clip, VideoIndex
 from lgd_tools.lists.conversion import Conversion, add_conversion_arguments
 
-# 'train_split_1': (its clips, annotation rows that were ignored)
-Splits = dict[str, tuple[list[Clip], Counter]]
+Splits = dict[str, list[Clip]]  # of 'train_split_1', 'val_split_1' ...
 
 
 def convert(
@@ -51,13 +48,11 @@ def convert(
     folder = require_dir(args.annotations, 'annotation folder')
     classes, splits = read(folder, args.num_classes, args.splits)
     root = args.videos or args.out / 'videos'
-    tree = None if args.no_check_videos else ClassTree(root)
+    videos = None if args.no_check_videos else VideoIndex(root)
     conversion = Conversion(name, args, classes)
-    for split, (clips, notes) in splits.items():
+    for split, clips in splits.items():
         for clip in clips:
             clip.root = root
-            if tree is not None:
-                stem = os.path.splitext(os.path.basename(clip.name))[0]
-                clip.path = tree.find(clip.class_name, stem)
-        conversion.add_split(split, clips, notes, tree_stems, args.rawframes)
+            clip.path = videos and videos.find(clip)
+        conversion.add_split(split, clips, frames_root=args.rawframes)
     return conversion.finish()

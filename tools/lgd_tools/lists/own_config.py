@@ -1,5 +1,6 @@
 """A config for own videos, fitted to what folder.py saw."""
 
+import argparse
 import math
 import os
 import random
@@ -38,19 +39,16 @@ def recipe_of(checkpoint: Path) -> tuple[str, int]:
     units = {n.split('.')[1] for n in names if n.startswith('layer3.')}
     stem = [state[n].shape[0] for n in state if 'conv1.conv' in str(n)][:1]
     depth = {2: 18, 6: 50, 23: 101}.get(len(units))
-    if depth is None or not any('.diffusion.' in n for n in names):
+    small = depth == 18 and stem == [16]
+    ours = any('.diffusion.' in name for name in names)
+    if not ours or depth is None or depth == 18 and not small:
         raise ToolError(
             f'{checkpoint} is not of LGD-2D, LGD-3D or the small LGD-3D of '
             'this project: leave --checkpoint out'
         )
-    if depth == 18:
-        if stem != [16]:
-            raise ToolError(
-                f'{checkpoint} is of a ResNet-18 of {stem} channels, and the '
-                'recipe small has 16: leave --checkpoint out'
-            )
+    if small:
         return 'small', depth
-    factors = any('.temporal' in n for n in names)
+    factors = any('.temporal' in name for name in names)
     return 'lgd3d' if factors else 'lgd2d', depth
 
 
@@ -105,39 +103,37 @@ def configs_folder() -> Path:
 
 
 def write_config(
-    path: Path,
-    recipe: str,
+    args: argparse.Namespace,
+    depth: int | None,
     classes: int,
     counts: tuple[int, int],
     frames: int,
-    videos: str,
-    checkpoint: tuple[Path, int] | None = None,
-    mirror: bool = False,
 ) -> Path:
     """Write the config of at most 15 lines; see configs/_base_/own_*.py.
 
     Args:
-        path: ``<folder of the lists>/<name>.py``.
-        recipe: Of RECIPES.
+        args: Options of folder.py.
+        depth: Of the network in ``--checkpoint``, if there is one.
         classes: How many there are.
         counts: Training and validation clips.
         frames: Of :func:`usual_frames`.
-        videos: What the lists are relative to: a name below the folder of
-            the lists, or a whole path.
-        checkpoint: What to start from, and its depth.
-        mirror: Whether half of the training clips are flipped.
+
+    Returns:
+        ``<folder of the lists>/<name>.py``.
     """
-    base = os.path.relpath(configs_folder() / '_base_', path.parent.resolve())
+    path, recipe = args.out / f'{args.name}.py', args.recipe
+    base = os.path.relpath(configs_folder() / '_base_', args.out.resolve())
     batch, epochs = schedule(counts[0], recipe)
     model = f'cls_head=dict(num_classes={classes})'
-    fit = [f"'Flip': dict(flip_ratio={0.5 if mirror else 0})"]
+    flip_ratio = 0 if args.keep_direction else 0.5
+    fit = [f"'Flip': dict(flip_ratio={flip_ratio})"]
     if recipe != 'lgd2d':
         words = ', '.join(f'{k}={v}' for k, v in sampling(frames).items())
         fit.insert(0, f"'SampleFrames': dict({words})")
     start = []
-    if checkpoint:
-        start.append(f'load_from = {str(checkpoint[0].resolve())!r}')
-        model += f', backbone=dict(depth={checkpoint[1]}, pretrained=None)'
+    if args.checkpoint:
+        start.append(f'load_from = {str(args.checkpoint.resolve())!r}')
+        model += f', backbone=dict(depth={depth}, pretrained=None)'
 
     def loader(role: str, part: str, more: str = '') -> str:
         dataset = f"ann_file='{path.stem}_{part}_list_videos.txt', "
@@ -156,7 +152,7 @@ def write_config(
         '    for steps in (_base_.train_pipeline, _base_.val_pipeline, '
         '_base_.test_pipeline))',
         "__data = dict(data_root='{{ fileDirname }}', "
-        f'data_prefix=dict(video={videos!r}))',
+        "data_prefix=dict(video='videos'))",
         loader('train', 'train', f'batch_size={batch}, '),
         loader('val', 'val'),
         loader('test', 'val'),
@@ -171,14 +167,8 @@ def write_config(
     return write_text(path, '\n'.join(lines) + '\n')
 
 
-def write_fold(path: Path, number: int, folds: int) -> Path:
-    """Write the config of one fold, ``<name>_fold_<number>.py``.
-
-    Args:
-        path: The config of :func:`write_config`.
-        number: From 1.
-        folds: How many there are.
-    """
+def write_fold(path: Path, number: int, folds: int) -> None:
+    """Write the config of a fold, from 1, beside that of `write_config`."""
     name, fold = path.stem, f'fold_{number}_videos.txt'
     text = f"""\
 # Fold {number} of {folds}. No early stopping, which looks at the tested clips.
@@ -188,4 +178,4 @@ val_dataloader = dict(dataset=dict(ann_file='{name}_val_{fold}'))
 test_dataloader = dict(dataset=dict(ann_file='{name}_val_{fold}'))
 custom_hooks = _base_.custom_hooks[:1]
 """
-    return write_text(path.with_stem(f'{name}_fold_{number}'), text)
+    write_text(path.with_stem(f'{name}_fold_{number}'), text)

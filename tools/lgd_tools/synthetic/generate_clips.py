@@ -16,13 +16,10 @@ given again; with larger counts, it adds clips. Train without a horizontal
 flip: it turns left into right.
 """
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from lgd_tools.cli import (
-    ToolError,
     add_workers,
     make_parser,
     non_negative_int,
@@ -52,125 +49,72 @@ def clip_seed(seed: int, split: str, index: int) -> int:
     return (seed * len(SPLITS) + SPLITS.index(split)) * (1 << 31) + index
 
 
-def generate_dataset(
-    out: Path,
-    classes: Sequence[str] = CLASSES,
-    train_per_class: int = 40,
-    val_per_class: int = 10,
-    size: tuple[int, int] = (112, 112),
-    frames: int = 16,
-    seed: int = 0,
-    speed: float = 1.0,
-    name: str = 'motion',
-    workers: int = 1,
-    overwrite: bool = False,
-) -> tuple[int, int]:
-    """Write a data set of labelled clips; layout in the module's docstring.
-
-    Args:
-        out: Folder of the data set, made if missing.
-        classes: Class names in the order of their labels.
-        train_per_class, val_per_class: Clips of each class.
-        size: Height and width in pixels, even.
-        frames, speed: As in :func:`render_motion`.
-        seed: Data sets of different seeds share no clip.
-        name: Start of the list files' names.
-        workers: Processes. With more than one, the calling script needs an
-            `if __name__ == '__main__':`, as new processes import it.
-        overwrite: Remove the clips that this tool made there before.
-
-    Returns:
-        How many clips were written, and how many were there.
-
-    Raises:
-        ToolError: An argument is out of range, or `out` holds a data set
-            made with other parameters.
-    """
-    if len(classes) < 2 or len({*classes}) < len(classes):
-        raise ToolError(
-            f'the classes are {", ".join(classes)}: name two or more, each '
-            'once'
-        )
-    if not re.fullmatch(r'[\w.-]+', name):
-        raise ToolError(
-            f'name {name!r} cannot start a file name: use letters, digits, '
-            '"_", "-" and "."'
-        )
-    check_video_size(size)
-    for label in classes:  # says now, not after minutes, what cannot be
-        render_motion(label, size, frames, seed, speed)
-    look = {
-        'size': list(size),
-        'frames': frames,
-        'seed': seed,
-        'speed': float(speed),
-        'version': VERSION,
-    }
-    folders = [f'videos_{split}' for split in SPLITS]
-    claim_folder(out / MANIFEST, look, 'clips', folders, overwrite)
-
-    counts = {'train': train_per_class, 'val': val_per_class}
-    jobs, kept, lists = [], 0, {}
-    for split in SPLITS:
-        folder, lines = out / f'videos_{split}', lists.setdefault(split, [])
-        for index in range(counts[split]):
-            for number, label in enumerate(classes):
-                path = f'{label}/{label}_{index:05d}.mp4'
-                lines.append(f'{path} {number}')
-                # A file of this name is whole: write_video renames at last.
-                if (folder / path).exists():
-                    kept += 1
-                    continue
-                clip = label, size, frames, clip_seed(seed, split, index)
-                jobs.append((folder / path, (*clip, speed)))
-    make_all(_make_clip, jobs, workers, 'clips')
-    write_lines(out / 'label_map.txt', classes)
-    for split, lines in lists.items():
-        write_lines(out / f'{name}_{split}_list_videos.txt', lines)
-    return len(jobs), kept
-
-
-def _make_clip(job: tuple[Path, tuple[Any, ...]]) -> None:
+def _make_clip(job: tuple[Path, tuple]) -> None:
     path, clip = job
     write_video(path, render_motion(*clip))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Command line; returns the exit code."""
     parser = make_parser(__doc__, EXAMPLE)
     add = parser.add_argument
+    # fmt: off
     add('--out', type=Path, required=True, help='folder of the data set')
-    add('--classes', nargs='+', default=CLASSES, metavar='NAME',
-        help='in the order of their labels (default: all)')  # fmt: skip
+    add('--classes', nargs='+', default=CLASSES, choices=CLASSES,
+        metavar='NAME', help='in the order of their labels (default: all)')
     add('--train-per-class', type=non_negative_int, default=40, metavar='N')
     add('--val-per-class', type=non_negative_int, default=10, metavar='N')
     add('--size', type=parse_size, default=(112, 112), metavar='WxH')
     add('--frames', type=positive_int, default=16, metavar='T')
     add('--seed', type=non_negative_int, default=0)
-    add('--speed', type=float, default=1, help='factor on the speed')
+    add('--speed', type=float, default=1.0, help='factor on the speed')
     add('--name', default='motion', help="start of the lists' names")
-    add('--overwrite', action='store_true', help='remove the clips there')
     add('--preview', action='store_true', help='draw OUT/preview.png: a row '
-        'per class, a column per time')  # fmt: skip
+        'per class, a column per time')
+    # fmt: on
     add_workers(parser)
     args = parser.parse_args(argv)
-    given = {k: v for k, v in vars(args).items() if k != 'preview'}
-    given['size'] = size = args.size[::-1]
-    written, kept = generate_dataset(**given)
+    out, size = args.out, args.size[::-1]
+
+    def clip(label: str, split: str, index: int) -> tuple:
+        seed = clip_seed(args.seed, split, index)
+        return label, size, args.frames, seed, args.speed
+
+    check_video_size(size)
+    # A seed of its own for every row: rows of equal seed would all show the
+    # same middle picture. Rendered first, as it says what cannot be.
+    preview = {
+        label: render_motion(*clip(label, 'train', row))
+        for row, label in enumerate(args.classes)
+    }
+    look = {
+        'size': list(size),
+        'frames': args.frames,
+        'seed': args.seed,
+        'speed': args.speed,
+        'version': VERSION,
+    }
+    folders = {split: out / f'videos_{split}' for split in SPLITS}
+    claim_folder(out / MANIFEST, look, folders.values())
+
+    counts = {'train': args.train_per_class, 'val': args.val_per_class}
+    clips, lists = {}, {split: [] for split in SPLITS}
+    for split, folder in folders.items():
+        for index in range(counts[split]):
+            for number, label in enumerate(args.classes):
+                name = f'{label}/{label}_{index:05d}.mp4'
+                lists[split].append(f'{name} {number}')
+                clips[folder / name] = clip(label, split, index)
+    # a file of this name is whole: write_video renames at last
+    jobs = [job for job in clips.items() if not job[0].exists()]
+    make_all(_make_clip, jobs, args.workers, 'clips')
+    write_lines(out / 'label_map.txt', args.classes)
+    for split, lines in lists.items():
+        write_lines(out / f'{args.name}_{split}_list_videos.txt', lines)
     print(
-        f'{args.out}: {written} clips written, {kept} kept, '
+        f'{out}: {len(jobs)} clips written, {len(clips) - len(jobs)} kept, '
         f'{len(args.classes)} classes'
     )
     if args.preview:
-        # A seed of its own for every row: rows of equal seed would all show
-        # the same middle picture.
-        clips = {
-            label: render_motion(
-                label, size, args.frames, clip_seed(args.seed, 'train', row),
-                args.speed,
-            )
-            for row, label in enumerate(args.classes)
-        }  # fmt: skip
-        path = write_contact_sheet(args.out / 'preview.png', clips)
+        path = write_contact_sheet(out / 'preview.png', preview)
         print(f'preview: {path}')
     return 0

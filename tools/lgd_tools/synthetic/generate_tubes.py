@@ -31,7 +31,7 @@ the result with jhmdb.py or ucf101_24.py.
 from collections.abc import Sequence
 from pathlib import Path
 
-from lgd_mmaction.detection.annotations import TubeAnnotations, save_tubes
+from lgd_mmaction.detection.annotations import save_tubes
 from lgd_tools.cli import (
     ToolError,
     add_workers,
@@ -58,81 +58,6 @@ EXAMPLE = """\
       --out data/ucf_generated --train-per-class 10 --test-per-class 3"""
 
 
-def generate_tubes(
-    out: Path,
-    style: str = 'jhmdb',
-    train_per_class: int = 12,
-    test_per_class: int = 4,
-    size: tuple[int, int] = (240, 320),
-    frames: tuple[int, int] | None = None,
-    seed: int = 0,
-    workers: int = 1,
-    overwrite: bool = False,
-) -> tuple[int, TubeAnnotations]:
-    """Write a data set; layout in the module's docstring.
-
-    Args:
-        out: Folder of the data set, made if missing.
-        style: 'jhmdb' or 'ucf101_24'.
-        train_per_class: Videos of each class in the training set.
-        test_per_class: Videos of each class in the test set, 1 or more.
-        size: Height and width in pixels, even.
-        frames: Shortest and longest video; None: those of the style.
-        seed: Data sets of different seeds share no video.
-        workers: Processes.
-        overwrite: Remove what this tool made there before.
-
-    Returns:
-        How many videos were written, and the truth of all.
-
-    Raises:
-        ToolError: An argument is out of range, or `out` holds a data set
-            made with other parameters.
-    """
-    shortest, longest = frames or FRAMES[style]
-    look = {
-        'style': style,
-        'train_per_class': train_per_class,
-        'test_per_class': test_per_class,
-        'size': list(size),
-        'frames': [shortest, longest],
-        'seed': seed,
-        'version': VERSION,
-    }
-    if shortest > longest:
-        raise ToolError(
-            f'videos of {shortest} to {longest} frames cannot be made: give '
-            'the smaller number first'
-        )
-    check_video_size(size)
-    scenes, splits = plan_videos(**look)
-    claim_folder(out / MANIFEST, look, 'videos', FOLDERS, overwrite)
-    jobs = []
-    for name, scene in scenes.items():
-        files = {'video': out / 'videos' / f'{name}.avi'}
-        if style == 'jhmdb':
-            files['mask'] = out / 'puppet_mask' / name / 'puppet_mask.mat'
-        # each is renamed when complete
-        if not all(file.exists() for file in files.values()):
-            jobs.append((files, scene))
-    make_all(_make_video, jobs, workers, 'videos')
-
-    truth = true_tubes(style, scenes, splits)
-    if style == 'jhmdb':
-        tube_formats.write_jhmdb_splits(truth, out / 'splits')
-    else:
-        tube_formats.write_pyannot(truth, out / 'pyannot.pkl')
-        tube_formats.write_ucf_lists(truth, out)
-    save_tubes(truth, out / 'truth_tubes.json')
-    # a detector finds everyone, whether they act or not
-    objects = {
-        name: [shape.boxes(size) for shape in scene.shapes]
-        for name, scene in scenes.items()
-    }
-    make_proposals(objects, size, seed).save(out / 'proposals.npz')
-    return len(jobs), truth
-
-
 def _make_video(job: tuple[dict[str, Path], Scene]) -> None:
     files, scene = job
     if 'mask' in files:
@@ -141,7 +66,6 @@ def _make_video(job: tuple[dict[str, Path], Scene]) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Command line; returns the exit code."""
     parser = make_parser(__doc__, EXAMPLE)
     add = parser.add_argument
     add('--style', choices=FRAMES, default='jhmdb')
@@ -152,14 +76,53 @@ def main(argv: Sequence[str] | None = None) -> int:
     add('--frames', type=positive_int, nargs=2, metavar=('MIN', 'MAX'),
         help='length of a video (default: that of the style)')  # fmt: skip
     add('--seed', type=non_negative_int, default=0)
-    add('--overwrite', action='store_true', help='make all of it again')
     add_workers(parser)
     args = parser.parse_args(argv)
-    args.size = args.size[::-1]
-    written, truth = generate_tubes(**vars(args))
+    out, size = args.out, args.size[::-1]
+    shortest, longest = args.frames or FRAMES[args.style]
+    look = {
+        'style': args.style,
+        'train_per_class': args.train_per_class,
+        'test_per_class': args.test_per_class,
+        'size': list(size),
+        'frames': [shortest, longest],
+        'seed': args.seed,
+        'version': VERSION,
+    }
+    if shortest > longest:
+        raise ToolError(
+            f'videos of {shortest} to {longest} frames cannot be made: give '
+            'the smaller number first'
+        )
+    check_video_size(size)
+    scenes, splits = plan_videos(**look)
+    claim_folder(out / MANIFEST, look, [out / name for name in FOLDERS])
+    jobs = []
+    for name, scene in scenes.items():
+        files = {'video': out / 'videos' / f'{name}.avi'}
+        if args.style == 'jhmdb':
+            files['mask'] = out / 'puppet_mask' / name / 'puppet_mask.mat'
+        # each is renamed when complete
+        if not all(file.exists() for file in files.values()):
+            jobs.append((files, scene))
+    make_all(_make_video, jobs, args.workers, 'videos')
+
+    truth = true_tubes(args.style, scenes, splits)
+    if args.style == 'jhmdb':
+        tube_formats.write_jhmdb_splits(truth, out / 'splits')
+    else:
+        tube_formats.write_pyannot(truth, out / 'pyannot.pkl')
+        tube_formats.write_ucf_lists(truth, out)
+    save_tubes(truth, out / 'truth_tubes.json')
+    # a detector finds everyone, whether they act or not
+    objects = {
+        name: [shape.boxes(size) for shape in scene.shapes]
+        for name, scene in scenes.items()
+    }
+    make_proposals(objects, size, args.seed).save(out / 'proposals.npz')
     videos = truth.videos.values()
     print(
-        f'{args.out}: {written} videos written, {len(videos) - written} kept; '
+        f'{out}: {len(jobs)} videos written, {len(videos) - len(jobs)} kept; '
         f'{sum(v.num_frames for v in videos)} frames, '
         f'{sum(len(v.tubes) for v in videos)} tubes, '
         f'{len(truth.classes)} classes'

@@ -1,8 +1,7 @@
 """What the generators of data sets share: the folder claimed, the workers."""
 
 import json
-import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +11,7 @@ from lgd_tools.jobs import Job, run_once
 
 
 def claim_folder(
-    manifest: Path,
-    look: dict[str, Any],
-    what: str,
-    folders: Sequence[str],
-    overwrite: bool,
+    manifest: Path, look: dict[str, Any], folders: Iterable[Path]
 ) -> None:
     """Write the parameters, or check them against those that are there.
 
@@ -24,39 +19,30 @@ def claim_folder(
         manifest: File of the parameters, in the folder of the data set.
         look: Everything that decides how a video looks. Neither the classes
             nor the counts, where a video does not depend on the others.
-        what: 'clips' or 'videos', for messages.
-        folders: Folders of results beside the manifest. Half-written files
-            that a killed run left in them are removed.
-        overwrite: Remove what this tool made there, of any parameters.
+        folders: Those of the results. Half-written files that a killed run
+            left in them are removed.
 
     Raises:
         ToolError: The folder holds a data set made with other parameters, or
             videos that no generator made.
     """
-    out = manifest.parent
-    paths = [out / folder for folder in folders]
-    if not manifest.exists() and any(path.exists() for path in paths):
-        raise ToolError(
-            f'{out} holds videos that this tool did not make: choose another '
-            'folder'
-        )
-    if manifest.exists() and overwrite:
-        # nothing of the data set that was here may mix with the new one
-        for path in paths:
-            shutil.rmtree(path, ignore_errors=True)
-    elif manifest.exists():
+    if manifest.exists():
         try:
-            there = dict(json.loads(read_text(manifest)))
-        except (TypeError, ValueError, RecursionError):
-            there = {}
-        changed = [key for key in look if look[key] != there.get(key)]
-        if changed:
+            there = json.loads(read_text(manifest))
+        except (ValueError, RecursionError):
+            there = None
+        if there != look:
             raise ToolError(
-                f'{out} holds {what} made with another {", ".join(changed)}: '
-                'choose another folder, or overwrite them with --overwrite'
+                f'{manifest} tells of videos made with other options: remove '
+                'that folder, or choose another'
             )
-    for path in paths:
-        for part in path.glob(f'*/.*{PART}'):
+    elif any(folder.exists() for folder in folders):
+        raise ToolError(
+            f'{manifest.parent} holds videos that this tool did not make: '
+            'choose another folder'
+        )
+    for folder in folders:
+        for part in folder.glob(f'*/.*{PART}'):
             part.unlink(missing_ok=True)
     write_json(manifest, look)
 
@@ -69,15 +55,13 @@ def make_all(
     Args:
         make: A function of a module; writes a file, whole or not at all.
         jobs: What it gets.
-        workers: Processes. With more than one, the calling script needs an
-            `if __name__ == '__main__':`, as new processes import it.
+        workers: Processes.
         what: 'clips' or 'videos', for messages.
 
     Raises:
         ToolError: A worker died, or a file could not be written.
     """
-    workers = min(workers, len(jobs))
-    if workers <= 1:
+    if workers == 1:
         for job in progress(jobs, what):
             make(job)
         return

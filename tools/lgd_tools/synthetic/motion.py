@@ -83,19 +83,11 @@ def render_motion(
     Raises:
         ToolError: An argument is out of range.
     """
-    if label not in DIRECTIONS:
+    if min(size) < MIN_SIDE or frames < 2 or not 0 < speed <= 4:
         raise ToolError(
-            f'unknown class {label!r}: use any of {", ".join(DIRECTIONS)}'
-        )
-    if min(size) < MIN_SIDE or frames < 2:
-        raise ToolError(
-            f'clips of {frames} frames of {size[1]}x{size[0]} pixels cannot '
-            'show a motion: use at least 2 frames, and a width and a height '
-            f'of at least {MIN_SIDE}'
-        )
-    if not 0 < speed <= 4:
-        raise ToolError(
-            f'speed {speed} is out of range: use a number above 0, up to 4'
+            f'clips of {frames} frames of {size[1]}x{size[0]} pixels at '
+            f'speed {speed} cannot show a motion: use at least 2 frames, '
+            f'sides of at least {MIN_SIDE}, a speed above 0, up to 4'
         )
     middle, path = motion_path(label, size, frames, seed, speed)
     rng = np.random.default_rng([seed, 1])

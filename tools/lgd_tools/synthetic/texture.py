@@ -148,7 +148,7 @@ def shape_mask(
         size: edge of the square window in pixels.
         centre: x, y of the shape's centre in the window.
         radius: outer radius in pixels.
-        corners: 0 for a disc, else the number of corners (3 or more).
+        corners: 0 for a disc, else 3 or more.
         angle: clockwise turn in radians.
 
     Returns:
@@ -163,17 +163,6 @@ def shape_mask(
         phi = (np.arctan2(dy, dx) - angle) % sector - sector / 2
         edge = radius * np.cos(sector / 2) / np.cos(phi)
     return np.clip(edge - distance + 0.5, 0, 1).astype(np.float32)
-
-
-def dim_background(
-    size: tuple[int, int], seed: tuple[int, ...], rng: np.random.Generator
-) -> np.ndarray:
-    """A still texture before which objects stand out, float32 (h, w, 3)."""
-    texture, palette = EndlessTexture(seed, min(size)), Palette(rng)
-    angle, zoom = rng.uniform(0, 2 * np.pi), rng.uniform()
-    return 50 + 0.3 * palette.paint(
-        texture.view(size, (0.0, 0.0), angle, zoom)
-    )
 
 
 def paste(
@@ -200,10 +189,8 @@ def paste(
         rows, cols = rows % canvas.shape[0], cols % canvas.shape[1]
     in_rows = (rows >= 0) & (rows < canvas.shape[0])
     in_cols = (cols >= 0) & (cols < canvas.shape[1])
-    inside, spot = (
-        np.ix_(in_rows, in_cols),
-        np.ix_(rows[in_rows], cols[in_cols]),
-    )
+    inside = np.ix_(in_rows, in_cols)
+    spot = np.ix_(rows[in_rows], cols[in_cols])
     alpha = mask[inside][..., None]
     canvas[spot] += alpha * (patch[inside] - canvas[spot])
 

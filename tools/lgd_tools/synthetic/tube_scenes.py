@@ -50,13 +50,8 @@ class Shape:
         radius, centre = self.radius[frame], self.centre[frame]
         half = int(np.ceil(radius)) + 2
         corner = np.floor(centre).astype(int) - half
-        mask = shape_mask(
-            2 * half + 1,
-            tuple(centre - corner),
-            radius,
-            self.corners,
-            self.angle[frame],
-        )
+        place, turn = tuple(centre - corner), self.angle[frame]
+        mask = shape_mask(2 * half + 1, place, radius, self.corners, turn)
         return mask, *corner.tolist()
 
     def boxes(self, size: tuple[int, int]) -> np.ndarray:
@@ -124,14 +119,12 @@ def plan_scene(
             f'too small: use at least 8 frames of {MIN_SIZE[0]}x{MIN_SIZE[1]}'
         )
     rng = np.random.default_rng([*seed, 1])
-    shapes, taken = [], []
+    shapes = []
     for index in range(actors + bystanders):
-        acts = index < actors
+        own = action if index < actors else None
         shape = _plan_shape(
-            rng, (*seed, 2, index), action if acts else None, size, frames,
-            trimmed, taken,
-        )  # fmt: skip
-        taken.append(shape.centre)
+            rng, (*seed, 2, index), own, size, frames, trimmed, shapes
+        )
         shapes.append(shape)
     shapes = shapes[actors:] + shapes[:actors]
     return Scene(action, tuple(size), frames, tuple(shapes), (*seed, 3))
@@ -144,7 +137,7 @@ def _plan_shape(
     size: tuple[int, int],
     frames: int,
     trimmed: bool,
-    taken: list[np.ndarray],
+    others: Sequence[Shape],
 ) -> Shape:
     side = min(size)
     time = np.arange(frames)
@@ -178,7 +171,7 @@ def _plan_shape(
         radius = base * (1 + swell * wave)
     elif action == 'spin':
         angle = turn + sign * rate * done
-    centre = _place(rng, time, radius.max() + 2, offset, size, taken)
+    centre = _place(rng, time, radius.max() + 2, offset, size, others)
     return Shape(corners, centre, radius, angle, acting, seed)
 
 
@@ -188,9 +181,9 @@ def _place(
     margin: float,
     offset: np.ndarray,
     size: tuple[int, int],
-    taken: list[np.ndarray],
+    others: Sequence[Shape],
 ) -> np.ndarray:
-    """A drifting path (T, 2) inside the frame, far from those `taken`."""
+    """A drifting path (T, 2) inside the frame, far from the others."""
     best, best_gap = None, -1.0
     low = margin - offset.min(0)
     high = np.array(size[::-1]) - margin - offset.max(0)
@@ -204,12 +197,9 @@ def _place(
         first = low + np.maximum(-way, 0)
         first = first + rng.random(2) * (room - np.abs(way))
         path = first + offset + np.outer(time / len(time), way)
-        gap = min(
-            (np.hypot(*(path - other).T).min() for other in taken),
-            default=np.inf,
-        )
+        if not others:
+            return path
+        gap = min(np.hypot(*(path - s.centre).T).min() for s in others)
         if gap > best_gap:
             best, best_gap = path, gap
-        if not taken:
-            break
     return best

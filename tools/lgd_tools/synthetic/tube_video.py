@@ -7,7 +7,6 @@ import numpy as np
 from lgd_tools.synthetic.texture import (
     EndlessTexture,
     Palette,
-    dim_background,
     paste,
     to_uint8,
 )
@@ -17,7 +16,11 @@ from lgd_tools.synthetic.tube_scenes import Scene
 def render_scene(scene: Scene) -> Iterator[np.ndarray]:
     """Every frame of a scene, uint8 (H, W, 3) RGB."""
     rng = np.random.default_rng([*scene.seed, 1])
-    still = dim_background(scene.size, (*scene.seed, 2), rng)
+    texture = EndlessTexture((*scene.seed, 2), min(scene.size))
+    palette = Palette(rng)
+    angle, zoom = rng.uniform(0, 2 * np.pi), rng.uniform()
+    field = texture.view(scene.size, (0, 0), angle, zoom)
+    still = 50 + 0.3 * palette.paint(field)  # dim: shapes stand out
     paints = []
     for shape in scene.shapes:
         palette = Palette(np.random.default_rng([*shape.seed, 1]))

@@ -54,20 +54,14 @@ def read_act(dataset: str, path: Path, coordinates: str) -> TubeAnnotations:
         for name in lengths:
             with well_formed(f'{path}: {name}'):
                 height, width = map(whole, content['resolution'][name])
+                arrays_of = content['gttubes'].get(name, {})
                 tubes = tuple(
                     _tube(classes.index(labels[label]), rows, coordinates)
-                    for label, arrays in content['gttubes']
-                    .get(name, {})
-                    .items()
+                    for label, arrays in arrays_of.items()
                     for rows in arrays
                 )
-                videos[video_name(name)] = TubeVideo(
-                    video_name(name),
-                    whole(lengths[name]),
-                    width,
-                    height,
-                    tubes,
-                )
+                frames, name = whole(lengths[name]), video_name(name)
+                videos[name] = TubeVideo(name, frames, width, height, tubes)
     return TubeAnnotations(dataset, tuple(classes), splits, videos)
 
 

@@ -39,34 +39,22 @@ from lgd_tools.tubes.raw_tubes import COORDINATES, RawTube, names_of
 def add_arguments(parser: argparse.ArgumentParser, num_classes: int) -> None:
     """Add what both converters take."""
     add = parser.add_argument
+    # fmt: off
     add('--out', type=Path, required=True, metavar='DIR', help='data folder')
-    add(
-        '--size', type=parse_size, default=(320, 240), metavar='WxH',
+    add('--size', type=parse_size, default=(320, 240), metavar='WxH',
         help='of the pictures that boxes were drawn on, where the source '
-        'does not tell (default: 320x240)',
-    )  # fmt: skip
-    add(
-        '--coordinates', choices=COORDINATES,
+        'does not tell (default: 320x240)')
+    add('--coordinates', choices=COORDINATES,
         help='how to read the numbers of a box, instead of as said above: '
         'edges; first and last pixel, counted from 0 (pixels0) or from 1 '
-        '(pixels1)',
-    )  # fmt: skip
-    add(
-        '--videos', type=Path, metavar='DIR',
+        '(pixels1)')
+    add('--videos', type=Path, metavar='DIR',
         help='count the frames of <class>/<video>.avi, or the pictures '
-        '<class>/<video>/00001.png ..., and report what is missing',
-    )  # fmt: skip
-    add('--strict', action='store_true', help='no box clipped or dropped')
-    add(
-        '--split-gaps', action='store_true',
-        help='make two tubes of one that lacks boxes in between; the default '
-        'is to stop and name it',
-    )  # fmt: skip
+        '<class>/<video>/00001.png ..., and report what is missing')
     add('--allow-missing', action='store_true', help='exit code 0, not 1')
-    add(
-        '--num-classes', type=positive_int, default=num_classes, metavar='N',
-        help='for a subset (default: %(default)s)',
-    )  # fmt: skip
+    add('--num-classes', type=positive_int, default=num_classes, metavar='N',
+        help='for a subset (default: %(default)s)')
+    # fmt: on
     add_workers(parser)
 
 
@@ -99,8 +87,8 @@ class Conversion:
         """Convert; returns the exit code.
 
         Raises:
-            ToolError: A video is in both subsets of a split, a test video
-                is without boxes, a tube has a gap; see the options.
+            ToolError: A video is in both subsets of a split, or a test
+                video is without boxes.
         """
         raw, args = self.raw, self.args
         path = args.out / f'{raw.dataset}_tubes.json'
@@ -225,17 +213,26 @@ class Conversion:
                 ),
             ):
                 kind = f'boxes dropped: {kind}'
-                self._count_boxes(kind, good & ~fits, tube, where, True)
+                self._note_boxes(kind, good & ~fits, tube, where, True)
                 good &= fits
             cut = good & ((boxes < 0) | (boxes > size)).any(1)
-            self._count_boxes('boxes clipped to the picture', cut, tube, where)
+            self._note_boxes('boxes clipped to the picture', cut, tube, where)
+            rows = np.flatnonzero(good)
+            if not len(rows):
+                self.note('tubes dropped: no box left', where, lacking=True)
+                continue
+            gaps = np.flatnonzero(np.diff(frames[rows]) > 1) + 1
+            if len(gaps):
+                kind = 'gaps, at which tubes are split'
+                place = f'{where}, before frame {frames[rows[gaps[0]]]}'
+                self.note(kind, place, len(gaps), lacking=True)
             tubes += [
-                Tube(tube.label, int(frames[rows[0]]), inside[rows])
-                for rows in self._runs(frames, np.flatnonzero(good), where)
+                Tube(tube.label, int(frames[run[0]]), inside[run])
+                for run in np.split(rows, gaps)
             ]
         return replace(video, tubes=tuple(tubes))
 
-    def _count_boxes(
+    def _note_boxes(
         self,
         kind: str,
         which: np.ndarray,
@@ -243,38 +240,11 @@ class Conversion:
         where: str,
         lacking: bool = False,
     ) -> None:
-        if not which.any():
-            return
-        first = int(which.argmax())
-        box = ' '.join(f'{x:g}' for x in tube.boxes[first])
-        place = f'{where}, frame {tube.frames[first]}, {box}'
-        if self.args.strict:
-            raise ToolError(
-                f'{kind}: {int(which.sum())}, first {place}; mend the '
-                'annotation, or leave --strict out to have them counted'
-            )
-        self.note(kind, place, int(which.sum()), lacking)
-
-    def _runs(
-        self, frames: np.ndarray, rows: np.ndarray, where: str
-    ) -> list[np.ndarray]:
-        """The rows in runs of consecutive frames."""
-        if not len(rows):
-            self.note('tubes dropped: no box left', where, lacking=True)
-            return []
-        cuts = np.flatnonzero(np.diff(frames[rows]) > 1) + 1
-        if len(cuts):
-            before, after = frames[rows[cuts[0] - 1]], frames[rows[cuts[0]]]
-            gap = (
-                f'{where} has no good box in frames {before + 1}..{after - 1}'
-            )
-            if not self.args.split_gaps:
-                raise ToolError(
-                    f'{gap} ({len(cuts)} such gaps): mend the annotation, or '
-                    'give --split-gaps to make two tubes of it'
-                )
-            self.note('tubes split at gaps', gap)
-        return np.split(rows, cuts)
+        if which.any():
+            first = int(which.argmax())
+            box = ' '.join(f'{x:g}' for x in tube.boxes[first])
+            place = f'{where}, frame {tube.frames[first]}, {box}'
+            self.note(kind, place, int(which.sum()), lacking)
 
     # ------------------------------------------------------------ the file
     def _write(self, path: Path, annotations: TubeAnnotations) -> None:

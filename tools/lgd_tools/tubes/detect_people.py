@@ -17,7 +17,7 @@ import numpy as np
 
 from lgd_mmaction.detection.annotations import TubeVideo, load_tubes
 from lgd_mmaction.detection.box_table import BoxTable
-from lgd_mmaction.errors import DataError
+from lgd_mmaction.files import atomic_path
 from lgd_tools.cli import (
     EXIT_INCOMPLETE,
     EXIT_OK,
@@ -129,34 +129,37 @@ class Detector:
 
 
 # -------------------------------------------------------------------- files
-def table_of(
-    name: str, frames: list[tuple[np.ndarray, np.ndarray]]
-) -> BoxTable:
-    """The proposals of one video."""
-    counts = [len(scores) for _, scores in frames]
+def save_part(path: Path, frames: list[tuple[np.ndarray, np.ndarray]]) -> None:
+    """Write boxes and scores of each frame of one video."""
     boxes, scores = zip(*frames, strict=True)
-    return BoxTable(
-        videos=np.array([name]),
-        video=np.zeros(sum(counts), np.int32),
-        frame=np.repeat(np.arange(len(frames), dtype=np.int32), counts),
-        boxes=np.concatenate(boxes).astype(np.float32),
-        score=np.concatenate(scores).astype(np.float32),
-        frames_video=np.zeros(len(frames), np.int32),
-        frames_frame=np.arange(len(frames), dtype=np.int32),
-    )
+    with atomic_path(path) as part, part.open('wb') as file:
+        np.savez_compressed(
+            file,
+            counts=[len(each) for each in scores],
+            boxes=np.concatenate(boxes).astype(np.float32),
+            score=np.concatenate(scores).astype(np.float32),
+        )
 
 
-def merge(tables: list[BoxTable]) -> BoxTable:
-    """One table of several of one video each, in their order."""
-    joined = {
-        name: np.concatenate([getattr(table, name) for table in tables])
-        for name in ('videos', 'frame', 'boxes', 'score', 'frames_frame')
-    }
-    index = np.arange(len(tables), dtype=np.int32)
+def merge(parts: dict[str, Path]) -> BoxTable:
+    """The table of videos, from the files of :func:`save_part`."""
+    loaded = []
+    for path in parts.values():
+        with np.load(path) as part:
+            loaded.append(dict(part))
+    counts = [part['counts'] for part in loaded]
+    lengths = [len(each) for each in counts]
+    video = np.repeat(np.arange(len(parts), dtype=np.int32), lengths)
+    frame = np.concatenate([np.arange(n, dtype=np.int32) for n in lengths])
+    counts = np.concatenate(counts)
     return BoxTable(
-        video=np.repeat(index, [len(t) for t in tables]),
-        frames_video=np.repeat(index, [len(t.frames_frame) for t in tables]),
-        **joined,
+        videos=np.array(list(parts)),
+        video=np.repeat(video, counts),
+        frame=np.repeat(frame, counts),
+        boxes=np.concatenate([part['boxes'] for part in loaded]),
+        score=np.concatenate([part['score'] for part in loaded]),
+        frames_video=video,
+        frames_frame=frame,
     )
 
 
@@ -175,44 +178,28 @@ def require_same_settings(parts: Path, args: Any) -> None:
     write_json(file, settings)
 
 
-def finished(part: Path) -> BoxTable | None:
-    """The proposals of a video from an earlier run."""
-    try:
-        return BoxTable.load(part, 'proposals')
-    except DataError:  # not there, or damaged: once more
-        return None
-
-
 def parse(argv: list[str] | None) -> Any:
     parser = make_parser(__doc__, EXAMPLE)
     add = parser.add_argument
+    # fmt: off
     add('annotations', type=Path, help='..._tubes.json')
     add('config', type=Path, help='config of the detector')
     add('checkpoint', type=Path, help='its .pth file')
-    add(
-        '--videos', type=Path, required=True, metavar='DIR',
-        help='<class>/<video>.avi, or pictures <class>/<video>/00001.png',
-    )  # fmt: skip
+    add('--videos', type=Path, required=True, metavar='DIR',
+        help='<class>/<video>.avi, or pictures <class>/<video>/00001.png')
     add('--out', type=Path, required=True, metavar='NPZ')
     add('--split', help='only this split (default: all)')
     add('--subset', help='only its train or test videos')
-    add(
-        '--classes', nargs='+', default=['person'], metavar='NAME',
-        help='of the detector, or all (default: person)',
-    )  # fmt: skip
-    add(
-        '--score-thr', type=float, default=0.05, metavar='S',
-        help='leave out boxes below this score (default: 0.05)',
-    )  # fmt: skip
-    add(
-        '--max-per-frame', type=positive_int, default=20, metavar='N',
-        help='keep the best N boxes of a frame (default: 20)',
-    )  # fmt: skip
-    add(
-        '--batch', type=positive_int, default=8, metavar='N',
-        help='frames at a time (default: 8)',
-    )  # fmt: skip
+    add('--classes', nargs='+', default=['person'], metavar='NAME',
+        help='of the detector, or all (default: person)')
+    add('--score-thr', type=float, default=0.05, metavar='S',
+        help='leave out boxes below this score (default: 0.05)')
+    add('--max-per-frame', type=positive_int, default=20, metavar='N',
+        help='keep the best N boxes of a frame (default: 20)')
+    add('--batch', type=positive_int, default=8, metavar='N',
+        help='frames at a time (default: 8)')
     add('--device', default='cuda:0', help='or cpu (default: cuda:0)')
+    # fmt: on
     args = parser.parse_args(argv)
     if bool(args.split) != bool(args.subset):
         parser.error('--split and --subset go together')
@@ -235,7 +222,7 @@ def main(argv: list[str] | None = None) -> int:
     detector, failed = None, 0
     for video in progress(videos, 'videos'):
         part = parts / f'{video.name}.npz'
-        if finished(part):
+        if part.exists():  # from an earlier run
             continue
         detector = detector or Detector(args)
         frames, found = frames_of(args.videos, video), []
@@ -246,19 +233,19 @@ def main(argv: list[str] | None = None) -> int:
             failed += 1
             warn(str(error))
             continue
-        table_of(video.name, found).save(part)
+        save_part(part, found)
     # those of earlier runs with another subset, too
-    tables = [finished(parts / f'{name}.npz') for name in annotations.videos]
-    tables = [table for table in tables if table]
-    if not tables:
+    made = {name: parts / f'{name}.npz' for name in annotations.videos}
+    made = {name: path for name, path in made.items() if path.exists()}
+    if not made:
         raise ToolError(
             f'none of the {len(videos)} videos in {args.videos} could be '
             'read: check the folder'
         )
-    result = merge(tables)
+    result = merge(made)
     result.save(args.out)
     print(
         f'{args.out}: {len(result)} boxes in {len(result.frames_frame)} '
-        f'frames of {len(tables)} videos, {failed} videos failed'
+        f'frames of {len(made)} videos, {failed} videos failed'
     )
     return EXIT_INCOMPLETE if failed else EXIT_OK

@@ -47,7 +47,7 @@ COLUMNS = 4  # of the contact sheet
 
 
 def true_tubes(video: TubeVideo, classes: Sequence[str]) -> list[DrawnTube]:
-    """The annotated tubes of a video, to be drawn."""
+    """The annotated tubes of a video."""
     size = [video.width, video.height] * 2
     return [
         DrawnTube(classes[tube.label], tube.start, tube.boxes / size)
@@ -170,10 +170,8 @@ def main(argv: Sequence[str] | None = None) -> int:
                 f'{args.ann} has no video {name}: names are <class>/<video> '
                 'without suffix'
             )
-        path, video = (
-            find_pictures(args.videos, name),
-            annotations.videos[name],
-        )
+        video = annotations.videos[name]
+        path = find_pictures(args.videos, name)
         tubes = true_tubes(video, annotations.classes)
         if args.detections:
             tubes += predicted_tubes(

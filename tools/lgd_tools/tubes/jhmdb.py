@@ -23,7 +23,6 @@ finds).
 """
 
 import io
-import re
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
@@ -32,16 +31,13 @@ import numpy as np
 from lgd_mmaction.detection.annotations import TubeAnnotations, TubeVideo
 from lgd_tools.cli import ToolError, make_parser, progress
 from lgd_tools.jobs import Job, run_once
+from lgd_tools.split_files import members_of, read_split_files
 from lgd_tools.tubes.act_pickles import read_act
 from lgd_tools.tubes.conversion import Conversion, add_arguments
 from lgd_tools.tubes.raw_tubes import (
     COORDINATES,
     RawTube,
-    Splits,
-    lines_of,
-    members_of,
     names_of,
-    video_name,
     well_formed,
 )
 
@@ -51,41 +47,6 @@ EXAMPLE = """\
   python tools/data/jhmdb.py --annotations splits.zip --splits 1 \\
       --boxes groundtruths_jhmdb.zip --out data/jhmdb
   python tools/data/jhmdb.py --act JHMDB-GT.pkl --out data/jhmdb"""
-
-SUBSETS = {'1': 'train', '2': 'test'}
-
-
-# -------------------------------------------------------------------- splits
-def read_splits(path: Path) -> tuple[list[str], Splits]:
-    """Class names, alphabetical, and the videos of all splits.
-
-    Raises:
-        ToolError: A split lacks a class, or a line is not
-            `<video>.avi 1|2`; names the line.
-    """
-    files: dict[str, dict[str, list[str]]] = {}
-    for member, read in members_of(path, '.txt').items():
-        stem = PurePosixPath(member).stem
-        match = re.fullmatch(r'([^.].*)_test_split([0-9]+)', stem)
-        if match:
-            files.setdefault(match[2], {})[match[1]] = lines_of(read())
-    classes = sorted(
-        {name for of_class in files.values() for name in of_class}
-    )
-    splits: Splits = {}
-    for split, of_class in sorted(files.items()):
-        splits[split] = {'train': [], 'test': []}
-        for name in classes:
-            where = f'{path}: {name}_test_split{split}.txt'
-            if name not in of_class:
-                raise ToolError(f'{where} is missing: unpack it again')
-            for number, line in enumerate(of_class[name], 1):
-                if line.strip():
-                    with well_formed(f'{where}:{number}'):
-                        file, code = line.rsplit(maxsplit=1)
-                        video = video_name(f'{name}/{file}')
-                        splits[split][SUBSETS[code]].append(video)
-    return classes, splits
 
 
 # --------------------------------------------------------------------- boxes
@@ -219,17 +180,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.act:
         raw = read_act('jhmdb', args.act, args.coordinates or 'pixels0')
     else:
-        classes, splits = read_splits(args.annotations)
+        classes, found = read_split_files(args.annotations)
+        splits = {
+            number: {
+                subset: [name.removesuffix('.avi') for name in codes[code]]
+                for subset, code in (('train', '1'), ('test', '2'))
+            }
+            for number, codes in found.items()
+        }
         names = names_of(splits)
         if args.boxes:
-            coordinates = args.coordinates or 'pixels1'
-            videos = read_boxes(
-                args.boxes, classes, names, args.size, coordinates
-            )
+            how = args.size, args.coordinates or 'pixels1'
+            videos = read_boxes(args.boxes, classes, names, *how)
         else:
-            videos = read_masks(
-                args.puppet_masks, classes, names, args.workers
-            )
+            masks = args.puppet_masks
+            videos = read_masks(masks, classes, names, args.workers)
         raw = TubeAnnotations('jhmdb', tuple(classes), splits, videos)
     if missing := set(args.splits or ()) - raw.splits.keys():
         raise ToolError(

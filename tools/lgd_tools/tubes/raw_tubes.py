@@ -1,15 +1,12 @@
-"""Tubes as data sets are distributed, and the files that hold them.
+"""Tubes as data sets are distributed.
 
 Shared by the readers (``jhmdb.py``, ``ucf101_24.py``, ``act_pickles.py``).
 """
 
 import operator
 import re
-import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
-from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 import numpy as np
@@ -97,57 +94,3 @@ def video_name(text: str) -> str:
     if not re.fullmatch(r'[^/.\s][^/]*/[^/.\s][^/]*', name):
         raise ValueError(f'{text[:80]!r} is no video <class>/<video>')
     return name
-
-
-# --------------------------------------------------------------------- files
-def members_of(path: Path, suffix: str) -> dict[str, Callable[[], bytes]]:
-    """The files in a folder or a zip: path in it -> a function that reads it.
-
-    Raises:
-        ToolError: There is no such file; so does a function.
-    """
-    if path.is_dir():
-        found = {
-            file.relative_to(path).as_posix(): file.read_bytes
-            for file in path.rglob(f'*{suffix}')
-            if file.is_file()
-        }
-    else:
-        with _readable(path):
-            archive = zipfile.ZipFile(path)
-        found = {
-            name: partial(_read_member, archive, name)
-            for name in archive.namelist()
-            if name.endswith(suffix)
-        }
-    # '__MACOSX/._x' and '.x' are leavings of file browsers
-    found = {
-        name: found[name]
-        for name in sorted(found)
-        if not PurePosixPath(name).name.startswith('.')
-    }
-    if not found:
-        raise ToolError(f'no files *{suffix} in {path}: check the path')
-    return found
-
-
-def _read_member(archive: zipfile.ZipFile, name: str) -> bytes:
-    with _readable(f'{archive.filename}: {name}'):
-        return archive.read(name)
-
-
-@contextmanager
-def _readable(where: object) -> Iterator[None]:
-    try:
-        yield
-    # a damaged archive can raise nearly anything
-    except Exception as error:
-        raise ToolError(
-            f'{where} is no folder and cannot be read as a zip ({error}): '
-            'download it again'
-        ) from None
-
-
-def lines_of(data: bytes) -> list[str]:
-    """The lines of a text file."""
-    return data.decode('utf-8-sig', 'surrogateescape').splitlines()

@@ -13,14 +13,12 @@ and a report. Reads one of
              splits included; frames count from 1; x1 y1 x2 y2 are x, y,
              x + w, y + h as they are
 
-and for --pyannot the test videos from --test-list, a line each (`<Class>/
-<video>`, with or without .avi). The others are for training, or those of
---train-list, whose lines may end in a number.
+and for --pyannot the test videos from --test-list, testlist01.txt, a line
+each: `<Class>/<video>`, with or without .avi. The others are for training.
 
 A video may have several tubes, and frames without any.
 """
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -91,7 +89,7 @@ def _tube(tube: dict, coordinates: str) -> RawTube:
 
 
 def read_list(path: Path) -> list[str]:
-    """The videos of a list; a number after the name is ignored.
+    """The videos of a list, one a line.
 
     Raises:
         ToolError: A line names no video.
@@ -99,7 +97,7 @@ def read_list(path: Path) -> list[str]:
     names = []
     for number, line in read_lines(path, 'video list'):
         with well_formed(f'{path}:{number}'):
-            names.append(video_name(re.sub(r'\s+[0-9]+$', '', line)))
+            names.append(video_name(line))
     return names
 
 
@@ -108,35 +106,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument('--pyannot', type=Path, metavar='FILE')
     source.add_argument('--act', type=Path, metavar='FILE')
-    for name, what in (
-        ('--test-list', 'testlist01.txt, a video a line'),
-        ('--train-list', 'default: all that are not in the test list'),
-    ):
-        parser.add_argument(name, type=Path, metavar='FILE', help=what)
+    parser.add_argument('--test-list', type=Path, metavar='FILE')
     add_arguments(parser, num_classes=24)
     args = parser.parse_args(argv)
-    if args.act and (args.test_list or args.train_list):
-        parser.error('--act holds the splits and takes no lists')
-    if args.pyannot and args.test_list is None:
-        parser.error('--pyannot needs --test-list')
+    if bool(args.pyannot) != bool(args.test_list):
+        parser.error('--pyannot needs --test-list, --act holds the splits')
     coordinates = args.coordinates or 'edges'
     if args.act:
         raw = read_act('ucf101_24', args.act, coordinates)
     else:
         classes, videos = read_pyannot(args.pyannot, args.size, coordinates)
         test = read_list(args.test_list)
-        train = sorted(videos.keys() - set(test))
-        if args.train_list:
-            train = sorted(read_list(args.train_list))
-        if unknown := {*train, *test} - videos.keys():
+        if unknown := set(test) - videos.keys():
             raise ToolError(
-                f'{args.pyannot} does not hold {min(unknown)}: give the '
-                'lists that come with it, which leave out what it lacks'
+                f'{args.pyannot} does not hold {min(unknown)}: give the list '
+                'that comes with it, which leaves out what it lacks'
             )
-        raw = TubeAnnotations(
-            'ucf101_24',
-            classes,
-            {'1': {'train': train, 'test': test}},
-            videos,
-        )
+        train = sorted(videos.keys() - set(test))
+        splits = {'1': {'train': train, 'test': test}}
+        raw = TubeAnnotations('ucf101_24', classes, splits, videos)
     return Conversion(raw, args, untrimmed=True).run()

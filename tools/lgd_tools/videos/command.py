@@ -2,7 +2,7 @@
 
 import argparse
 import os
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from lgd_tools.cli import (
@@ -101,8 +101,8 @@ def make_results(
         desc: Label of the progress bar, and of the journal.
 
     Raises:
-        ToolError: The target lies inside the source folder, or two videos
-            would have one result.
+        ToolError: The target lies inside the source folder, or the results
+            of two videos in one place.
     """
     if args.target.resolve().is_relative_to(args.source.resolve()):
         raise ToolError(
@@ -110,13 +110,16 @@ def make_results(
             'or lies inside it, where the next run would take results for '
             'sources: choose a target outside'
         )
-    taken: dict[str, str] = {}
+    owner = {out: name for name, out in names.items()}
     for name, out in names.items():
-        if taken.setdefault(out, name) != name:
-            raise ToolError(
-                f'{taken[out]} and {name} would both become {out}: rename '
-                'or remove one of them'
-            )
+        # a result may be a folder: that of x.mp4 beside that of x/y.mp4
+        for path in (out, *map(str, PurePosixPath(out).parents)):
+            other = owner.get(path, name)
+            if other != name:
+                raise ToolError(
+                    f'the results of {other} and {name} would both lie in '
+                    f'{path}: rename or remove one of them'
+                )
 
     def still_done(job: Job, outcome: Outcome) -> bool:
         result = outcome.result

@@ -3,7 +3,7 @@
 Flow number i of a video goes from frame i to frame i + 1 (numbers from 1),
 so a video of n frames has n - 1 flows. It is computed on frames scaled to
 --short-side, clipped to +-20 pixels at that size and stored in 8 bits:
-q = round((v + 20) * 255 / 40); see flow_coding.py. x grows to the right, y
+q = round((v + 20) * 255 / 40); see flow_store.py. x grows to the right, y
 downwards.
 
 --store jpg     a folder of flow_x_00001.jpg, flow_y_00001.jpg ... per video,
@@ -21,10 +21,10 @@ gets its name only when complete.
 import argparse
 import itertools
 import os
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from lgd_mmaction.files import atomic_path
-from lgd_tools.cli import ToolError, make_parser, positive_int, write_lines
+from lgd_tools.cli import make_parser, positive_int, write_lines
 from lgd_tools.jobs import JobError
 from lgd_tools.journal import Report
 from lgd_tools.lists.clips import safe_name
@@ -36,9 +36,13 @@ from lgd_tools.videos.command import (
     read_rows,
     stored_size,
 )
-from lgd_tools.videos.flow_coding import BOUND, quantise
 from lgd_tools.videos.flow_methods import METHODS, make_method, require_method
-from lgd_tools.videos.flow_store import JpgWriter, PackedWriter
+from lgd_tools.videos.flow_store import (
+    BOUND,
+    JpgWriter,
+    PackedWriter,
+    quantise,
+)
 
 EXAMPLE = """\
   # TV-L1 at 120 pixels (LGD-3D) for one list, and the list of the result
@@ -94,11 +98,7 @@ def extract_one(source: Path, target: Path, options: dict) -> dict:
         if writer.count == 0:
             raise JobError('one frame only: there is no motion in it')
         note = video.damage()
-    return dict(
-        flows=writer.count,
-        note=note,
-        size=stored_size(target),
-    )
+    return dict(flows=writer.count, note=note, size=stored_size(target))
 
 
 def write_list(
@@ -117,18 +117,6 @@ def write_list(
             lines.append(' '.join(map(str, words)))
     write_lines(path, lines)
     print(f'{path}: {len(lines)} rows, {len(rows) - len(lines)} left out')
-
-
-def require_apart(names: dict[str, str]) -> None:
-    """Raise ToolError where one result would lie inside another."""
-    taken = {out: name for name, out in names.items()}
-    for out, name in taken.items():
-        for parent in map(str, PurePosixPath(out).parents):
-            if parent in taken:  # x.mp4 beside x/y.mp4
-                raise ToolError(
-                    f'the flow of {name} would lie inside that of '
-                    f'{taken[parent]}: rename one of them'
-                )
 
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
@@ -165,7 +153,6 @@ def main(argv: list[str] | None = None) -> int:
     require_method(args.method)
     rows = read_rows(args.source, args.list)
     names = {name: result_name(name, args.store) for name, _ in rows}
-    require_apart(names)
     wanted = ('method', 'short_side', 'bound', 'store', 'quality', 'crf')
     options = {name: getattr(args, name) for name in wanted}
     report = make_results(args, extract_one, names, options, 'extract_flow')

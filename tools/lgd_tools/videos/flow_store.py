@@ -1,7 +1,14 @@
-"""Write a flow to disk: a folder of jpg pairs, or one packed video.
+"""A flow in 8 bits, on disk: a folder of jpg pairs, or one packed video.
 
-A writer is a context manager with ``add(q)`` and ``count``; q is the
-(H, W, 2) uint8 of ``flow_coding.quantise``.
+The numbers are those of the two-stream literature (dense_flow, TSN):
+
+    q = round((clip(v, -b, b) + b) * 255 / (2 b)),   b = 20 pixels
+    v = q * 2 b / 255 - b
+
+One step is 2 b / 255 = 0.157 pixels, so the error of a flow within the bound
+is at most 0.078 pixels. Zero is stored as 128 (127.5, rounded to even) and
+read as +0.078. Mirroring a flow-x picture by ``255 - q``, as mmaction2's Flip
+does, is the exact negation of v.
 
 jpg      ``<clip>/flow_x_00001.jpg``, ``flow_y_00001.jpg``, from 1 on, grey:
          what mmaction2's RawframeDataset and RawFrameDecode read.
@@ -10,6 +17,9 @@ video    ``<clip>.mp4``, H.264: flow-x in the upper half, flow-y in the lower
          reader's RGB is the stored number in all three channels. Read with
          VideoDataset, DecordInit, DecordDecode and then UnpackFlow of
          lgd_mmaction.
+
+A writer is a context manager with ``add(q)``, of (H, W, 2) uint8, and
+``count``.
 """
 
 import contextlib
@@ -21,7 +31,20 @@ import numpy as np
 
 from lgd_tools.video import Encoder
 
+BOUND = 20.0
 JPG_NAME = 'flow_{}_{:05d}.jpg'
+
+
+def quantise(flow: np.ndarray, bound: float = BOUND) -> np.ndarray:
+    """Pixels -> uint8; see the formula above. Half steps go to even.
+
+    Args:
+        flow: Motion in pixels, any shape; NaN becomes rest.
+        bound: Faster motion is clipped to it.
+    """
+    flow = np.nan_to_num(flow.astype(np.float64), posinf=bound, neginf=-bound)
+    clipped = np.clip(flow, -bound, bound)
+    return np.rint((clipped + bound) * (255 / (2 * bound))).astype(np.uint8)
 
 
 class JpgWriter(contextlib.nullcontext):

@@ -11,14 +11,13 @@ decoding every result before it gets its name. Rotation metadata is applied
 to the pixels; pictures are never enlarged.
 """
 
-import argparse
 import os
 from pathlib import Path
 
 from lgd_mmaction.files import atomic_path
 from lgd_tools.cli import make_parser, parse_size, positive_int
 from lgd_tools.jobs import JobError
-from lgd_tools.video import Encoder, VideoFile
+from lgd_tools.video import Encoder, VideoFile, check_video_size
 from lgd_tools.videos.command import (
     add_job_options,
     add_result_options,
@@ -38,16 +37,6 @@ EXAMPLE = """\
   python tools/data/resize_videos.py raw/ucf101 data/ucf101/videos \\
       --size 320x240 --keep-names
 Run the same command again to continue or to repeat what failed."""
-
-
-def even_size(text: str) -> tuple[int, int]:
-    """argparse type: :func:`lgd_tools.cli.parse_size` with even sides."""
-    size = parse_size(text)
-    if size[0] % 2 or size[1] % 2:
-        raise argparse.ArgumentTypeError(
-            f'{text!r} is not WIDTHxHEIGHT with even numbers, like 320x240'
-        )
-    return size
 
 
 def count_frames(path: str | os.PathLike) -> int:
@@ -110,7 +99,7 @@ def main(argv: list[str] | None = None) -> int:
     # fmt: off
     size.add_argument('--short-side', type=positive_int, metavar='N',
         help='shorter side in pixels, the ratio is kept; sides are even')
-    size.add_argument('--size', type=even_size, metavar='WxH',
+    size.add_argument('--size', type=parse_size, metavar='WxH',
         help='exact size in pixels, the ratio is not kept')
     add = parser.add_argument
     add('--keep-names', action='store_true',
@@ -127,6 +116,8 @@ def main(argv: list[str] | None = None) -> int:
     add_job_options(parser, 600)
     args = parser.parse_args(argv)
 
+    if args.size:
+        check_video_size(args.size[::-1])
     rows = read_rows(args.source, args.list)
     names = {
         name: name if args.keep_names else f'{os.path.splitext(name)[0]}.mp4'

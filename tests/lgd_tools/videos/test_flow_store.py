@@ -1,8 +1,8 @@
-"""tools/data/flow_coding.py: flow in 8 bits."""
+"""Flow in 8 bits."""
 
 import numpy as np
 
-from lgd_tools.videos.flow_coding import quantise
+from lgd_tools.videos.flow_store import quantise
 from tests.lgd_tools.videos.moving import dequantise
 
 

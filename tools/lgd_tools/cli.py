@@ -18,6 +18,7 @@ import argparse
 import contextlib
 import hashlib
 import json
+import math
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -118,6 +119,7 @@ positive_int = _number(int, lambda n: n >= 1, 'a whole number of at least 1')
 non_negative_int = _number(
     int, lambda n: n >= 0, 'a whole number of at least 0'
 )
+positive = _number(float, lambda x: 0 < x < math.inf, 'a number above 0')
 open_fraction = _number(
     float, lambda x: 0 < x < 1, 'a number between 0 and 1 (both excluded)'
 )
@@ -252,6 +254,23 @@ def read_label_map(path: Path) -> list[str]:
     if not first:
         raise ToolError(f'label map {path} is empty: one class name a line')
     return list(first)
+
+
+def class_names(label_map: str | os.PathLike | None, number: int) -> list[str]:
+    """Names of so many classes, 'class 0' ... where there is no label map.
+
+    Raises:
+        ToolError: The map is missing, broken or of another data set.
+    """
+    if label_map is None:
+        return [f'class {i}' for i in range(number)]
+    names = read_label_map(Path(label_map))
+    if len(names) != number:
+        raise ToolError(
+            f'the label map {label_map} has {len(names)} classes, not '
+            f'{number}: give the map of this data set'
+        )
+    return names
 
 
 # -------------------------------------------------------------- writing text

@@ -161,7 +161,7 @@ def test_only_the_test_is_repeated_for_other_test_settings(tool, place):
         tool.main(rate)
     path = place / 'data/rgb_train_1.txt'
     path.write_text(path.read_text().splitlines(True)[0])
-    with pytest.raises(ToolError, match=r'changed: lists\)'):
+    with pytest.raises(ToolError, match=r'changed: list\)'):
         tool.main(argv_of('--cfg-options', views))
     assert len(calls()) == 14
 

@@ -177,7 +177,7 @@ def test_errors_of_the_command_line(streams, tmp_path):
             main(argv)
     short = tmp_path / 'two.txt'
     short.write_text('a\nb\n')
-    with pytest.raises(ToolError, match='has 2 classes, but the scores 8'):
+    with pytest.raises(ToolError, match='has 2 classes, not 8'):
         main([rgb, flow, '--classes', str(short)])
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from lgd_tools.cli import ToolError, file_sha256
 from lgd_tools.experiment.data import ListedVideos, listed_videos
 from lgd_tools.experiment.steps import ROOT, json_sha256
-from lgd_tools.experiment.train_view import train_view, validation_decides
+from lgd_tools.experiment.train_view import train_view
 
 TRAIN_SCRIPT, TEST_SCRIPT = ROOT / 'tools/train.py', ROOT / 'tools/test.py'
 # decided by the runner for each run, so no part of what a config says
@@ -120,13 +120,11 @@ def train_inputs(run: Run, args: argparse.Namespace) -> dict[str, Any]:
         ToolError: A checkpoint that the training starts from is missing.
     """
     backbone = run.settings['model'].get('backbone', {})
-    roles = ['train', *['val'] * validation_decides(run.settings)]
-    lists = {r: v.ann_file for r, v in run.videos().items() if r in roles}
     inputs = {
         'config': run.train_sha256,
         'seed': args.seed,
         'amp': args.amp,
-        'lists': {role: file_sha256(path) for role, path in lists.items()},
+        'list': file_sha256(run.videos()['train'].ann_file),
     }
     for name, source in (
         ('load_from', run.settings.get('load_from')),

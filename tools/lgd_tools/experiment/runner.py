@@ -1,6 +1,7 @@
 """The steps of an experiment: check, train, test, fuse, write."""
 
 import argparse
+import contextlib
 import platform
 import shlex
 import subprocess
@@ -121,24 +122,21 @@ class Experiment:
 
     def _refuse_other_training(self, run: plan.Run, inputs: dict) -> None:
         """Never go on with a training that began from other inputs."""
-        if not run.train_dir.exists():
-            return
         marker = self.store.read(f'train {run.title}'.replace(' ', '_'))
-        changed = ['its marker is gone']
-        if marker is not None:
-            changed = steps.changed(marker, inputs)
-        if changed and not self.args.restart:
+        changed = steps.changed(marker or {'inputs': {}}, inputs)
+        if not changed or not run.train_dir.exists():
+            return
+        if not self.args.restart:
             raise ToolError(
                 f'{run.train_dir} holds a training of {run.title} from '
                 f'other inputs (changed: {", ".join(changed)}); take '
                 'another --name, or --restart to move it aside'
             )
-        if changed:
-            number = 1
-            while (old := Path(f'{run.train_dir}.old-{number}')).exists():
-                number += 1
-            run.train_dir.rename(old)
-            print(f'  moved {run.train_dir} to {old}')
+        number = 1
+        while (old := Path(f'{run.train_dir}.old-{number}')).exists():
+            number += 1
+        run.train_dir.rename(old)
+        print(f'  moved {run.train_dir} to {old}')
 
     def test(self, run: plan.Run, trained: dict) -> dict:
         """Test the last checkpoint; the marker of the step."""
@@ -235,10 +233,8 @@ def read_versions() -> dict[str, Any]:
 
     found: dict[str, Any] = {'python': platform.python_version()}
     for name in PACKAGES:
-        try:
+        with contextlib.suppress(PackageNotFoundError):
             found[name] = version(name)
-        except PackageNotFoundError:
-            continue
     done = subprocess.run(
         ['git', 'describe', '--always', '--dirty', '--abbrev=12'],
         cwd=steps.ROOT, capture_output=True, text=True,

@@ -18,24 +18,22 @@ def find_inputs(inputs: Iterable[str]) -> list[str]:
     """Files of what the command line names: files, folders, patterns.
 
     Raises:
-        ToolError: One of them is nothing of that, or holds no video.
+        ToolError: One of them leads to no video.
     """
     found: dict[str, None] = {}
     for text in inputs:
         if os.path.isdir(text):
             paths = [os.path.join(text, name) for name in iter_videos(text)]
-        elif os.path.exists(text):
+        elif os.path.exists(text):  # a name may look like a pattern
             paths = [text]
         else:
             matches = glob.glob(text, recursive=True)
             paths = sorted(filter(os.path.isfile, matches))
         if not paths:
-            what = (
-                'a folder without videos'
-                if os.path.isdir(text)
-                else 'no file, folder or pattern that leads to a video'
+            raise ToolError(
+                f'{text!r} is no file, folder or pattern that leads to a '
+                'video: check the path'
             )
-            raise ToolError(f'{text!r} is {what}: check the path')
         found.update(dict.fromkeys(paths))
     return list(found)
 
@@ -49,13 +47,15 @@ class Window:
     stop: int | None = None
 
 
-def windows_of(path: str, seconds: float, stride: float) -> list[Window]:
+def windows_of(
+    path: str, seconds: float, stride: float, cache: str
+) -> list[Window]:
     """Windows at even distances over a whole video; the last one ends it.
 
     Raises:
         BrokenVideoError: It cannot be opened.
     """
-    with Video(path) as video:
+    with Video(path, index_cache=cache) as video:
         frames, fps = video.num_frames, video.fps or 25
     length = min(frames, max(1, round(seconds * fps)))
     step = max(1, round(stride * fps))
@@ -105,12 +105,17 @@ class Clips(Dataset):
     Args:
         windows: What is shown.
         pipelines: The steps of each network.
+        cache: The ``index_cache`` of ``VideoOpen``.
     """
 
     def __init__(
-        self, windows: Sequence[Window], pipelines: Sequence[Sequence]
+        self,
+        windows: Sequence[Window],
+        pipelines: Sequence[Sequence],
+        cache: str,
     ) -> None:
         self.windows, self.pipelines = windows, pipelines
+        self.cache = cache
 
     def __len__(self) -> int:
         return len(self.windows)
@@ -119,7 +124,9 @@ class Clips(Dataset):
         window, samples = self.windows[index], []
         try:
             for first, *steps in self.pipelines:
-                opened = first({'filename': window.path})
+                opened = first(
+                    dict(filename=window.path, index_cache=self.cache)
+                )
                 video, fps = opened['video_reader'], opened['avg_fps']
                 stop = window.stop or video.num_frames
                 part = Part(video, window.start, stop)

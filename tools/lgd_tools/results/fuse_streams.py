@@ -12,9 +12,15 @@ from pathlib import Path
 
 import numpy as np
 
-from lgd_tools.cli import ToolError, file_sha256, make_parser, write_json
+from lgd_tools.cli import (
+    ToolError,
+    class_names,
+    file_sha256,
+    make_parser,
+    write_json,
+)
 from lgd_tools.results.measures import class_accuracies, measure, wilson
-from lgd_tools.results.scores import class_names, load_scores, pair_streams
+from lgd_tools.results.scores import load_scores, pair_streams
 
 EXAMPLE = (
     'python tools/analysis/fuse_streams.py rgb=rgb.pkl flow=flow.pkl \\\n'
@@ -72,7 +78,7 @@ def fuse_files(
         anns: List that the test of a stream read, by the stream's name.
         label_map: Names of the classes.
         common_only: Keep only the videos that every stream has.
-        logits: The scores are logits: take their softmax first.
+        logits: Take the softmax of the scores first.
 
     Returns:
         What is written as JSON; accuracies are shares of one. `fused` is
@@ -100,14 +106,14 @@ def fuse_files(
                 '--logits'
             )
     fused = np.tensordot(shares, values, 1)
+    names, seen = [*files], np.bincount(labels, minlength=number)
     measures = [measure(own, labels) for own in values]
-    best = max(range(len(files)), key=lambda i: measures[i]['top1'])
-    accuracies = {
+    best = max(range(len(names)), key=lambda i: measures[i]['top1'])
+    by_class = {
         name: class_accuracies(own, labels)
-        for name, own in zip([*files, 'fused'], [*values, fused], strict=True)
+        for name, own in zip([*names, 'fused'], [*values, fused], strict=True)
     }
-    gains = accuracies['fused'] - accuracies[[*files][best]]
-    seen = np.bincount(labels, minlength=number)
+    gains = by_class['fused'] - by_class[names[best]]
     return {
         'tool': 'fuse_streams',
         'videos': len(keys),
@@ -125,18 +131,18 @@ def fuse_files(
                 **own,
             }
             for name, scores, share, own in zip(
-                files, loaded, shares, measures, strict=True
+                names, loaded, shares, measures, strict=True
             )
         ],
-        'fused': measure(fused, labels) if len(files) > 1 else None,
+        'fused': measure(fused, labels) if len(names) > 1 else None,
         'per_class': [
             {
                 'class': k,
                 'name': classes[k],
                 'videos': int(seen[k]),
-                **{name: float(own[k]) for name, own in accuracies.items()},
+                **{name: float(own[k]) for name, own in by_class.items()},
                 'gain': float(gains[k]),
-                'gain_over': [*files][best],
+                'gain_over': names[best],
             }
             for k in np.flatnonzero(seen).tolist()
         ],
@@ -147,15 +153,15 @@ def format_report(report: dict) -> str:
     """The table that the command prints."""
 
     def line(name: str, weight: str, numbers: dict) -> str:
-        top1, top5, mean = (
-            100 * numbers[key] for key in ('top1', 'top5', 'mean_class')
+        shares = (numbers[key] for key in ('top1', 'top5', 'mean_class'))
+        return f'{name:<24}{weight:>8}' + ''.join(
+            f'{100 * share:>12.2f}' for share in shares
         )
-        return f'{name:<24}{weight:>8}{top1:>8.2f}{top5:>8.2f}{mean:>12.2f}'
 
     lines = [
         f'measured on {report["videos"]} videos of {report["classes"]} '
         f'classes ({report["classes_without_videos"]} without a video)',
-        f'{"":<24}{"weight":>8}{"top-1":>8}{"top-5":>8}{"mean class":>12}',
+        f'{"":<24}{"weight":>8}{"top-1":>12}{"top-5":>12}{"mean class":>12}',
     ]
     for stream in report['streams']:
         lines.append(line(stream['name'], f'{stream["weight"]:.3g}', stream))
@@ -205,22 +211,19 @@ def named_paths(texts: Sequence[str]) -> dict[str, str]:
 def main(argv: Sequence[str] | None = None) -> int:
     parser = make_parser(__doc__, EXAMPLE)
     add = parser.add_argument
+    # fmt: off
     add('streams', nargs='+', metavar='[NAME=]SCORES.pkl',
-        help='dumps of tools/test.py --dump, one a stream')  # fmt: skip
+        help='dumps of tools/test.py --dump, one a stream')
     add('--weights', type=float, nargs='+', metavar='W',
-        help='one a stream, in their order (default: equal)')  # fmt: skip
+        help='one a stream, in their order (default: equal)')
     add('--ann', nargs='+', default=[], metavar='NAME=LIST',
-        help='the list that the test of a stream read; needed where the '
-        'config does not put the names of the videos into the dump'
-        )  # fmt: skip
+        help='what the test of a stream read, where its dump lacks names')
     add('--classes', metavar='LABEL_MAP', help='class names, one a line')
-    add('--common-only', action='store_true',
-        help='fuse the videos that all streams have, instead of refusing '
-        'when they differ; the report counts what was left out')  # fmt: skip
-    add('--logits', action='store_true',
-        help='the scores are logits; take their softmax first')  # fmt: skip
-    add('--out', metavar='JSON', help='write all numbers here, those of '
-        'each class too')  # fmt: skip
+    add('--common-only', action='store_true', help='where the videos '
+        'differ, fuse those that all streams have, instead of refusing')
+    add('--logits', action='store_true', help='take the softmax first')
+    add('--out', metavar='JSON', help='all numbers, of each class too')
+    # fmt: on
     args = parser.parse_args(argv)
     files, anns = named_paths(args.streams), named_paths(args.ann)
     if not anns.keys() <= files.keys():

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from lgd_tools.cli import file_sha256, make_parser, write_json
+from lgd_tools.cli import class_names, file_sha256, make_parser, write_json
 from lgd_tools.results.measures import (
     class_accuracies,
     measure,
@@ -33,7 +33,7 @@ from lgd_tools.results.run_log import (
     read_course,
 )
 from lgd_tools.results.run_pictures import draw_confusion, draw_curves
-from lgd_tools.results.scores import Scores, class_names, load_scores
+from lgd_tools.results.scores import Scores, load_scores
 
 EXAMPLE = """\
   python tools/test.py CONFIG work_dirs/run/epoch_50.pth \\
@@ -50,8 +50,6 @@ def report_run(
     label_map: str | os.PathLike | None = None,
 ) -> dict[str, Any]:
     """Write the pictures and summary.json; return the summary.
-
-    The arguments are those of the command.
 
     Raises:
         LGDError: An input is missing, broken or does not fit the others.
@@ -88,12 +86,9 @@ def confused_pairs(
 ) -> list[tuple[int, int, int]]:
     """(true, predicted, clips) of the commonest mistakes, commonest first."""
     wrong = matrix - np.diag(np.diag(matrix))
-    # ties in the order of the classes
-    order = np.argsort(-wrong, axis=None, kind='stable')[:limit]
-    rows, columns = np.unravel_index(order, wrong.shape)
-    counts = wrong[rows, columns].tolist()
-    pairs = zip(rows.tolist(), columns.tolist(), counts, strict=True)
-    return [pair for pair in pairs if pair[2]]
+    pairs = np.argwhere(wrong).tolist()  # ties: in the order of the classes
+    pairs.sort(key=lambda pair: -wrong[tuple(pair)])
+    return [(t, p, int(wrong[t, p])) for t, p in pairs[:limit]]
 
 
 def summarise(

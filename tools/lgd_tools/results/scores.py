@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from lgd_mmaction.pickles import load_values
-from lgd_tools.cli import ToolError, read_label_map
+from lgd_tools.cli import ToolError
 from lgd_tools.results.video_names import (
     read_list,
     require_same_videos,
@@ -156,7 +156,7 @@ def pair_streams(
     """Bring streams into one order, by name.
 
     Args:
-        streams: One entry a stream, in any order of videos.
+        streams: In any order of videos.
         common_only: Keep only the videos that every stream has, where the
             default refuses.
 
@@ -187,20 +187,3 @@ def pair_streams(
     order = [[row[key] for key in kept] for row in rows]
     values = [s.values[o] for s, o in zip(streams, order, strict=True)]
     return kept, np.stack(values), streams[0].labels[order[0]]
-
-
-def class_names(label_map: str | os.PathLike | None, number: int) -> list[str]:
-    """Names of the classes, 'class 0' ... where there is no label map.
-
-    Raises:
-        ToolError: The map is missing, broken or of another data set.
-    """
-    if label_map is None:
-        return [f'class {i}' for i in range(number)]
-    names = read_label_map(Path(label_map))
-    if len(names) != number:
-        raise ToolError(
-            f'the label map {label_map} has {len(names)} classes, but the '
-            f'scores {number}: give the map of this data set'
-        )
-    return names

@@ -21,7 +21,7 @@ import json
 import math
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -313,6 +313,13 @@ def write_json(path: str | os.PathLike, data: Any) -> Path:
     text = json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False)
     # in JSON \\udcxx means just what it stands for: nothing is changed
     return write_text(path, printable(text) + '\n')
+
+
+def markdown_table(head: Sequence[str], rows: Iterable[Sequence]) -> str:
+    """A Markdown table; None is a dash."""
+    lines = [head, ['---'] * len(head), *rows]
+    texts = [['-' if c is None else str(c) for c in line] for line in lines]
+    return '\n'.join(f'| {" | ".join(line)} |' for line in texts)
 
 
 # ------------------------------------------------------------------- videos

@@ -57,9 +57,8 @@ class Run:
 
     def videos(self) -> dict[str, ListedVideos]:
         """What it reads in each role that the config has."""
-        classes = self.settings['model']['cls_head'].get('num_classes')
         return {
-            role: listed_videos(self.settings, role, classes)
+            role: listed_videos(self.settings, role)
             for role in ('train', 'val', 'test')
             if self.settings.get(f'{role}_dataloader')
         }

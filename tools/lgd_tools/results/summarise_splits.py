@@ -15,6 +15,7 @@ from typing import Any
 from lgd_tools.cli import (
     ToolError,
     make_parser,
+    markdown_table,
     read_text,
     write_json,
     write_text,
@@ -123,8 +124,7 @@ def format_table(
     cells['test videos'] = ' + '.join(map(str, summary['videos']))
     cells |= extra or {}
     row = [cell.replace('|', '\\|') for cell in cells.values()]
-    lines = list(cells), ['---'] * len(cells), row
-    return '\n'.join(f'| {" | ".join(line)} |' for line in lines)
+    return markdown_table([*cells], [row])
 
 
 def read_report(path: str | Path) -> dict:

@@ -90,9 +90,7 @@ def draw_dots(
 
 
 def draw_curves(
-    curves: dict[str, list[list[list[float]]]],
-    switch: int | None,
-    path: Path,
+    curves: dict[str, list[list[list[float]]]], switch: int, path: Path
 ) -> None:
     """Training loss and accuracy, the mean over seeds and every seed.
 
@@ -111,8 +109,7 @@ def draw_curves(
             axes.plot(x, y.T, color=colour, linewidth=0.6, alpha=0.35)
             axes.plot(x, y.mean(0), color=colour, linewidth=2, label=name)
     for axes in panels:
-        if switch:
-            axes.axvline(switch, **DASHED)
+        axes.axvline(switch, **DASHED)
         axes.set_xlabel('step')
     panels[0].set_ylabel('training loss, summed over classifiers')
     panels[1].set(ylabel='training accuracy, %', ylim=(40, 103))

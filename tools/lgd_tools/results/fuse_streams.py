@@ -67,8 +67,6 @@ def fuse_files(
     weights: Sequence[float] | None = None,
     anns: dict[str, str | Path] | None = None,
     label_map: str | os.PathLike | None = None,
-    common_only: bool = False,
-    logits: bool = False,
 ) -> dict:
     """Fuse score files and measure streams and fusion.
 
@@ -77,8 +75,6 @@ def fuse_files(
         weights: One a stream; equal ones for None.
         anns: List that the test of a stream read, by the stream's name.
         label_map: Names of the classes.
-        common_only: Keep only the videos that every stream has.
-        logits: Take the softmax of the scores first.
 
     Returns:
         What is written as JSON; accuracies are shares of one. `fused` is
@@ -90,20 +86,15 @@ def fuse_files(
     shares = normalise_weights(weights, len(files))
     loaded = [load_scores(p, (anns or {}).get(n)) for n, p in files.items()]
     hashes = file_hashes(files)
-    keys, values, labels = pair_streams(loaded, common_only)
+    keys, values, labels = pair_streams(loaded)
     number = values.shape[2]
     classes = class_names(label_map, number)
-    if logits:
-        from scipy.special import softmax
-
-        values = softmax(values, axis=2)
     for scores, own in zip(loaded, values, strict=True):
         # to half precision
         if own.min() < 0 or not np.allclose(own.sum(1), 1, atol=2e-2):
             raise ToolError(
                 f'{scores.path} does not hold probabilities, whose mean is '
-                "what fusion takes; test with average_clips='prob', or say "
-                '--logits'
+                "what fusion takes; test with average_clips='prob'"
             )
     fused = np.tensordot(shares, values, 1)
     names, seen = [*files], np.bincount(labels, minlength=number)
@@ -119,14 +110,12 @@ def fuse_files(
         'videos': len(keys),
         'classes': number,
         'classes_without_videos': int((seen == 0).sum()),
-        'common_only': common_only,
         'streams': [
             {
                 'name': name,
                 'file': str(scores.path),
                 'sha256': hashes[name],
                 'names_from': scores.names_from,
-                'videos_in_file': len(scores.names),
                 'weight': float(share),
                 **own,
             }
@@ -165,9 +154,6 @@ def format_report(report: dict) -> str:
     ]
     for stream in report['streams']:
         lines.append(line(stream['name'], f'{stream["weight"]:.3g}', stream))
-        lost = stream['videos_in_file'] - report['videos']
-        if lost:
-            lines.append(f'  ({lost} videos of {stream["name"]} left out)')
     if report['fused'] is not None:
         lines.append(line('fused', '', report['fused']))
     return '\n'.join([*lines, pooled_interval([report])])
@@ -219,9 +205,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     add('--ann', nargs='+', default=[], metavar='NAME=LIST',
         help='what the test of a stream read, where its dump lacks names')
     add('--classes', metavar='LABEL_MAP', help='class names, one a line')
-    add('--common-only', action='store_true', help='where the videos '
-        'differ, fuse those that all streams have, instead of refusing')
-    add('--logits', action='store_true', help='take the softmax first')
     add('--out', metavar='JSON', help='all numbers, of each class too')
     # fmt: on
     args = parser.parse_args(argv)
@@ -231,9 +214,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             f'--ann names {", ".join(anns)}, but the streams are '
             f'{", ".join(files)}; write --ann {next(iter(files))}=LIST'
         )
-    report = fuse_files(
-        files, args.weights, anns, args.classes, args.common_only, args.logits
-    )
+    report = fuse_files(files, args.weights, anns, args.classes)
     print(format_report(report))
     if args.out:
         print(f'numbers: {write_json(args.out, report)}')

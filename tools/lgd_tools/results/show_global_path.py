@@ -35,31 +35,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     add('--label-map', help='names of the classes, one a line')
     add('--class-index', type=non_negative_int, metavar='K',
         help='the class to look at (default: the predicted one)')
-    add('--map-stage', metavar='layerN', help='stage of the network whose '
-        'maps are drawn (default: the last one with 4 rows or more)')
     # fmt: on
     args = parse_network(parser, argv, 'video')
     videos = [require_file(video, 'video') for video in args.video]
     # torch after --help
     from lgd_tools.prediction.recognizer import load_recognizer
-    from lgd_tools.results.global_path import Network, look_at, read_clip
+    from lgd_tools.results.global_path import look_at, read_clip
     from lgd_tools.results.global_path_picture import draw, summary
 
     model, cfg = load_recognizer(args.config, args.checkpoint)
     names = class_names(args.label_map, model.cls_head.num_classes)
-    stages = Network(model).stages
     if args.class_index is not None and args.class_index >= len(names):
         raise ToolError(
             f'--class-index is {args.class_index}: the network has classes 0 '
             f'to {len(names) - 1}'
         )
-    if args.map_stage not in (None, *stages):
-        raise ToolError(
-            f'--map-stage {args.map_stage} is unknown: {", ".join(stages)}'
-        )
     for video in videos:
         clip, frames = read_clip(model, cfg, str(video))
-        found = look_at(model, clip, args.class_index, args.map_stage)
+        found = look_at(model, clip, args.class_index)
         title = f'{video.name}: {names[found.class_index]}'
         out = args.out / f'{video.stem}_global_path.png'
         save_figure(draw(found, frames, title), out)

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from torch.utils.data import Dataset
 
 from lgd_mmaction.video.errors import BrokenVideoError
@@ -63,32 +62,24 @@ def windows_of(
     return [Window(path, start, start + length) for start in starts]
 
 
-class Part:
-    """Some frames of a video, for transforms that take them for all."""
+def pack(
+    steps: Sequence,
+    video: Any,
+    fps: float,
+    name: str,
+    start: int = 0,
+    stop: int | None = None,
+) -> dict:
+    """What the network takes of some frames of an open video.
 
-    def __init__(self, video: Any, start: int, stop: int) -> None:
-        self.video, self.start = video, start
-        self.num_frames = stop - start
-
-    def frames(self, indices: Iterable[int], size: Any = None) -> np.ndarray:
-        return self.video.frames([self.start + int(i) for i in indices], size)
-
-    @property
-    def size(self) -> tuple[int, int]:
-        return self.video.size
-
-    def close(self) -> None:
-        self.video.close()
-
-
-def pack(steps: Sequence, video: Any, fps: float, name: str) -> dict:
-    """What the network takes, of an open video; ``steps`` after VideoOpen."""
+    ``steps`` are those after VideoOpen.
+    """
     results = dict(
         filename=name,
         video_reader=video,
-        total_frames=video.num_frames,
+        total_frames=(stop or video.num_frames) - start,
         avg_fps=fps,
-        start_index=0,
+        start_index=start,
         modality='RGB',
     )
     for step in steps:
@@ -128,10 +119,11 @@ class Clips(Dataset):
                     dict(filename=window.path, index_cache=self.cache)
                 )
                 video, fps = opened['video_reader'], opened['avg_fps']
-                stop = window.stop or video.num_frames
-                part = Part(video, window.start, stop)
-                samples.append(pack(steps, part, fps, window.path))
+                start, stop = window.start, window.stop or video.num_frames
+                samples.append(
+                    pack(steps, video, fps, window.path, start, stop)
+                )
         except BrokenVideoError as error:
             return window, error.reason
-        times = window.start / (fps or 25), stop / (fps or 25)
+        times = start / (fps or 25), stop / (fps or 25)
         return window, times, samples

@@ -20,12 +20,7 @@ from typing import Any
 import numpy as np
 
 from lgd_tools.cli import class_names, file_sha256, make_parser, write_json
-from lgd_tools.results.measures import (
-    class_accuracies,
-    measure,
-    predicted_classes,
-    wilson,
-)
+from lgd_tools.results.measures import measure, predicted_classes, wilson
 from lgd_tools.results.run_log import (
     STAGE_1_LOSSES,
     STAGE_2_LOSS,
@@ -100,7 +95,6 @@ def summarise(
     measures = measure(scores.values, scores.labels)
     if number <= 5:
         del measures['top5']  # always right
-    accuracies = class_accuracies(scores.values, scores.labels).tolist()
     training = {
         'unit': course.unit,
         'length': course.train[-1]['x'],
@@ -122,10 +116,8 @@ def summarise(
         **measures,
         'top1_interval_95': list(wilson(right, clips)),
         'class_accuracy': {
-            name: value if count else None
-            for name, value, count in zip(
-                classes, accuracies, seen, strict=True
-            )
+            name: float(matrix[k, k] / seen[k]) if seen[k] else None
+            for k, name in enumerate(classes)
         },
         'commonest_mistakes': [
             {'true': classes[t], 'predicted': classes[p], 'clips': n}
@@ -156,12 +148,14 @@ def format_summary(summary: dict[str, Any]) -> str:
 def main(argv: Sequence[str] | None = None) -> int:
     parser = make_parser(__doc__, EXAMPLE)
     add = parser.add_argument
+    # fmt: off
     add('work_dir', help='folder that tools/train.py wrote')
     add('--scores', required=True, metavar='PKL',
-        help='what tools/test.py --dump wrote')  # fmt: skip
+        help='what tools/test.py --dump wrote')
     add('--label-map', metavar='TXT', help='class names, one a line')
     add('--out', metavar='DIR', type=Path,
-        help='for the results (default: WORK_DIR/report)')  # fmt: skip
+        help='for the results (default: WORK_DIR/report)')
+    # fmt: on
     args = vars(parser.parse_args(argv))
     args['out'] = args['out'] or Path(args['work_dir'], 'report')
     summary = report_run(**args)

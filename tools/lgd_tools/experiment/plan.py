@@ -14,8 +14,6 @@ from lgd_tools.experiment.steps import ROOT, json_sha256
 from lgd_tools.experiment.train_view import train_view
 
 TRAIN_SCRIPT, TEST_SCRIPT = ROOT / 'tools/train.py', ROOT / 'tools/test.py'
-# decided by the runner for each run, so no part of what a config says
-_NOT_HASHED = ('work_dir', 'launcher', 'resume')
 
 
 @dataclass
@@ -47,8 +45,7 @@ class Run:
     @property
     def config_sha256(self) -> str:
         """Hash of the config with everything that it inherits."""
-        kept = {k: v for k, v in self.settings.items() if k not in _NOT_HASHED}
-        return json_sha256(kept)
+        return json_sha256(self.settings)
 
     @property
     def train_sha256(self) -> str:

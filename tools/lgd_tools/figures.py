@@ -28,5 +28,5 @@ def plain(*panels: Any) -> None:
 def save_figure(figure: Any, path: str | os.PathLike) -> Path:
     """Write a PNG whole or not at all; its folder is made."""
     with atomic_path(path) as part:
-        figure.savefig(part, dpi=110, format='png', facecolor='white')
+        figure.savefig(part, format='png')
     return Path(path)

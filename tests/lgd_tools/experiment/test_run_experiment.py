@@ -214,7 +214,10 @@ def test_bad_arguments(tool, place):
         (argv_of('--stream', 'sound', 'rgb1.py'), "'sound': 1"),
         (argv_of('--stream-options', 'sound', 'a=1'), 'the streams are rgb'),
         (argv_of('--weights', '1'), '1 weights for 2 streams'),
-        (['--name', 'a', '--rgb', 'no.py'], 'there is no config no.py'),
+        (
+            ['--name', 'a', '--rgb', 'no.py'],
+            'cannot read no.py .*FileNotFoundError',
+        ),
         (argv_of('--cfg-options', 'load_from=x.pth'), 'x.pth, which is not'),
     ]:
         with pytest.raises(ToolError, match=message):

@@ -90,8 +90,6 @@ def make_run(
     """
     from mmengine.config import Config, DictAction
 
-    if not os.path.isfile(config):
-        raise ToolError(f'there is no config {config}; check the path')
     parser = argparse.ArgumentParser(exit_on_error=False)
     parser.add_argument('--o', nargs='*', action=DictAction, default={})
     try:

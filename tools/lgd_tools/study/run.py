@@ -19,7 +19,6 @@ from typing import Any
 from lgd_tools.cli import (
     EXIT_INCOMPLETE,
     EXIT_OK,
-    ToolError,
     default_workers,
     make_parser,
     positive_int,
@@ -32,16 +31,8 @@ RESULTS = Path('docs/study/runs')
 
 def read_results(folder: Path) -> dict[str, dict[str, Any]]:
     """Key -> result of every run that is done."""
-    results = {}
-    for path in sorted(folder.glob('*.json')):
-        try:
-            results[path.stem] = json.loads(path.read_text())
-        except ValueError as error:
-            raise ToolError(
-                f'{path} is no JSON ({error}): delete it, and the run starts '
-                'again'
-            ) from error
-    return results
+    files = sorted(folder.glob('*.json'))
+    return {file.stem: json.loads(file.read_text()) for file in files}
 
 
 def train_and_write(run: Run, folder: Path) -> dict[str, Any]:

@@ -100,7 +100,7 @@ def read_records(file: Path) -> list[dict]:
     for number, line in enumerate(lines, 1):
         try:
             rows.append(json.loads(line))
-        except ValueError:
+        except (ValueError, RecursionError):
             if number < len(lines):  # a killed run leaves half a line
                 raise ToolError(
                     f'{file}:{number} is no record of a step in JSON: remove '

@@ -133,7 +133,7 @@ def read_report(path: str | Path) -> dict:
     Raises:
         ToolError: It is missing or something else.
     """
-    with contextlib.suppress(ValueError):
+    with contextlib.suppress(ValueError, RecursionError):
         report = json.loads(read_text(path, 'report of fuse_streams.py --out'))
         if isinstance(report, dict) and report.get('tool') == 'fuse_streams':
             return report

@@ -96,7 +96,7 @@ def lines_of(folder: Path) -> dict[str, tuple[Callable, str]]:
         ),
         'log of a run': (
             lambda: run_log.read_records(path),
-            '{"step": 1}\n{"step": 2}\n{"step": "3"}\n',
+            '{"step": 1}\n{"step": 2}\n{"step": 3\n{"step": 4}\n',
         ),
     }
 
@@ -130,54 +130,27 @@ def test_no_link_leads_out_of_the_output(tmp_path: Path) -> None:
     assert not (tmp_path / 'out').exists()
 
 
-def test_what_fuzzing_found(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_fuzzing_found(tmp_path: Path) -> None:
     """One case of each cause that tests/fuzz came upon."""
-    import json
-
     from lgd_tools.cli import ToolError
-    from lgd_tools.experiment.steps import StepStore
     from lgd_tools.journal import Journal
     from lgd_tools.results import run_log, summarise_splits
 
-    def refused(read: Callable, path: Path, content: bytes) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
-        with pytest.raises(ToolError):
-            read()
-
-    store = StepStore(tmp_path, {})
-    for marker in (
-        {'step': 'rgb'},
-        {'step': 'rgb', 'state': 'done', 'inputs': {}},
-        {'step': 'rgb', 'state': 'started', 'inputs': [], 'outputs': {}},
-    ):
-        data = json.dumps(marker).encode()
-        refused(lambda: store.done('rgb', {}), tmp_path / 'rgb.json', data)
     deep = b'[' * 5000
-    refused(lambda: store.read('rgb'), tmp_path / 'rgb.json', deep)
     fused = tmp_path / 'fused.json'
-    report = {'tool': 'fuse_streams', 'streams': None, 'videos': 1}
-    for data in (deep, json.dumps(report).encode(), b'{"a": ' + b'9' * 5000):
-        refused(lambda: summarise_splits.read_report(fused), fused, data)
+    for data in (deep, b'[]', b'{"a": ' + b'9' * 5000):
+        fused.write_bytes(data)
+        with pytest.raises(ToolError):
+            summarise_splits.read_report(fused)
     log = tmp_path / 'run' / '1' / 'vis_data' / 'scalars.json'
-    for row in (
-        b'{"loss": 1, "step": 1' + b'0' * 400 + b', "epoch": 1}\n',
-        b'{"loss": 1, "step": 1, "epoch": -1}\n',
-        deep + b'\n{}\n',
-    ):
-        refused(lambda: run_log.read_course(tmp_path / 'run'), log, row)
-    # a loss larger than any float is left out of a curve
-    log.write_text('{"loss": 1%s, "epoch": 1, "step": 1}\n' % ('0' * 400))
-    course = run_log.read_course(tmp_path / 'run')
-    assert course.curve('train', 'loss') == ([], [])
+    log.parent.mkdir(parents=True)
+    log.write_bytes(deep + b'\n{}\n')
+    with pytest.raises(ToolError):
+        run_log.read_course(tmp_path / 'run')
     # a damaged line of a journal costs that item only
     journal = tmp_path / 'journal.jsonl'
     journal.write_bytes(
-        b'\xff\n'
-        b'{"key": "a", "status": "done", "result": 3}\n'
-        b'{"key": 3, "status": "done", "result": {}}\n' + deep + b'\n'
+        b'\xff\n{"key": "a", "status": "done"\n' + deep + b'\n'
         b'{"key": "b", "status": "done", "result": {"n": 1}}\n'
     )
     with Journal(journal) as book:

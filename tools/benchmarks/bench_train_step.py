@@ -21,7 +21,13 @@ import lgd_mmaction  # noqa: F401  (registers the components)
 from lgd_mmaction.engine.device_settings_hook import keep_freed_memory
 from lgd_tools import benchmark_counts as counts
 from lgd_tools.benchmark_networks import CLASSES, Network, build
-from lgd_tools.cli import ToolError, make_parser, positive_int, run_main
+from lgd_tools.cli import (
+    ToolError,
+    make_parser,
+    markdown_table,
+    positive_int,
+    run_main,
+)
 
 HOST = 'mmaction::recognition/'
 PLAIN = 'configs/plain_3d_r50_k400.py'
@@ -141,27 +147,17 @@ class Candidate:
         return row
 
 
-def table(rows: list[dict]) -> str:
-    """A markdown table; ratios are of times, the first network being 1."""
-    lines = [
-        '| network | parameters | GMAC / clip | clips / s | time, x first |'
-        ' min .. max | time per GMAC, x first | memory of a step, GiB |',
-        '|---|---|---|---|---|---|---|---|',
-    ]
-    for r in rows:
-        lines.append(
-            f'| {r["network"]} | {r["parameters_m"]:.1f} M | '
-            f'{r["gmac"]:.1f} | {r["clips_per_s"]:.2f} | '
-            f'{r["time_ratio"]:.2f} | {r["time_ratio_min"]:.2f} .. '
-            f'{r["time_ratio_max"]:.2f} | {r["time_ratio_per_gmac"]:.2f} | '
-            f'{r["step_memory_gib"]:.2f} |'
-        )
-    if 'roofline_share' in rows[0]:
-        lines[0] += ' share of the roofline |'
-        lines[1] += '---|'
-        for i, r in enumerate(rows, 2):
-            lines[i] += f' {r["roofline_share"]:.0%} |'
-    return '\n'.join(lines)
+# ratios are of times, the first network being 1
+COLUMNS = {
+    'network': '{network}',
+    'parameters': '{parameters_m:.1f} M',
+    'GMAC / clip': '{gmac:.1f}',
+    'clips / s': '{clips_per_s:.2f}',
+    'time, x first': '{time_ratio:.2f}',
+    'min .. max': '{time_ratio_min:.2f} .. {time_ratio_max:.2f}',
+    'time per GMAC, x first': '{time_ratio_per_gmac:.2f}',
+    'memory of a step, GiB': '{step_memory_gib:.2f}',
+}
 
 
 def parse_args() -> argparse.Namespace:
@@ -177,8 +173,6 @@ def parse_args() -> argparse.Namespace:
     add('--frames', type=positive_int, default=16)
     add('--size', type=positive_int, default=112, help='pixels')
     add('--rounds', type=positive_int, default=5, help='timed steps of each')
-    add('--seconds', type=float, default=float('inf'),
-        help='no new round after this time')
     add('--warmup', type=int, default=1, help='untimed steps')
     add('--dtype', choices=DTYPES, default='fp32', help='of autocast')
     add('--channels-last', action=argparse.BooleanOptionalAction,
@@ -222,12 +216,9 @@ def main() -> None:
         if not found:
             print(f'left out: {source}, its library is not installed')
         candidates += [Candidate(network, args) for network in found]
-    end = time.monotonic() + args.seconds
-    rounds = 0
-    while rounds < args.rounds and (rounds == 0 or time.monotonic() < end):
+    for _ in range(args.rounds):
         for candidate in candidates:
             candidate.time()
-        rounds += 1
     rows = [c.row(candidates[0]) for c in candidates]
     machine = (
         torch.cuda.get_device_name()
@@ -240,9 +231,13 @@ def main() -> None:
         f'{"test" if args.test else "training"} step, {args.dtype}'
         f'{layout[args.channels_last]}{", compiled" * args.compile}, batch '
         f'of {args.batch} x {args.frames} x {args.size} x {args.size}, '
-        f'{args.clock} time, median of {rounds} rounds, networks in turn\n'
+        f'{args.clock} time, median of {args.rounds} rounds, in turn\n'
     )
-    print(table(rows))
+    columns = dict(COLUMNS)
+    if args.peak_tflops:
+        columns['share of the roofline'] = '{roofline_share:.0%}'
+    cells = [[c.format(**row) for c in columns.values()] for row in rows]
+    print(markdown_table([*columns], cells))
     if args.json:
         args.json.write_text(json.dumps(rows, indent=1))
     if args.profile:

@@ -117,10 +117,7 @@ def resized(
 
 
 def table(
-    title: str,
-    videos: Sequence[Path],
-    args: argparse.Namespace,
-    folder: Path,
+    title: str, videos: Sequence[Path], args: argparse.Namespace, folder: Path
 ) -> None:
     """Print the rows of one set of videos."""
     size = sum(video.stat().st_size for video in videos)

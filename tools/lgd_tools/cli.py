@@ -18,9 +18,10 @@ import argparse
 import contextlib
 import hashlib
 import json
+import math
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -118,6 +119,7 @@ positive_int = _number(int, lambda n: n >= 1, 'a whole number of at least 1')
 non_negative_int = _number(
     int, lambda n: n >= 0, 'a whole number of at least 0'
 )
+positive = _number(float, lambda x: 0 < x < math.inf, 'a number above 0')
 open_fraction = _number(
     float, lambda x: 0 < x < 1, 'a number between 0 and 1 (both excluded)'
 )
@@ -254,6 +256,23 @@ def read_label_map(path: Path) -> list[str]:
     return list(first)
 
 
+def class_names(label_map: str | os.PathLike | None, number: int) -> list[str]:
+    """Names of so many classes, 'class 0' ... where there is no label map.
+
+    Raises:
+        ToolError: The map is missing, broken or of another data set.
+    """
+    if label_map is None:
+        return [f'class {i}' for i in range(number)]
+    names = read_label_map(Path(label_map))
+    if len(names) != number:
+        raise ToolError(
+            f'the label map {label_map} has {len(names)} classes, not '
+            f'{number}: give the map of this data set'
+        )
+    return names
+
+
 # -------------------------------------------------------------- writing text
 def printable(text: str) -> str:
     """Text that any UTF-8 file can hold; odd bytes become ``\\udcxx``.
@@ -294,6 +313,13 @@ def write_json(path: str | os.PathLike, data: Any) -> Path:
     text = json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False)
     # in JSON \\udcxx means just what it stands for: nothing is changed
     return write_text(path, printable(text) + '\n')
+
+
+def markdown_table(head: Sequence[str], rows: Iterable[Sequence]) -> str:
+    """A Markdown table; None is a dash."""
+    lines = [head, ['---'] * len(head), *rows]
+    texts = [['-' if c is None else str(c) for c in line] for line in lines]
+    return '\n'.join(f'| {" | ".join(line)} |' for line in texts)
 
 
 # ------------------------------------------------------------------- videos

@@ -61,7 +61,6 @@ class Row:
     names: list[str]
     data: str
     modality: str
-    network: str
     architecture: str
     epochs: int
     batch: int
@@ -98,15 +97,11 @@ def read_row(root: Path, names: list[str], entry: dict[str, Any]) -> Row:
         facts = {
             'data': DATA_SETS[dataset.ann_file.split('/')[1]],
             'modality': dataset.get('modality', 'RGB'),
+            'architecture': f'ResNet-{backbone.get("depth")}',
             'epochs': cfg.train_cfg.max_epochs,
             'batch': cfg.auto_scale_lr.base_batch_size,
         }
-        if 'network' not in entry:
-            path = 'LGD-' if backbone.diffusion else 'plain '
-            facts['network'] = f'{path}{3 if any(backbone.inflate) else 2}D'
-        if 'architecture' not in entry:
-            facts['architecture'] = f'ResNet-{backbone.depth}'
-        rows.append(Row(names, **facts, **entry))
+        rows.append(Row(names, **facts | entry))
     if any(row != rows[0] for row in rows):
         raise ToolError(
             f'{names[0]} and its other splits differ in more than the split; '

@@ -176,10 +176,7 @@ def claim(
         for path in (*made, *out.glob('*.done'), *out.glob('*.log'), mine):
             remove(path)
     if mine.exists():
-        try:
-            there = json.loads(mine.read_text())
-        except ValueError:
-            there = None
+        there = json.loads(mine.read_text())
         if there != settings:
             raise ToolError(
                 f'{out} was made with other settings ({there}); start over '

@@ -212,9 +212,9 @@ def run_jobs(
         remove_parts(targets.values())  # of a run that was killed
         outcomes = {}
         for job in jobs:
+            same = DONE, stamps[job.key], mark
             old = known.get(job.key)
-            new = Outcome(job.key, DONE, stamp=stamps[job.key], params=mark)
-            if old and old.is_like(new) and still_done(job, old):
+            if old and old.made_from == same and still_done(job, old):
                 outcomes[job.key] = old
         skipped = len(outcomes)
         todo = [job for job in jobs if job.key not in outcomes]

@@ -35,16 +35,10 @@ class Outcome:
     stamp: str = ''
     params: str = ''
 
-    def is_sound(self) -> bool:
-        """Whether the fields are what a journal holds."""
-        texts = (self.key, self.status, self.error, self.stamp, self.params)
-        made = self.result is None or isinstance(self.result, dict)
-        return made and all(isinstance(text, str) for text in texts)
-
-    def is_like(self, other: 'Outcome') -> bool:
-        """Whether both are the same status of the same input and options."""
-        mine = self.status, self.stamp, self.params
-        return mine == (other.status, other.stamp, other.params)
+    @property
+    def made_from(self) -> tuple[str, str, str]:
+        """Status, input and parameters: what decides about a repetition."""
+        return self.status, self.stamp, self.params
 
 
 @dataclass
@@ -117,8 +111,7 @@ class Journal:
             # torn lines cost only their item
             with contextlib.suppress(ValueError, TypeError, RecursionError):
                 outcome = Outcome(**json.loads(line))
-                if outcome.is_sound():
-                    self.entries[outcome.key] = outcome
+                self.entries[outcome.key] = outcome
 
     def __enter__(self) -> 'Journal':
         return self

@@ -1,6 +1,5 @@
 """Which settings of a config ask for another training."""
 
-from argparse import Namespace
 from pathlib import Path
 
 import pytest
@@ -44,16 +43,3 @@ def test_what_a_training_depends_on(tool, place, option, same):
     )
     assert (one.train_sha256 == other.train_sha256) is same
     assert one.config_sha256 != other.config_sha256
-
-
-def test_a_training_may_listen_to_its_validation(tool, place):
-    stop = "custom_hooks = [dict(type='EarlyStoppingHook')]\n"
-    Path('rgb1.py').write_text(Path('rgb1.py').read_text() + stop)
-    one, other = (
-        tool.plan.make_run(place, 'rgb', None, 'rgb1.py', options)
-        for options in ([], ['val_dataloader.batch_size=3'])
-    )
-    assert one.train_sha256 != other.train_sha256
-    assert set(
-        tool.plan.train_inputs(one, Namespace(seed=0, amp=False))['lists']
-    ) == {*('train', 'val')}

@@ -42,7 +42,7 @@ def test_onnx_gives_the_scores_of_the_recognizer(
     ) == 0  # fmt: skip
     said = capsys.readouterr().out
     assert 'largest difference from PyTorch on 4 batches: ' in said
-    assert 'one clip: PyTorch ' in said and f'wrote {out}' in said
+    assert f'wrote {out}' in said
 
     session = onnxruntime.InferenceSession(out)
     clips = torch.randint(256, (5, 3, 8, 32, 32), dtype=torch.uint8)

@@ -244,7 +244,7 @@ def test_errors_are_one_sentence(run, capsys, tmp_path):
     with pytest.raises(ToolError, match='holds no log of training'):
         report_run(tmp_path / 'bare', arguments['scores'], tmp_path)
     arguments['label_map'].write_text('jump\nrun\n')
-    with pytest.raises(ToolError, match=r'has 2 classes, but the scores 3'):
+    with pytest.raises(ToolError, match=r'has 2 classes, not 3'):
         report_run(**arguments)
     arguments['label_map'].write_text('jump\nrun\nrun\n')
     with pytest.raises(ToolError, match="class 'run' stands on line 2 too"):

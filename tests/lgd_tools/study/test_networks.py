@@ -3,16 +3,24 @@
 import pytest
 import torch
 
-from lgd_tools.study.networks import (
-    build,
-    receptive_field,
-    seen_pixels,
-)
+from lgd_tools.study.networks import build, receptive_field
 from lgd_tools.study.plan import FAR, PARTS
 from lgd_tools.study.task import bank, compose
 
 # beyond 43 of the deepest: the window of the middle position is whole
 WHOLE = 120
+
+
+def seen_pixels(network: str, width: int) -> int:
+    """Pixels of a row with a gradient to one position of x_L."""
+    model = build(network, 'local').backbone.double()
+    model.eval()  # the stock method returns nothing
+    clip = torch.randn(1, 3, 2, 8, width, dtype=torch.double)
+    clip.requires_grad_()
+    maps = model(clip)
+    local = maps[0] if isinstance(maps, tuple) else maps
+    local[..., local.size(-1) // 2].sum().backward()
+    return int((clip.grad != 0).any(dim=(0, 1, 2, 3)).sum())
 
 
 @pytest.mark.parametrize('network', ['plain', 'wide', 'deep'])

@@ -5,7 +5,6 @@ from collections import Counter
 import pytest
 import torch
 
-from lgd_tools.cli import ToolError
 from lgd_tools.study.task import (
     HEIGHT,
     MAX_DISTANCE,
@@ -57,8 +56,3 @@ def test_batches_are_equal_for_equal_arguments_and_test_shares_none():
     clips = {clip.numpy().tobytes() for clip in trained.flatten(0, 2)}
     others = {clip.numpy().tobytes() for clip in tested.flatten(0, 2)}
     assert len(clips) == len(others) == 16 and not clips & others
-
-
-def test_distance_that_does_not_fit():
-    with pytest.raises(ToolError, match=f'from 0 to {MAX_DISTANCE}'):
-        Task('colour', MAX_DISTANCE + 1, 0)

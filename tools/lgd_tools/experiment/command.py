@@ -34,31 +34,30 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """The command line."""
     parser = make_parser(__doc__, EXAMPLE)
     add = parser.add_argument
+    # fmt: off
     add('--name', required=True, help='name of the row')
     for stream in ('rgb', 'flow'):
         add(f'--{stream}', nargs='+', metavar='CONFIG',
-            help=f'configs of the {stream} stream, one a split')  # fmt: skip
+            help=f'configs of the {stream} stream, one a split')
     add('--stream', nargs='+', action='append', default=[],
-        metavar=('NAME', 'CONFIG'), help='any other stream: its name, then '
-        'its configs, one a split')  # fmt: skip
-    add('--weights', type=float, nargs='+', metavar='W', help='fusion '
-        'weights, in the order of the streams (default: equal)')  # fmt: skip
+        metavar=('NAME', 'CONFIG'), help='another stream')
+    add('--weights', type=float, nargs='+', metavar='W',
+        help='of the fusion, in the order of the streams (default: equal)')
     add('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE',
-        help='overrides for all configs, as for tools/train.py')  # fmt: skip
+        help='for all configs, as for tools/train.py')
     add('--stream-options', nargs='+', action='append', default=[],
-        metavar=('NAME', 'KEY=VALUE'), help='overrides for one stream, e.g. '
-        'flow load_from=flow.pth')  # fmt: skip
+        metavar=('NAME', 'KEY=VALUE'),
+        help='for one stream, e.g. flow load_from=flow.pth')
     add('--work-dir', default='work_dirs/experiments', type=Path)
     add('--gpus', type=positive_int, default=1)
     add('--seed', type=int, default=0)
     add('--amp', action='store_true', help='train in mixed precision')
-    add('--classes', metavar='LABEL_MAP', help='class names (default: '
-        'label_map.txt beside the test list)')  # fmt: skip
-    add('--restart', action='store_true', help='where a training was made '
-        'from other inputs: move it aside (*.old-1) and train again, instead '
-        'of refusing')  # fmt: skip
-    add('--check-only', action='store_true',
-        help='check the data and stop')  # fmt: skip
+    add('--classes', metavar='LABEL_MAP',
+        help='class names (default: label_map.txt beside the test list)')
+    add('--restart', action='store_true', help='move a training from other '
+        'inputs aside (*.old-1) and train again, instead of refusing')
+    add('--check-only', action='store_true', help='check the data and stop')
+    # fmt: on
     args = parser.parse_args(argv)
     if not re.fullmatch(r'[\w][\w.+-]*', args.name):
         raise ToolError(

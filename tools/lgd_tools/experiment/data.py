@@ -29,7 +29,6 @@ class ListedVideos:
         frames: Folders of frames instead of videos.
         flow: They hold optical flow.
         template, first: Names of the frames, number of the first one.
-        classes: Of the network; None: unknown.
     """
 
     ann_file: str
@@ -38,7 +37,6 @@ class ListedVideos:
     flow: bool
     template: str
     first: int
-    classes: int | None
 
     def check(self) -> dict:
         """Check that all videos are there; what is known of them.
@@ -46,14 +44,8 @@ class ListedVideos:
         Raises:
             ToolError: The list is broken, or videos are missing or empty.
         """
-        names, labels = read_list(self.ann_file)
+        names, _ = read_list(self.ann_file)
         video_keys([names])  # refuses twins
-        label, name = max(zip(labels, names, strict=True))
-        if self.classes is not None and label >= self.classes:
-            raise ToolError(
-                f'{self.ann_file}: {name} has label {label}, but the network '
-                f'{self.classes} classes; set model.cls_head.num_classes'
-            )
         looked = progress(self._missing(names), self.ann_file, len(names))
         missing = [path for path in looked if path]
         if missing:
@@ -103,9 +95,7 @@ class ListedVideos:
                 yield self.template.format(*axis, number)
 
 
-def listed_videos(
-    config: Mapping[str, Any], role: str, classes: int | None
-) -> ListedVideos:
+def listed_videos(config: Mapping[str, Any], role: str) -> ListedVideos:
     """What a config reads in a role ('train', 'val', 'test').
 
     Raises:
@@ -131,7 +121,6 @@ def listed_videos(
         flow=dataset.get('modality') == 'Flow',
         template=dataset.get('filename_tmpl', 'img_{:05}.jpg'),
         first=dataset.get('start_index', 1),
-        classes=classes,
     )
 
 

@@ -11,11 +11,9 @@ from typing import Any
 from lgd_tools.cli import ToolError, file_sha256
 from lgd_tools.experiment.data import ListedVideos, listed_videos
 from lgd_tools.experiment.steps import ROOT, json_sha256
-from lgd_tools.experiment.train_view import train_view, validation_decides
+from lgd_tools.experiment.train_view import train_view
 
 TRAIN_SCRIPT, TEST_SCRIPT = ROOT / 'tools/train.py', ROOT / 'tools/test.py'
-# decided by the runner for each run, so no part of what a config says
-_NOT_HASHED = ('work_dir', 'launcher', 'resume')
 
 
 @dataclass
@@ -47,8 +45,7 @@ class Run:
     @property
     def config_sha256(self) -> str:
         """Hash of the config with everything that it inherits."""
-        kept = {k: v for k, v in self.settings.items() if k not in _NOT_HASHED}
-        return json_sha256(kept)
+        return json_sha256(self.settings)
 
     @property
     def train_sha256(self) -> str:
@@ -57,9 +54,8 @@ class Run:
 
     def videos(self) -> dict[str, ListedVideos]:
         """What it reads in each role that the config has."""
-        classes = self.settings['model']['cls_head'].get('num_classes')
         return {
-            role: listed_videos(self.settings, role, classes)
+            role: listed_videos(self.settings, role)
             for role in ('train', 'val', 'test')
             if self.settings.get(f'{role}_dataloader')
         }
@@ -94,8 +90,6 @@ def make_run(
     """
     from mmengine.config import Config, DictAction
 
-    if not os.path.isfile(config):
-        raise ToolError(f'there is no config {config}; check the path')
     parser = argparse.ArgumentParser(exit_on_error=False)
     parser.add_argument('--o', nargs='*', action=DictAction, default={})
     try:
@@ -120,13 +114,11 @@ def train_inputs(run: Run, args: argparse.Namespace) -> dict[str, Any]:
         ToolError: A checkpoint that the training starts from is missing.
     """
     backbone = run.settings['model'].get('backbone', {})
-    roles = ['train', *['val'] * validation_decides(run.settings)]
-    lists = {r: v.ann_file for r, v in run.videos().items() if r in roles}
     inputs = {
         'config': run.train_sha256,
         'seed': args.seed,
         'amp': args.amp,
-        'lists': {role: file_sha256(path) for role, path in lists.items()},
+        'list': file_sha256(run.videos()['train'].ann_file),
     }
     for name, source in (
         ('load_from', run.settings.get('load_from')),

@@ -1,6 +1,7 @@
 """The steps of an experiment: check, train, test, fuse, write."""
 
 import argparse
+import contextlib
 import platform
 import shlex
 import subprocess
@@ -9,13 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from lgd_tools.cli import (
-    ToolError,
-    file_sha256,
-    require_file,
-    write_json,
-    write_text,
-)
+from lgd_tools.cli import ToolError, file_sha256, write_json, write_text
 from lgd_tools.experiment import plan, steps
 from lgd_tools.experiment.data import (
     ListedVideos,
@@ -70,10 +65,7 @@ class Experiment:
         """Check all data; what is known of each data set."""
         # one list may be read with several folders of files
         videos = [v for run in self.runs for v in run.videos().values()]
-        lists = sorted({v.ann_file for v in videos})
-        for path in lists:
-            require_file(path, 'annotation list')
-        self.say(f'data: checking {len(lists)} lists')
+        self.say(f'data: checking {len({v.ann_file for v in videos})} lists')
         known = {each: each.check() for each in dict.fromkeys(videos)}
         for run in self.runs:
             own = run.videos()
@@ -121,24 +113,21 @@ class Experiment:
 
     def _refuse_other_training(self, run: plan.Run, inputs: dict) -> None:
         """Never go on with a training that began from other inputs."""
-        if not run.train_dir.exists():
-            return
         marker = self.store.read(f'train {run.title}'.replace(' ', '_'))
-        changed = ['its marker is gone']
-        if marker is not None:
-            changed = steps.changed(marker, inputs)
-        if changed and not self.args.restart:
+        changed = steps.changed(marker or {'inputs': {}}, inputs)
+        if not changed or not run.train_dir.exists():
+            return
+        if not self.args.restart:
             raise ToolError(
                 f'{run.train_dir} holds a training of {run.title} from '
                 f'other inputs (changed: {", ".join(changed)}); take '
                 'another --name, or --restart to move it aside'
             )
-        if changed:
-            number = 1
-            while (old := Path(f'{run.train_dir}.old-{number}')).exists():
-                number += 1
-            run.train_dir.rename(old)
-            print(f'  moved {run.train_dir} to {old}')
+        number = 1
+        while (old := Path(f'{run.train_dir}.old-{number}')).exists():
+            number += 1
+        run.train_dir.rename(old)
+        print(f'  moved {run.train_dir} to {old}')
 
     def test(self, run: plan.Run, trained: dict) -> dict:
         """Test the last checkpoint; the marker of the step."""
@@ -235,10 +224,8 @@ def read_versions() -> dict[str, Any]:
 
     found: dict[str, Any] = {'python': platform.python_version()}
     for name in PACKAGES:
-        try:
+        with contextlib.suppress(PackageNotFoundError):
             found[name] = version(name)
-        except PackageNotFoundError:
-            continue
     done = subprocess.run(
         ['git', 'describe', '--always', '--dirty', '--abbrev=12'],
         cwd=steps.ROOT, capture_output=True, text=True,

@@ -11,6 +11,7 @@ from typing import Any
 # beginnings of names that cannot change the weights
 _ASIDE = (
     *('work_dir', 'launcher', 'resume', 'env_cfg', 'log_', 'vis', 'test_'),
+    *('val_', 'train_cfg.val_'),
     *('model.test_cfg', 'model.cls_head.average_clips'),
     # the checkpoint hook decides which files are kept, not what is in them
     *('default_hooks.runtime_info', 'default_hooks.timer'),
@@ -19,26 +20,12 @@ _ASIDE = (
     *('train_dataloader.num_workers', 'train_dataloader.persistent_workers'),
     *('train_dataloader.pin_memory', 'train_dataloader.prefetch_factor'),
 )
-_VALIDATION = ('val_', 'train_cfg.val_')
-
-
-def validation_decides(settings: Mapping[str, Any]) -> bool:
-    """Whether results on the validation list reach back into the training."""
-    hooks = settings.get('custom_hooks') or []
-    schedulers = settings.get('param_scheduler') or []
-    if isinstance(schedulers, Mapping):
-        schedulers = [schedulers]
-    names = [str(part.get('type')) for part in [*hooks, *schedulers]]
-    return any('EarlyStopping' in n or 'OnPlateau' in n for n in names)
 
 
 def train_view(settings: Mapping[str, Any]) -> dict[str, Any]:
     """The settings that can change the weights, by their dotted names."""
-    aside = _ASIDE
-    if not validation_decides(settings):
-        aside += _VALIDATION
     every = _leaves(settings, '')
-    return {k: v for k, v in every if not k.startswith(aside)}
+    return {k: v for k, v in every if not k.startswith(_ASIDE)}
 
 
 def _leaves(part: Any, name: str) -> Iterator[tuple[str, Any]]:

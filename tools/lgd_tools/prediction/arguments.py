@@ -10,16 +10,11 @@ _CONFIGS = ('.py', '.json', '.yaml', '.yml')
 
 def add_network(parser: argparse.ArgumentParser) -> None:
     """Add CONFIG and CHECKPOINT; :func:`parse_network` reads them."""
-    parser.add_argument(
-        'config',
-        nargs='?',
-        metavar='CONFIG',
+    add = parser.add_argument
+    add('config', nargs='?', metavar='CONFIG',
         help='config of the training (default: the one that it wrote beside '
-        'its checkpoints)',
-    )
-    parser.add_argument(
-        'checkpoint', metavar='CHECKPOINT', help='what it saved'
-    )
+        'its checkpoints)')  # fmt: skip
+    add('checkpoint', metavar='CHECKPOINT', help='what it saved')
 
 
 def parse_network(

@@ -24,11 +24,9 @@ class Frames:
         wanted = size(*self.size) if callable(size) else size or self.size
         smaller = wanted[0] < self.size[0]
         how = cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
+        frames = [self._frames[i] for i in indices]
         return np.stack(
-            [
-                cv2.resize(self._frames[i], wanted, None, 0, 0, how)
-                for i in indices
-            ]
+            [cv2.resize(f, wanted, None, 0, 0, how) for f in frames]
         )
 
     def close(self) -> None:

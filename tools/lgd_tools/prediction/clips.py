@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from torch.utils.data import Dataset
 
 from lgd_mmaction.video.errors import BrokenVideoError
@@ -18,24 +17,22 @@ def find_inputs(inputs: Iterable[str]) -> list[str]:
     """Files of what the command line names: files, folders, patterns.
 
     Raises:
-        ToolError: One of them is nothing of that, or holds no video.
+        ToolError: One of them leads to no video.
     """
     found: dict[str, None] = {}
     for text in inputs:
         if os.path.isdir(text):
             paths = [os.path.join(text, name) for name in iter_videos(text)]
-        elif os.path.exists(text):
+        elif os.path.exists(text):  # a name may look like a pattern
             paths = [text]
         else:
             matches = glob.glob(text, recursive=True)
             paths = sorted(filter(os.path.isfile, matches))
         if not paths:
-            what = (
-                'a folder without videos'
-                if os.path.isdir(text)
-                else 'no file, folder or pattern that leads to a video'
+            raise ToolError(
+                f'{text!r} is no file, folder or pattern that leads to a '
+                'video: check the path'
             )
-            raise ToolError(f'{text!r} is {what}: check the path')
         found.update(dict.fromkeys(paths))
     return list(found)
 
@@ -49,13 +46,15 @@ class Window:
     stop: int | None = None
 
 
-def windows_of(path: str, seconds: float, stride: float) -> list[Window]:
+def windows_of(
+    path: str, seconds: float, stride: float, cache: str
+) -> list[Window]:
     """Windows at even distances over a whole video; the last one ends it.
 
     Raises:
         BrokenVideoError: It cannot be opened.
     """
-    with Video(path) as video:
+    with Video(path, index_cache=cache) as video:
         frames, fps = video.num_frames, video.fps or 25
     length = min(frames, max(1, round(seconds * fps)))
     step = max(1, round(stride * fps))
@@ -63,32 +62,24 @@ def windows_of(path: str, seconds: float, stride: float) -> list[Window]:
     return [Window(path, start, start + length) for start in starts]
 
 
-class Part:
-    """Some frames of a video, for transforms that take them for all."""
+def pack(
+    steps: Sequence,
+    video: Any,
+    fps: float,
+    name: str,
+    start: int = 0,
+    stop: int | None = None,
+) -> dict:
+    """What the network takes of some frames of an open video.
 
-    def __init__(self, video: Any, start: int, stop: int) -> None:
-        self.video, self.start = video, start
-        self.num_frames = stop - start
-
-    def frames(self, indices: Iterable[int], size: Any = None) -> np.ndarray:
-        return self.video.frames([self.start + int(i) for i in indices], size)
-
-    @property
-    def size(self) -> tuple[int, int]:
-        return self.video.size
-
-    def close(self) -> None:
-        self.video.close()
-
-
-def pack(steps: Sequence, video: Any, fps: float, name: str) -> dict:
-    """What the network takes, of an open video; ``steps`` after VideoOpen."""
+    ``steps`` are those after VideoOpen.
+    """
     results = dict(
         filename=name,
         video_reader=video,
-        total_frames=video.num_frames,
+        total_frames=(stop or video.num_frames) - start,
         avg_fps=fps,
-        start_index=0,
+        start_index=start,
         modality='RGB',
     )
     for step in steps:
@@ -105,12 +96,17 @@ class Clips(Dataset):
     Args:
         windows: What is shown.
         pipelines: The steps of each network.
+        cache: The ``index_cache`` of ``VideoOpen``.
     """
 
     def __init__(
-        self, windows: Sequence[Window], pipelines: Sequence[Sequence]
+        self,
+        windows: Sequence[Window],
+        pipelines: Sequence[Sequence],
+        cache: str,
     ) -> None:
         self.windows, self.pipelines = windows, pipelines
+        self.cache = cache
 
     def __len__(self) -> int:
         return len(self.windows)
@@ -119,12 +115,15 @@ class Clips(Dataset):
         window, samples = self.windows[index], []
         try:
             for first, *steps in self.pipelines:
-                opened = first({'filename': window.path})
+                opened = first(
+                    dict(filename=window.path, index_cache=self.cache)
+                )
                 video, fps = opened['video_reader'], opened['avg_fps']
-                stop = window.stop or video.num_frames
-                part = Part(video, window.start, stop)
-                samples.append(pack(steps, part, fps, window.path))
+                start, stop = window.start, window.stop or video.num_frames
+                samples.append(
+                    pack(steps, video, fps, window.path, start, stop)
+                )
         except BrokenVideoError as error:
             return window, error.reason
-        times = window.start / (fps or 25), stop / (fps or 25)
+        times = start / (fps or 25), stop / (fps or 25)
         return window, times, samples

@@ -18,7 +18,6 @@ import itertools
 import os
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 
 from lgd_tools.cli import (
@@ -28,13 +27,17 @@ from lgd_tools.cli import (
     make_parser,
     non_negative_int,
     open_fraction,
+    positive,
     positive_int,
     printable,
     progress,
     warn,
     write_json,
 )
+from lgd_tools.figures import save_figure
+from lgd_tools.prediction import outputs
 from lgd_tools.prediction.arguments import add_network, parse_network
+from lgd_tools.prediction.outputs import Prediction
 
 EXAMPLE = """\
   python tools/predict.py data/mine/mine.py \\
@@ -44,93 +47,41 @@ EXAMPLE = """\
 _PRINTED = 20
 
 
-def positive(text: str) -> float:
-    """argparse type: a number above 0."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0 < value < float('inf'):
-        raise argparse.ArgumentTypeError(f'{text!r} is not a number above 0')
-    return value
-
-
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = make_parser(__doc__, EXAMPLE)
     add = parser.add_argument
     add_network(parser)
-    add(
-        'inputs',
-        nargs='+',
-        metavar='INPUT',
-        help='video files, folders, patterns such as "a/**/*.mp4", or the '
-        'number of a camera',
-    )
-    add(
-        '--out',
-        type=Path,
-        default=Path('work_dirs/predictions'),
-        metavar='DIR',
-        help='where the results go (default: %(default)s)',
-    )
+    # fmt: off
+    add('inputs', nargs='+', metavar='INPUT',
+        help='videos, folders, quoted patterns, or the number of a camera')
+    add('--out', type=Path, default=Path('work_dirs/predictions'),
+        metavar='DIR', help='of the results (default: %(default)s)')
     add('--topk', type=positive_int, default=5, help='classes of each')
-    add(
-        '--window',
-        type=positive,
-        metavar='SECONDS',
+    add('--window', type=positive, metavar='SECONDS',
         help='a prediction for every stretch of so many seconds (of a '
-        'camera: default 2)',
-    )
-    add(
-        '--stride',
-        type=positive,
-        metavar='SECONDS',
-        help='from one stretch to the next (default: half of --window)',
-    )
-    add(
-        '--clips',
-        type=positive_int,
-        metavar='N',
-        help='clips of a video, or of a stretch, whose scores are averaged '
-        '(default: as the test of the config)',
-    )
-    add(
-        '--second',
-        nargs=2,
-        metavar=('CONFIG', 'CHECKPOINT'),
-        help='a second network, whose scores are mixed in',
-    )
-    add(
-        '--weight',
-        type=open_fraction,
-        default=0.5,
-        metavar='W',
-        help='weight of the second one, of 1 in all (default: %(default)s)',
-    )
-    add(
-        '--labels',
-        type=Path,
-        metavar='LABEL_MAP',
+        'camera: default 2)')
+    add('--stride', type=positive, metavar='SECONDS',
+        help='from one stretch to the next (default: half of --window)')
+    add('--clips', type=positive_int, metavar='N',
+        help='clips of a video or stretch that are averaged (default: as '
+        'the test of the config)')
+    add('--second', nargs=2, metavar=('CONFIG', 'CHECKPOINT'),
+        help='a second network, whose scores are mixed in')
+    add('--weight', type=open_fraction, default=0.5, metavar='W',
+        help='of the second one, of 1 in all (default: %(default)s)')
+    add('--labels', type=Path, metavar='LABEL_MAP',
         help='class names, one a line (default: label_map.txt beside the '
-        'test list of the config)',
-    )
+        'test list of the config)')
     add('--timeline', action='store_true', help='draw scores over time')
     add('--labelled', action='store_true', help='draw labels into the video')
-    add(
-        '--seconds',
-        type=positive,
-        metavar='N',
-        help='how long a camera is watched',
-    )
+    add('--seconds', type=positive, metavar='N',
+        help='how long a camera is watched')
     add('--batch-size', type=positive_int, default=8)
     add('--device', help='of torch (default: a GPU if there is one)')
-    add(
-        '--workers',
-        type=non_negative_int,
+    add('--workers', type=non_negative_int, metavar='N',
         default=min(8, os.cpu_count() or 1),
-        metavar='N',
-        help='processes that read videos (default: %(default)s)',
-    )
+        help='processes that read videos (default: %(default)s)')
+    # fmt: on
     args = parse_network(parser, argv, 'inputs')
     args.stride = args.stride or (args.window or 2) / 2
     return args
@@ -138,14 +89,9 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
-    try:
-        args.out.mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=args.out).close()
-    except OSError as error:
-        raise ToolError(
-            f'nothing can be written into {args.out} ({error.strerror}): '
-            'choose another folder with --out'
-        ) from None
+    args.out.mkdir(parents=True, exist_ok=True)
+    # rather now than at the end
+    tempfile.TemporaryFile(dir=args.out).close()
     camera = args.inputs[0]
     is_camera = camera.isdecimal() and not os.path.exists(camera)
     if is_camera and (len(args.inputs) > 1 or args.timeline or args.labelled):
@@ -158,29 +104,20 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     paths = [] if is_camera else find_inputs(args.inputs)
     networks = load_networks(args)
-    bad: dict[str, str] = {}
-    found = []
-    stream = (
-        from_camera(args, networks)
-        if is_camera
-        else from_files(args, networks, paths, bad)
-    )
     classes = networks[0].classes
-    k = min(args.topk, len(classes))
+    bad: dict[str, str] = {}
+    found: list[Prediction] = []
+    if is_camera:
+        stream = from_camera(args, networks)
+    else:
+        stream = from_files(args, networks, paths, bad)
     try:
         for one in stream:
             found.append(one)
             if is_camera or len(found) <= _PRINTED:
-                best = ', '.join(
-                    f'{name} {score:.2f}'
-                    for name, score in one.top(classes, k)
-                )
-                print(
-                    printable(
-                        f'{one.video} {one.start:.1f}-{one.end:.1f} s: {best}'
-                    ),
-                    flush=True,
-                )
+                where = f'{one.video} {one.start:.1f}-{one.end:.1f} s'
+                best = (f'{k} {s:.2f}' for k, s in one.top(classes, args.topk))
+                print(printable(f'{where}: {", ".join(best)}'), flush=True)
     except KeyboardInterrupt:
         if not is_camera:
             raise
@@ -188,7 +125,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         warn(f'{path} cannot be read: {reason}')
     if not found:
         raise ToolError('there is nothing that could be predicted')
-    write_results(args, found, classes, k, bad)
+    write_results(args, found, classes, bad)
     return EXIT_INCOMPLETE if bad else EXIT_OK
 
 
@@ -201,104 +138,79 @@ def load_networks(args: argparse.Namespace) -> list:
     from lgd_tools.prediction.network import Network
 
     pairs = [(args.config, args.checkpoint)]
-    pairs += [tuple(args.second)] if args.second else []
+    pairs += [args.second] if args.second else []
     networks = [
-        Network(config, checkpoint, args.device, args.clips, args.labels)
-        for config, checkpoint in pairs
+        Network(*pair, args.device, args.clips, args.labels) for pair in pairs
     ]
-    counts = [len(network.classes) for network in networks]
-    if len(set(counts)) > 1:
+    first, last = (len(networks[i].classes) for i in (0, -1))
+    if first != last:
         raise ToolError(
-            f'the first network has {counts[0]} classes and the second '
-            f'{counts[1]}: fuse networks of one data set'
+            f'the first network has {first} classes and the second {last}: '
+            'fuse networks of one data set'
         )
     return networks
 
 
 def mix(args: argparse.Namespace, networks: list, samples: list) -> list:
     """Scores (V, K); ``samples`` of V stretches, one of each network."""
-    parts = [
-        network.scores(column)
-        for network, column in zip(
-            networks, zip(*samples, strict=True), strict=True
-        )
-    ]
+    columns = zip(*samples, strict=True)
+    parts = [n.scores(c) for n, c in zip(networks, columns, strict=True)]
     if len(parts) == 1:
         return parts[0]
     return (1 - args.weight) * parts[0] + args.weight * parts[1]
 
 
-def from_camera(args: argparse.Namespace, networks: list) -> Iterator:
+def from_camera(
+    args: argparse.Namespace, networks: list
+) -> Iterator[Prediction]:
     """Predictions as a camera goes on."""
     from lgd_tools.prediction.camera import watch
     from lgd_tools.prediction.clips import pack
-    from lgd_tools.prediction.outputs import Prediction
 
     name = args.inputs[0]
-    window = args.window or 2.0
     for start, end, frames, rate in watch(
-        int(name), window, args.stride, args.seconds
+        int(name), args.window or 2.0, args.stride, args.seconds
     ):
         sample = [pack(n.steps[1:], frames, rate, name) for n in networks]
         [scores] = mix(args, networks, [sample])
         yield Prediction(f'camera {name}', start, end, scores)
 
 
-@contextmanager
-def index_cache() -> Iterator[None]:
-    """Lets the windows of a video share what only reading all of it tells."""
-    from lgd_mmaction.video.reader import INDEX_CACHE_ENV
-
-    if INDEX_CACHE_ENV in os.environ:
-        yield
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        os.environ[INDEX_CACHE_ENV] = folder
-        try:
-            yield
-        finally:
-            del os.environ[INDEX_CACHE_ENV]
-
-
 def from_files(
     args: argparse.Namespace, networks: list, paths: list, bad: dict
-) -> Iterator:
+) -> Iterator[Prediction]:
     """Predictions of files, in order; ``bad`` gets those left out."""
     from torch.utils.data import DataLoader
 
     from lgd_mmaction.video.errors import BrokenVideoError
     from lgd_tools.prediction.clips import Clips, Window, windows_of
-    from lgd_tools.prediction.outputs import Prediction
 
     windows = []
-    with index_cache():
+    # windows of a video share what only reading all of it tells
+    with tempfile.TemporaryDirectory() as cache:
         for path in paths:
             if args.window is None:
                 windows.append(Window(path))
                 continue
             try:
-                windows += windows_of(path, args.window, args.stride)
+                windows += windows_of(path, args.window, args.stride, cache)
             except BrokenVideoError as error:
                 bad[path] = error.reason
         loader = DataLoader(
-            Clips(windows, [network.steps for network in networks]),
+            Clips(windows, [network.steps for network in networks], cache),
             batch_size=args.batch_size,
             num_workers=args.workers if len(windows) > 1 else 0,
             collate_fn=list,
         )
         try:
             for batch in progress(loader, 'predicting'):
-                good = []
-                for window, times, *samples in batch:
-                    if samples:
-                        good.append((window.path, times, samples[0]))
-                    else:
-                        bad[window.path] = times
+                bad |= {w.path: found for w, found, *s in batch if not s}
+                good = [each for each in batch if each[2:]]
                 if not good:
                     continue
                 scores = mix(args, networks, [each[2] for each in good])
-                for (path, times, _), row in zip(good, scores, strict=True):
-                    yield Prediction(path, *times, row)
+                for (window, times, _), row in zip(good, scores, strict=True):
+                    yield Prediction(window.path, *times, row)
         except RuntimeError as error:
             if 'DataLoader worker' not in str(error):
                 raise
@@ -310,11 +222,13 @@ def from_files(
 
 
 def write_results(
-    args: argparse.Namespace, found: list, classes: list, k: int, bad: dict
+    args: argparse.Namespace,
+    found: Sequence[Prediction],
+    classes: Sequence[str],
+    bad: dict[str, str],
 ) -> None:
     """All files of --out."""
-    from lgd_tools.prediction import outputs
-
+    k = min(args.topk, len(classes))
     outputs.write_csv(args.out / 'predictions.csv', found, classes, k)
     facts = dict(config=args.config, checkpoint=args.checkpoint)
     if args.second:
@@ -325,15 +239,15 @@ def write_results(
     ]
     write_json(args.out / 'predictions.json', facts)
     drawn: set[str] = set()
-    groups = itertools.groupby(found, lambda one: one.video)
     if args.timeline or args.labelled:
-        for path, group in groups:
+        for path, group in itertools.groupby(found, lambda one: one.video):
             own, name = list(group), Path(path).name
             while name in drawn:  # of another folder
                 name = f'_{name}'
             drawn.add(name)
             if args.timeline:
-                outputs.write_timeline(args.out / f'{name}.png', own, classes)
+                figure = outputs.draw_timeline(own, classes)
+                save_figure(figure, args.out / f'{name}.png')
             if args.labelled:
                 outputs.write_labelled(args.out / f'{name}.mp4', own, classes)
     print(

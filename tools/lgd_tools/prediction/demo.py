@@ -6,18 +6,25 @@ other machines; what was uploaded is deleted at the end (Ctrl-C).
 """
 
 import argparse
+import contextlib
 import io
 import os
-import socket
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from lgd_mmaction.errors import LGDError
-from lgd_tools.cli import ToolError, make_parser, positive_int, read_list
+from lgd_tools.cli import (
+    ToolError,
+    make_parser,
+    positive,
+    positive_int,
+    read_list,
+)
 from lgd_tools.prediction.arguments import add_network, parse_network
-from lgd_tools.prediction.command import from_files, positive
+from lgd_tools.prediction.command import from_files
+from lgd_tools.prediction.outputs import draw_timeline
 
 EXAMPLE = '  python tools/demo.py work_dirs/mine/best_acc_top1_epoch_40.pth'
 _EXAMPLES = 5  # a row of the page
@@ -26,24 +33,26 @@ _EXAMPLES = 5  # a row of the page
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = make_parser(__doc__, EXAMPLE)
     add_network(parser)
-    for name, kind, default, text in (
-        ('host', str, '127.0.0.1', '0.0.0.0: other machines may use it too'),
-        ('port', positive_int, 7860, 'of the page'),
-        ('max-mb', positive_int, 100, 'MiB; larger files are refused'),
-        ('max-seconds', positive, 60.0, 'longer videos are refused'),
-        ('window', positive, 2.0, 'seconds of the stretches, half over each '
-         'other, in which a longer video is predicted'),
-        ('labels', Path, None, 'class names (as of tools/predict.py)'),
-        ('device', str, None, 'of torch (default: a GPU if there is one)'),
-    ):  # fmt: skip
-        text += ' (default: %(default)s)' if default else ''
-        parser.add_argument(f'--{name}', type=kind, default=default, help=text)
+    add = parser.add_argument
+    # fmt: off
+    add('--host', default='127.0.0.1',
+        help='0.0.0.0: other machines may use it too (%(default)s)')
+    add('--port', type=positive_int, default=7860, help='(%(default)s)')
+    add('--max-mb', type=positive_int, default=100,
+        help='larger files are refused (%(default)s MiB)')
+    add('--max-seconds', type=positive, default=60.0,
+        help='longer videos are refused (%(default)s)')
+    add('--window', type=positive, default=2.0,
+        help='seconds of the stretches, half over each other, in which a '
+        'longer video is predicted (%(default)s)')
+    add('--labels', type=Path, help='class names (as of tools/predict.py)')
+    add('--device', help='of torch (default: a GPU if there is one)')
+    # fmt: on
     return parse_network(parser, argv)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
-    check_port(args.host, args.port)
     with tempfile.TemporaryDirectory() as folder:
         os.environ['GRADIO_TEMP_DIR'] = folder
         os.environ['GRADIO_ANALYTICS_ENABLED'] = 'False'
@@ -75,20 +84,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def check_port(host: str, port: int) -> None:
-    """ToolError where a page cannot be served."""
-    try:
-        with socket.socket() as place:
-            place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            place.bind((host, port))
-    except (OSError, OverflowError) as error:
-        reason = getattr(error, 'strerror', None) or error
-        raise ToolError(
-            f'port {port} of {host} cannot be opened ({reason}): choose '
-            'another with --port or --host'
-        ) from None
-
-
 class Demo:
     """What the page shows of a video."""
 
@@ -111,14 +106,11 @@ class Demo:
         """
         from lgd_mmaction.video.errors import BrokenVideoError
         from lgd_mmaction.video.reader import Video
-        from lgd_tools.prediction.outputs import draw_timeline
 
-        args, bad = self.args, {}
-        try:
-            with Video(path) as video:
-                seconds = video.num_frames / (video.fps or 25)
-        except BrokenVideoError as error:
-            bad[path], seconds = error.reason, 0
+        args, bad, seconds = self.args, {}, 0
+        # from_files says why a file is broken
+        with contextlib.suppress(BrokenVideoError), Video(path) as video:
+            seconds = video.num_frames / (video.fps or 25)
         if seconds > args.max_seconds:
             raise ToolError(
                 f'This video takes {seconds:.0f} s, more than '
@@ -153,7 +145,8 @@ class Demo:
             if hasattr(value, 'cpu'):  # drawn from there
                 setattr(found, key, value.cpu())
         title = f'{name}, in the clip in the middle of the video'
-        return Image.open(io.BytesIO(draw(found, frames, title)))
+        draw(found, frames, title).savefig(file := io.BytesIO())
+        return Image.open(file)
 
 
 def example_clips(cfg: Any) -> list[str]:

@@ -3,8 +3,6 @@
 import copy
 import io
 import logging
-import statistics
-import time
 import warnings
 from collections.abc import Callable
 
@@ -19,7 +17,6 @@ from lgd_mmaction.models.matmul_sketch import MatmulSketch
 from lgd_tools.cli import ToolError, require_file
 
 TOLERANCE = 1e-4
-ROUNDS = 5  # of timing
 Run = Callable[[Tensor], Tensor]
 
 
@@ -165,16 +162,3 @@ def read_clip(deployed: Deployed, path: str, shape: tuple) -> Tensor:
 def difference(deployed: Deployed, run: Run, clip: Tensor) -> float:
     """The largest one between two scores; NaN if there is one."""
     return float((deployed(clip) - run(clip)).abs().max())
-
-
-@torch.no_grad()
-def seconds(deployed: Deployed, run: Run, clip: Tensor) -> tuple[float, float]:
-    """Median time of both on one clip, measured in turn."""
-    times: tuple[list, list] = ([], [])
-    for _ in range(ROUNDS):
-        for function, taken in zip((deployed, run), times, strict=True):
-            begin = time.perf_counter()
-            function(clip)
-            taken.append(time.perf_counter() - begin)
-    ours, theirs = map(statistics.median, times)
-    return ours, theirs

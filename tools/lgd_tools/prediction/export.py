@@ -24,37 +24,21 @@ FORMATS = ('.onnx', '.pt2')
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = make_parser(__doc__, EXAMPLE)
     add_network(parser)
-    parser.add_argument(
-        '--out', type=Path, required=True, help='NAME.onnx or NAME.pt2'
-    )
-    parser.add_argument(
-        '--stage',
-        type=int,
-        choices=(1, 2),
-        help="whose classifier to export (default: the checkpoint's)",
-    )
-    parser.add_argument(
-        '--with-preprocessing',
-        action='store_true',
+    add = parser.add_argument
+    # fmt: off
+    add('--out', type=Path, required=True, help='NAME.onnx or NAME.pt2')
+    add('--stage', type=int, choices=(1, 2),
+        help="whose classifier to export (default: the checkpoint's)")
+    add('--with-preprocessing', action='store_true',
         help='take uint8 of 0 .. 255 and normalise in the file (default: '
-        'floating point that is normalised)',
-    )
-    parser.add_argument(
-        '--size',
-        type=parse_size,
-        metavar='WxH',
-        help='pixels of a frame (default: the crop of val_pipeline)',
-    )
-    parser.add_argument(
-        '--sketch',
-        choices=('fft', 'matmul'),
-        default='fft',
-        help='how the kernelized classifier is computed: matmul needs no '
-        'Fourier transform in the runtime (default: %(default)s)',
-    )
-    parser.add_argument(
-        '--video', nargs='+', default=[], help='also compare on these videos'
-    )
+        'floating point that is normalised)')
+    add('--size', type=parse_size, metavar='WxH',
+        help='pixels of a frame (default: the crop of val_pipeline)')
+    add('--sketch', choices=('fft', 'matmul'), default='fft',
+        help='of the kernelized classifier: matmul needs no Fourier '
+        'transform in the runtime (default: %(default)s)')
+    add('--video', nargs='+', default=[], help='compare on these videos too')
+    # fmt: on
     args = parse_network(parser, argv)
     if args.out.suffix not in FORMATS:
         raise ToolError(f'--out {args.out} must end in {" or ".join(FORMATS)}')
@@ -93,10 +77,5 @@ def main(argv: Sequence[str] | None = None) -> int:
             'try the other --sketch or the other format'
         )
     write_bytes(args.out, data)
-    ours, theirs = d.seconds(deployed, run, clips[0][:1])
-    print(
-        f'one clip: PyTorch {1000 * ours:.0f} ms, the file '
-        f'{1000 * theirs:.0f} ms ({ours / theirs:.2f} x as fast), here\n'
-        f'wrote {args.out} ({len(data) / 2**20:.1f} MiB)'
-    )
+    print(f'wrote {args.out} ({len(data) / 2**20:.1f} MiB)')
     return 0

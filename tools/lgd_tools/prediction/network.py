@@ -11,7 +11,7 @@ from mmengine.registry import init_default_scope
 
 from lgd_mmaction.errors import ConfigError
 from lgd_mmaction.launch.config_errors import naming_slips, read_config
-from lgd_tools.cli import ToolError, read_label_map, require_file
+from lgd_tools.cli import ToolError, class_names, require_file
 from lgd_tools.prediction.recognizer import load_recognizer
 
 
@@ -28,7 +28,7 @@ class Network:
     Attributes:
         cfg: The config.
         steps: Transforms of the test pipeline, the first opens a video.
-        classes: Names of the K classes; their numbers where none are known.
+        classes: Names of the K classes.
 
     Raises:
         ConfigError: The config cannot be used, or reads no videos.
@@ -45,7 +45,7 @@ class Network:
         labels: str | Path | None = None,
     ) -> None:
         cfg = read_config(str(require_file(config, 'config')))
-        init_default_scope(cfg.get('default_scope') or 'mmaction')
+        init_default_scope('mmaction')
         dataset = (cfg.get('test_dataloader') or {}).get('dataset') or {}
         pipeline = [dict(step) for step in dataset.get('pipeline') or ()]
         if not pipeline or pipeline[0]['type'] != 'VideoOpen':
@@ -71,20 +71,12 @@ class Network:
             raise ToolError(f'--device {device}: {reason}') from None
         # several views at a time are for one video a batch
         self.one_by_one = 'max_testing_views' in (self.model.test_cfg or {})
-        number = self.model.cls_head.num_classes
         if labels is None:
             folder = Path(dataset.get('data_root') or '')
             beside = (folder / dataset.get('ann_file', '')).parent
             labels = beside / 'label_map.txt'
             labels = labels if labels.is_file() else None
-        self.classes = [str(k) for k in range(number)]
-        if labels is not None:
-            self.classes = read_label_map(Path(labels))
-            if len(self.classes) != number:
-                raise ToolError(
-                    f'{labels} names {len(self.classes)} classes and the '
-                    f'network has {number}: give its label map with --labels'
-                )
+        self.classes = class_names(labels, self.model.cls_head.num_classes)
 
     @torch.no_grad()
     def scores(self, samples: Sequence[dict]) -> np.ndarray:

@@ -5,12 +5,13 @@ import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 
-from lgd_mmaction.files import write_bytes
 from lgd_tools.cli import write_text
+from lgd_tools.figures import new_figure
 from lgd_tools.video import VideoFile, write_video
 
 _SHOWN = 8  # classes in a timeline
@@ -58,53 +59,39 @@ def as_json(
             'video': one.video,
             'start': round(one.start, 3),
             'end': round(one.end, 3),
-            'top': [
-                {'class': name, 'score': score}
-                for name, score in one.top(classes, k)
-            ],
+            'top': [{'class': c, 'score': s} for c, s in one.top(classes, k)],
         }
         for one in found
     ]
 
 
-def draw_timeline(found: Sequence[Prediction], classes: Sequence[str]):
-    """A matplotlib figure: scores of the likeliest classes over time."""
-    from matplotlib.figure import Figure
+def middles_of(found: Sequence[Prediction]) -> np.ndarray:
+    """(W,) seconds."""
+    return np.array([(one.start + one.end) / 2 for one in found])
 
+
+def draw_timeline(found: Sequence[Prediction], classes: Sequence[str]) -> Any:
+    """A matplotlib figure: scores of the likeliest classes over time."""
     scores = np.stack([one.scores for one in found])  # (W, K)
     best = np.argsort(scores.max(0))[: -_SHOWN - 1 : -1]
-    figure = Figure((8, 0.9 + 0.32 * len(best)), layout='constrained')
+    middles = middles_of(found)
+    inner = (middles[1:] + middles[:-1]) / 2
+    figure = new_figure(8, 0.9 + 0.32 * len(best))
     axes = figure.subplots()
-    if len(found) == 1:
-        axes.barh(range(len(best)), scores[0, best], color='#2f6fa8')
-        axes.set(xlim=(0, 1), xlabel='score')
-    else:
-        middles = [(one.start + one.end) / 2 for one in found]
-        inner = np.add(middles[1:], middles[:-1]) / 2
-        edges = [found[0].start, *inner, found[-1].end]
-        mesh = axes.pcolormesh(
-            edges,
-            np.arange(len(best) + 1) - 0.5,
-            scores[:, best].T,
-            cmap='Blues',
-            vmin=0,
-            vmax=1,
-        )
-        figure.colorbar(mesh, label='score')
-        axes.set_xlabel('seconds')
+    mesh = axes.pcolormesh(
+        [found[0].start, *inner, found[-1].end],
+        np.arange(len(best) + 1) - 0.5,
+        scores[:, best].T,
+        cmap='Blues',
+        vmin=0,
+        vmax=1,
+    )
+    figure.colorbar(mesh, label='score')
+    axes.set_xlabel('seconds')
     axes.set_yticks(range(len(best)), [classes[i] for i in best])
     axes.invert_yaxis()
     axes.set_title(Path(found[0].video).name, fontsize=10, loc='left')
     return figure
-
-
-def write_timeline(
-    path: Path, found: Sequence[Prediction], classes: Sequence[str]
-) -> None:
-    """:func:`draw_timeline` as png."""
-    data = io.BytesIO()
-    draw_timeline(found, classes).savefig(data, dpi=120, format='png')
-    write_bytes(path, data.getvalue())
 
 
 def write_labelled(
@@ -116,43 +103,33 @@ def write_labelled(
         JobError: A frame cannot be decoded.
         ToolError: The file cannot be written.
     """
+    middles = middles_of(found)
+
+    def labelled(video: VideoFile) -> Iterator[np.ndarray]:
+        for number, frame in enumerate(video.frames('rgb24', short_side=480)):
+            now = number / float(video.rate)
+            one = found[int(np.abs(middles - now).argmin())]
+            picture = np.ascontiguousarray(frame.to_ndarray())
+            draw_labels(picture, one.top(classes, 3))
+            yield picture
+
     with VideoFile(found[0].video, allow_damaged=True) as video:
-        frames = _labelled(video, found, classes)
-        write_video(path, frames, video.rate, crf=20)
-
-
-def _labelled(
-    video: VideoFile, found: Sequence[Prediction], classes: Sequence[str]
-) -> Iterator[np.ndarray]:
-    middles = np.array([(one.start + one.end) / 2 for one in found])
-    for number, frame in enumerate(video.frames('rgb24', short_side=480)):
-        now = number / float(video.rate)
-        one = found[int(np.abs(middles - now).argmin())]
-        picture = np.ascontiguousarray(frame.to_ndarray())
-        draw_labels(picture, one.top(classes, 3))
-        yield picture
+        write_video(path, labelled(video), video.rate, crf=20)
 
 
 def draw_labels(picture: np.ndarray, top: list[tuple[str, float]]) -> None:
     """Draw bars and names into an RGB picture, uint8 (H, W, 3)."""
     scale = max(0.35, min(picture.shape[:2]) / 600)
-    line = round(36 * scale)
-    width = min(picture.shape[1], round(420 * scale))
+    line, width = round(36 * scale), round(420 * scale)
     box = picture[: len(top) * line + 4, :width]
     box[:] = box // 3
+    font = cv2.FONT_HERSHEY_SIMPLEX, 0.8 * scale, (255, 255, 255)
+    thick = max(1, round(1.5 * scale))
     for i, (name, score) in enumerate(top):
         y = i * line
-        bar = box[y + 4 : y + line, : round(score * width)]
+        bar = box[y + 4 : y + line, : round(score * box.shape[1])]
         bar[:] = bar // 2 + np.uint8(_BLUE) // 2
         # cv2 knows no letters beyond ASCII
-        text = name.encode('ascii', 'replace').decode()
-        cv2.putText(
-            picture,
-            f'{score:.2f} {text}',
-            (4, y + round(0.75 * line)),
-            cv2.FONT_HERSHEY_SIMPLEX,
-            0.8 * scale,
-            (255, 255, 255),
-            max(1, round(1.5 * scale)),
-            cv2.LINE_AA,
-        )
+        text = f'{score:.2f} {name}'.encode('ascii', 'replace').decode()
+        place = 4, y + round(0.75 * line)
+        cv2.putText(picture, text, place, *font, thick, cv2.LINE_AA)

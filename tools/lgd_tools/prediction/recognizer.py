@@ -33,24 +33,19 @@ def load_recognizer(
     if 'model' not in cfg:
         raise ToolError(f'{config} has no model: give the config of a run')
     state = read_state_dict(checkpoint)
-    init_default_scope(cfg.get('default_scope', 'mmaction'))
+    init_default_scope('mmaction')
     # the checkpoint brings all weights
     cfg.model.backbone.pretrained = None
     model = MODELS.build(cfg.model)
     load_all(model, state, Path(checkpoint).name, REMEDY)
     if stage is not None:
-        kernelized_head(model, config).set_stage(stage)
+        if not isinstance(model.cls_head, KernelizedHead):
+            raise ToolError(
+                f'the head of {config} is a {type(model.cls_head).__name__}, '
+                'which has no stages: a KernelizedHead is needed'
+            )
+        model.cls_head.set_stage(stage)
     return model.eval(), cfg
-
-
-def kernelized_head(model: nn.Module, config: str) -> KernelizedHead:
-    """The head of a recognizer that has both stages."""
-    if not isinstance(model.cls_head, KernelizedHead):
-        raise ToolError(
-            f'the head of {config} is a {type(model.cls_head).__name__}, '
-            'which has no stages: a KernelizedHead is needed'
-        )
-    return model.cls_head
 
 
 def clip_length(cfg: Config) -> int:

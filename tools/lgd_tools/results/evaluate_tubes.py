@@ -38,28 +38,27 @@ def settings(words: Sequence[str]) -> dict[str, Any]:
 def main(argv: Sequence[str] | None = None) -> int:
     parser = make_parser(__doc__, EXAMPLE)
     add = parser.add_argument
+    # fmt: off
     add('detections', metavar='DETECTIONS.npz')
     add('--ann', required=True, metavar='JSON', help='annotations of tubes')
-    add('--split', default='1', help='default: %(default)s')
-    add('--subset', default='test', help='default: test')
+    add('--split', default='1', help='(%(default)s)')
+    add('--subset', default='test', help='(%(default)s)')
     add('--frame-iou', type=float, nargs='+', default=[0.5], metavar='IOU',
-        help='overlaps of frame-mAP (default: 0.5)')  # fmt: skip
+        help='overlaps of frame-mAP (0.5)')
     add('--video-iou', type=float, nargs='+', default=[0.2, 0.5, 0.75],
-        metavar='IOU', help='overlaps of video-mAP (default: 0.2 0.5 0.75); '
-        'the mean over 0.5:0.95 is always there')  # fmt: skip
+        metavar='IOU', help='overlaps of video-mAP (0.2 0.5 0.75), beside '
+        'the mean over 0.5:0.95')
     add('--ap', choices=('area', 'voc'), default='area',
         help="average precision: ACT's area under the curve (default), or "
-        'that of PASCAL VOC')  # fmt: skip
+        'that of PASCAL VOC')
     add('--nms-iou', type=float, metavar='IOU',
-        help='class-wise suppression in each frame first (default: none)'
-        )  # fmt: skip
-    add('--link', nargs='+', default=[], metavar='KEY=NUMBER',
-        help='of the linking: iou, overlap_weight, top_k, max_gap, '
-        'min_length, min_score')  # fmt: skip
-    add('--trim', nargs='*', metavar='KEY=NUMBER',
-        help='trim the tubes in time (UCF101-24; not for J-HMDB): level, '
-        'penalty')  # fmt: skip
-    add('--out', metavar='JSON', help='write all numbers here')
+        help='class-wise suppression in each frame first (default: none)')
+    add('--link', nargs='+', default=[], metavar='KEY=NUMBER', help='iou, '
+        'overlap_weight, top_k, max_gap, min_length, min_score')
+    add('--trim', nargs='*', metavar='KEY=NUMBER', help='trim the tubes in '
+        'time (UCF101-24; not for J-HMDB): level, penalty')
+    add('--out', metavar='JSON', help='all numbers')
+    # fmt: on
     args = parser.parse_args(argv)
     # the package imports torch: not for --help
     from lgd_mmaction.detection import TubeProtocol, evaluate_tubes

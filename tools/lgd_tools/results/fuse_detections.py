@@ -33,18 +33,12 @@ _FRAMES = 2**32  # more than a video has: video * _FRAMES + frame is a key
 _END = 2**62
 
 
-def fuse_detections(
-    tables: dict,
-    weights: Sequence[float] | None = None,
-):
-    """Fuse tables of detections.
+def fuse_detections(tables: dict, weights: Sequence[float] | None = None):
+    """A BoxTable with the order and the boxes of the first stream.
 
     Args:
         tables: BoxTable of each stream, by the stream's name.
         weights: One a stream; equal ones for None.
-
-    Returns:
-        A BoxTable in the order of the first stream, with its boxes.
 
     Raises:
         ToolError: The streams do not fit one another.
@@ -108,11 +102,13 @@ def _pair(first, other, both: str) -> np.ndarray:
 def main(argv: Sequence[str] | None = None) -> int:
     parser = make_parser(__doc__, EXAMPLE)
     add = parser.add_argument
+    # fmt: off
     add('streams', nargs='+', metavar='[NAME=]DETECTIONS.npz',
-        help='files of TubeMetric(out_file=...), one a stream')  # fmt: skip
+        help='files of TubeMetric(out_file=...), one a stream')
     add('--weights', type=float, nargs='+', metavar='W',
-        help='one a stream, in their order (default: equal)')  # fmt: skip
+        help='one a stream, in their order (default: equal)')
     add('--out', required=True, metavar='FUSED.npz')
+    # fmt: on
     args = parser.parse_args(argv)
     # the package imports torch: not for --help
     from lgd_mmaction.detection.box_table import BoxTable

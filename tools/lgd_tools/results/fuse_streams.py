@@ -12,9 +12,15 @@ from pathlib import Path
 
 import numpy as np
 
-from lgd_tools.cli import ToolError, file_sha256, make_parser, write_json
+from lgd_tools.cli import (
+    ToolError,
+    class_names,
+    file_sha256,
+    make_parser,
+    write_json,
+)
 from lgd_tools.results.measures import class_accuracies, measure, wilson
-from lgd_tools.results.scores import class_names, load_scores, pair_streams
+from lgd_tools.results.scores import load_scores, pair_streams
 
 EXAMPLE = (
     'python tools/analysis/fuse_streams.py rgb=rgb.pkl flow=flow.pkl \\\n'
@@ -61,8 +67,6 @@ def fuse_files(
     weights: Sequence[float] | None = None,
     anns: dict[str, str | Path] | None = None,
     label_map: str | os.PathLike | None = None,
-    common_only: bool = False,
-    logits: bool = False,
 ) -> dict:
     """Fuse score files and measure streams and fusion.
 
@@ -71,8 +75,6 @@ def fuse_files(
         weights: One a stream; equal ones for None.
         anns: List that the test of a stream read, by the stream's name.
         label_map: Names of the classes.
-        common_only: Keep only the videos that every stream has.
-        logits: The scores are logits: take their softmax first.
 
     Returns:
         What is written as JSON; accuracies are shares of one. `fused` is
@@ -84,59 +86,52 @@ def fuse_files(
     shares = normalise_weights(weights, len(files))
     loaded = [load_scores(p, (anns or {}).get(n)) for n, p in files.items()]
     hashes = file_hashes(files)
-    keys, values, labels = pair_streams(loaded, common_only)
+    keys, values, labels = pair_streams(loaded)
     number = values.shape[2]
     classes = class_names(label_map, number)
-    if logits:
-        from scipy.special import softmax
-
-        values = softmax(values, axis=2)
     for scores, own in zip(loaded, values, strict=True):
         # to half precision
         if own.min() < 0 or not np.allclose(own.sum(1), 1, atol=2e-2):
             raise ToolError(
                 f'{scores.path} does not hold probabilities, whose mean is '
-                "what fusion takes; test with average_clips='prob', or say "
-                '--logits'
+                "what fusion takes; test with average_clips='prob'"
             )
     fused = np.tensordot(shares, values, 1)
+    names, seen = [*files], np.bincount(labels, minlength=number)
     measures = [measure(own, labels) for own in values]
-    best = max(range(len(files)), key=lambda i: measures[i]['top1'])
-    accuracies = {
+    best = max(range(len(names)), key=lambda i: measures[i]['top1'])
+    by_class = {
         name: class_accuracies(own, labels)
-        for name, own in zip([*files, 'fused'], [*values, fused], strict=True)
+        for name, own in zip([*names, 'fused'], [*values, fused], strict=True)
     }
-    gains = accuracies['fused'] - accuracies[[*files][best]]
-    seen = np.bincount(labels, minlength=number)
+    gains = by_class['fused'] - by_class[names[best]]
     return {
         'tool': 'fuse_streams',
         'videos': len(keys),
         'classes': number,
         'classes_without_videos': int((seen == 0).sum()),
-        'common_only': common_only,
         'streams': [
             {
                 'name': name,
                 'file': str(scores.path),
                 'sha256': hashes[name],
                 'names_from': scores.names_from,
-                'videos_in_file': len(scores.names),
                 'weight': float(share),
                 **own,
             }
             for name, scores, share, own in zip(
-                files, loaded, shares, measures, strict=True
+                names, loaded, shares, measures, strict=True
             )
         ],
-        'fused': measure(fused, labels) if len(files) > 1 else None,
+        'fused': measure(fused, labels) if len(names) > 1 else None,
         'per_class': [
             {
                 'class': k,
                 'name': classes[k],
                 'videos': int(seen[k]),
-                **{name: float(own[k]) for name, own in accuracies.items()},
+                **{name: float(own[k]) for name, own in by_class.items()},
                 'gain': float(gains[k]),
-                'gain_over': [*files][best],
+                'gain_over': names[best],
             }
             for k in np.flatnonzero(seen).tolist()
         ],
@@ -147,21 +142,18 @@ def format_report(report: dict) -> str:
     """The table that the command prints."""
 
     def line(name: str, weight: str, numbers: dict) -> str:
-        top1, top5, mean = (
-            100 * numbers[key] for key in ('top1', 'top5', 'mean_class')
+        shares = (numbers[key] for key in ('top1', 'top5', 'mean_class'))
+        return f'{name:<24}{weight:>8}' + ''.join(
+            f'{100 * share:>12.2f}' for share in shares
         )
-        return f'{name:<24}{weight:>8}{top1:>8.2f}{top5:>8.2f}{mean:>12.2f}'
 
     lines = [
         f'measured on {report["videos"]} videos of {report["classes"]} '
         f'classes ({report["classes_without_videos"]} without a video)',
-        f'{"":<24}{"weight":>8}{"top-1":>8}{"top-5":>8}{"mean class":>12}',
+        f'{"":<24}{"weight":>8}{"top-1":>12}{"top-5":>12}{"mean class":>12}',
     ]
     for stream in report['streams']:
         lines.append(line(stream['name'], f'{stream["weight"]:.3g}', stream))
-        lost = stream['videos_in_file'] - report['videos']
-        if lost:
-            lines.append(f'  ({lost} videos of {stream["name"]} left out)')
     if report['fused'] is not None:
         lines.append(line('fused', '', report['fused']))
     return '\n'.join([*lines, pooled_interval([report])])
@@ -205,22 +197,16 @@ def named_paths(texts: Sequence[str]) -> dict[str, str]:
 def main(argv: Sequence[str] | None = None) -> int:
     parser = make_parser(__doc__, EXAMPLE)
     add = parser.add_argument
+    # fmt: off
     add('streams', nargs='+', metavar='[NAME=]SCORES.pkl',
-        help='dumps of tools/test.py --dump, one a stream')  # fmt: skip
+        help='dumps of tools/test.py --dump, one a stream')
     add('--weights', type=float, nargs='+', metavar='W',
-        help='one a stream, in their order (default: equal)')  # fmt: skip
+        help='one a stream, in their order (default: equal)')
     add('--ann', nargs='+', default=[], metavar='NAME=LIST',
-        help='the list that the test of a stream read; needed where the '
-        'config does not put the names of the videos into the dump'
-        )  # fmt: skip
+        help='what the test of a stream read, where its dump lacks names')
     add('--classes', metavar='LABEL_MAP', help='class names, one a line')
-    add('--common-only', action='store_true',
-        help='fuse the videos that all streams have, instead of refusing '
-        'when they differ; the report counts what was left out')  # fmt: skip
-    add('--logits', action='store_true',
-        help='the scores are logits; take their softmax first')  # fmt: skip
-    add('--out', metavar='JSON', help='write all numbers here, those of '
-        'each class too')  # fmt: skip
+    add('--out', metavar='JSON', help='all numbers, of each class too')
+    # fmt: on
     args = parser.parse_args(argv)
     files, anns = named_paths(args.streams), named_paths(args.ann)
     if not anns.keys() <= files.keys():
@@ -228,9 +214,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             f'--ann names {", ".join(anns)}, but the streams are '
             f'{", ".join(files)}; write --ann {next(iter(files))}=LIST'
         )
-    report = fuse_files(
-        files, args.weights, anns, args.classes, args.common_only, args.logits
-    )
+    report = fuse_files(files, args.weights, anns, args.classes)
     print(format_report(report))
     if args.out:
         print(f'numbers: {write_json(args.out, report)}')

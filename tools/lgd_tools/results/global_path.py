@@ -116,9 +116,10 @@ class Network:
 
     @contextmanager
     def with_diffusion(self, change: Callable, units: Sequence) -> Iterator:
-        """Units whose (1), ``(diffusion, f, g) -> f'``, is another one."""
+        """Units whose (1) is ``(diffusion, f, g, inplace) -> f'``."""
         for unit in units:
-            unit.diffusion.diffuse_to_local = partial(_changed, unit, change)
+            new = partial(change, unit.diffusion)
+            unit.diffusion.diffuse_to_local = new
         try:
             yield
         finally:
@@ -127,15 +128,8 @@ class Network:
 
     def without(self, *units: nn.Module):
         """Let these units, or all, leave (1) out: x_l = ReLU(F_l)."""
-        return self.with_diffusion(
-            lambda _, f, g: f, units or [*self.units.values()]
-        )
-
-
-def _changed(
-    unit: nn.Module, change: Callable, f: Tensor, g: Tensor, inplace: bool
-) -> Tensor:
-    return change(unit.diffusion, f, g)
+        units = units or [*self.units.values()]
+        return self.with_diffusion(lambda _, f, g, inplace: f, units)
 
 
 # ------------------------------------------------------------ (a) the units
@@ -144,7 +138,7 @@ def sizes_of_diffusion(network: Network, clip: Tensor) -> Tensor:
     """|what (1) adds| / |F_l| of every unit, (L,)."""
     found = []
 
-    def measured(diffusion: nn.Module, f: Tensor, g: Tensor) -> Tensor:
+    def measured(diffusion, f: Tensor, g: Tensor, inplace: bool) -> Tensor:
         out = type(diffusion).diffuse_to_local(diffusion, f, g)
         found.append((out - f).norm() / f.norm().clamp_min(1e-12))
         return out

@@ -19,13 +19,8 @@ from typing import Any
 
 import numpy as np
 
-from lgd_tools.cli import file_sha256, make_parser, write_json
-from lgd_tools.results.measures import (
-    class_accuracies,
-    measure,
-    predicted_classes,
-    wilson,
-)
+from lgd_tools.cli import class_names, file_sha256, make_parser, write_json
+from lgd_tools.results.measures import measure, predicted_classes, wilson
 from lgd_tools.results.run_log import (
     STAGE_1_LOSSES,
     STAGE_2_LOSS,
@@ -33,7 +28,7 @@ from lgd_tools.results.run_log import (
     read_course,
 )
 from lgd_tools.results.run_pictures import draw_confusion, draw_curves
-from lgd_tools.results.scores import Scores, class_names, load_scores
+from lgd_tools.results.scores import Scores, load_scores
 
 EXAMPLE = """\
   python tools/test.py CONFIG work_dirs/run/epoch_50.pth \\
@@ -50,8 +45,6 @@ def report_run(
     label_map: str | os.PathLike | None = None,
 ) -> dict[str, Any]:
     """Write the pictures and summary.json; return the summary.
-
-    The arguments are those of the command.
 
     Raises:
         LGDError: An input is missing, broken or does not fit the others.
@@ -88,12 +81,9 @@ def confused_pairs(
 ) -> list[tuple[int, int, int]]:
     """(true, predicted, clips) of the commonest mistakes, commonest first."""
     wrong = matrix - np.diag(np.diag(matrix))
-    # ties in the order of the classes
-    order = np.argsort(-wrong, axis=None, kind='stable')[:limit]
-    rows, columns = np.unravel_index(order, wrong.shape)
-    counts = wrong[rows, columns].tolist()
-    pairs = zip(rows.tolist(), columns.tolist(), counts, strict=True)
-    return [pair for pair in pairs if pair[2]]
+    pairs = np.argwhere(wrong).tolist()  # ties: in the order of the classes
+    pairs.sort(key=lambda pair: -wrong[tuple(pair)])
+    return [(t, p, int(wrong[t, p])) for t, p in pairs[:limit]]
 
 
 def summarise(
@@ -105,7 +95,6 @@ def summarise(
     measures = measure(scores.values, scores.labels)
     if number <= 5:
         del measures['top5']  # always right
-    accuracies = class_accuracies(scores.values, scores.labels).tolist()
     training = {
         'unit': course.unit,
         'length': course.train[-1]['x'],
@@ -127,10 +116,8 @@ def summarise(
         **measures,
         'top1_interval_95': list(wilson(right, clips)),
         'class_accuracy': {
-            name: value if count else None
-            for name, value, count in zip(
-                classes, accuracies, seen, strict=True
-            )
+            name: float(matrix[k, k] / seen[k]) if seen[k] else None
+            for k, name in enumerate(classes)
         },
         'commonest_mistakes': [
             {'true': classes[t], 'predicted': classes[p], 'clips': n}
@@ -161,12 +148,14 @@ def format_summary(summary: dict[str, Any]) -> str:
 def main(argv: Sequence[str] | None = None) -> int:
     parser = make_parser(__doc__, EXAMPLE)
     add = parser.add_argument
+    # fmt: off
     add('work_dir', help='folder that tools/train.py wrote')
     add('--scores', required=True, metavar='PKL',
-        help='what tools/test.py --dump wrote')  # fmt: skip
+        help='what tools/test.py --dump wrote')
     add('--label-map', metavar='TXT', help='class names, one a line')
     add('--out', metavar='DIR', type=Path,
-        help='for the results (default: WORK_DIR/report)')  # fmt: skip
+        help='for the results (default: WORK_DIR/report)')
+    # fmt: on
     args = vars(parser.parse_args(argv))
     args['out'] = args['out'] or Path(args['work_dir'], 'report')
     summary = report_run(**args)

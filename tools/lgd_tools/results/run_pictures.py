@@ -3,16 +3,21 @@
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from lgd_mmaction.files import atomic_path
+from lgd_tools.figures import (
+    BLUE,
+    GREEN,
+    GREY,
+    ORANGE,
+    RED,
+    new_figure,
+    plain,
+    save_figure,
+)
 from lgd_tools.results.run_log import STAGE_1_LOSSES, STAGE_2_LOSS, Course
 
-# colours that differ for the colour-blind too (Okabe and Ito)
-BLUE, ORANGE, GREEN, RED = '#0072b2', '#e69f00', '#007d5a', '#c23b00'
-GREY = '#666666'
 MAX_NAMED_CLASSES = 20  # more names are unreadable on the axes
 _LOSSES = {
     STAGE_1_LOSSES[0]: ('stage 1, local classifier', BLUE),
@@ -21,20 +26,6 @@ _LOSSES = {
 }
 
 
-def _figure(width: float, height: float) -> Any:
-    # no pyplot: nothing global, no display
-    from matplotlib.figure import Figure
-
-    return Figure(figsize=(width, height), layout='constrained')
-
-
-def _save(figure: Any, path: str | os.PathLike) -> Path:
-    with atomic_path(path) as part:
-        figure.savefig(part, dpi=110, format='png', facecolor='white')
-    return Path(path)
-
-
-# ------------------------------------------------------------------- curves
 def draw_curves(
     course: Course, path: str | os.PathLike, summary: dict
 ) -> Path:
@@ -45,7 +36,7 @@ def draw_curves(
         path: The picture to write.
         summary: 'top1' of the test, how many 'clips', and 'chance'.
     """
-    figure = _figure(11, 4.2)
+    figure = new_figure(11, 4.2)
     left, right = figure.subplots(1, 2)
     for key, (name, colour) in _LOSSES.items():
         x, y = course.curve('train', key)
@@ -72,47 +63,40 @@ def draw_curves(
     accuracy(last, [top1], '*', RED, label, markersize=13, zorder=5)
     label = f'chance: {chance:.1%}'
     right.axhline(100 * chance, color=GREY, linestyle=':', label=label)
+    plain(left, right)
     for axes in (left, right):
         axes.set(xlabel=course.unit, xlim=(0, None))
-        axes.grid(alpha=0.25)
-        axes.spines[['top', 'right']].set_visible(False)
         if course.switch is not None:
             label = 'stage 1 | stage 2'
             axes.axvline(course.switch, color=GREY, ls='--', label=label)
         axes.legend(fontsize=8)
-    return _save(figure, path)
+    return save_figure(figure, path)
 
 
-# ---------------------------------------------------------------- confusion
 def draw_confusion(
     matrix: np.ndarray, classes: Sequence[str], path: str | os.PathLike
 ) -> Path:
     """Counts (K, K), rows are true classes; many classes without names."""
     clips, right = int(matrix.sum()), int(np.trace(matrix))
     shares = matrix / np.maximum(matrix.sum(1, keepdims=True), 1)
-    ticks = np.arange(len(classes))
-    side = 3.2 + 0.52 * min(len(ticks), MAX_NAMED_CLASSES)
-    figure = _figure(side + 0.8, side)
+    side = 3.2 + 0.52 * min(len(classes), MAX_NAMED_CLASSES)
+    figure = new_figure(side + 0.8, side)
     axes = figure.add_subplot()
     image = axes.imshow(100 * shares, cmap='Blues', vmin=0, vmax=100)
-    figure.colorbar(
-        image, ax=axes, label='% of the clips of the true class', shrink=0.75
-    )
+    label = '% of the clips of the true class'
+    figure.colorbar(image, ax=axes, label=label, shrink=0.75)
     axes.set(
         title=f'{right} of {clips} clips right ({right / clips:.1%})',
         xlabel='predicted class',
         ylabel='true class',
     )
-    if len(ticks) <= MAX_NAMED_CLASSES:
-        names = [_short(name) for name in classes]
+    if len(classes) <= MAX_NAMED_CLASSES:
+        names = [n if len(n) < 23 else f'{n[:21]}…' for n in classes]
+        ticks = np.arange(len(classes))
         axes.set_xticks(ticks, names, rotation=40, ha='right')
         axes.set_yticks(ticks, names)
         for row, column in zip(*np.nonzero(matrix), strict=True):
             colour = 'white' if shares[row, column] > 0.55 else 'black'
             text = str(matrix[row, column])
             axes.text(column, row, text, ha='center', va='center', c=colour)
-    return _save(figure, path)
-
-
-def _short(name: str, length: int = 22) -> str:
-    return name if len(name) <= length else f'{name[: length - 1]}…'
+    return save_figure(figure, path)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from lgd_mmaction.pickles import load_values
-from lgd_tools.cli import ToolError, read_label_map
+from lgd_tools.cli import ToolError
 from lgd_tools.results.video_names import (
     read_list,
     require_same_videos,
@@ -151,14 +151,9 @@ def _numbers(value: Any) -> np.ndarray:
 
 
 def pair_streams(
-    streams: Sequence[Scores], common_only: bool = False
+    streams: Sequence[Scores],
 ) -> tuple[list[str], np.ndarray, np.ndarray]:
-    """Bring streams into one order, by name.
-
-    Args:
-        streams: One entry a stream, in any order of videos.
-        common_only: Keep only the videos that every stream has, where the
-            default refuses.
+    """Bring streams, in any order of videos, into one order, by name.
 
     Returns:
         V keys (sorted), (S, V, K) scores of S streams, (V,) labels.
@@ -173,34 +168,13 @@ def pair_streams(
             'data set'
         )
     keys = video_keys([s.names for s in streams])
-    rows = [{key: i for i, key in enumerate(own)} for own in keys]
-    kept = sorted(set(rows[0]).intersection(*rows[1:]))
-    if common_only and not kept:
-        raise ToolError('the streams have no video in common')
     require_same_videos(
         [
-            (s.path, {k: s.labels[r[k]] for k in (kept if common_only else r)})
-            for s, r in zip(streams, rows, strict=True)
+            (s.path, dict(zip(own, s.labels, strict=True)))
+            for s, own in zip(streams, keys, strict=True)
         ],
-        'test all streams on the same videos, or take --common-only',
+        'test all streams on the same videos',
     )
-    order = [[row[key] for key in kept] for row in rows]
-    values = [s.values[o] for s, o in zip(streams, order, strict=True)]
-    return kept, np.stack(values), streams[0].labels[order[0]]
-
-
-def class_names(label_map: str | os.PathLike | None, number: int) -> list[str]:
-    """Names of the classes, 'class 0' ... where there is no label map.
-
-    Raises:
-        ToolError: The map is missing, broken or of another data set.
-    """
-    if label_map is None:
-        return [f'class {i}' for i in range(number)]
-    names = read_label_map(Path(label_map))
-    if len(names) != number:
-        raise ToolError(
-            f'the label map {label_map} has {len(names)} classes, but the '
-            f'scores {number}: give the map of this data set'
-        )
-    return names
+    orders = [np.argsort(own) for own in keys]
+    values = [s.values[o] for s, o in zip(streams, orders, strict=True)]
+    return sorted(keys[0]), np.stack(values), streams[0].labels[orders[0]]

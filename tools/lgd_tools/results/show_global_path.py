@@ -8,14 +8,14 @@ Grad-CAM of the local path; (c) which frames move g most.
 from collections.abc import Sequence
 from pathlib import Path
 
-from lgd_mmaction.files import write_bytes
 from lgd_tools.cli import (
     ToolError,
+    class_names,
     make_parser,
     non_negative_int,
-    read_label_map,
     require_file,
 )
+from lgd_tools.figures import save_figure
 from lgd_tools.prediction.arguments import add_network, parse_network
 
 EXAMPLE = (
@@ -27,59 +27,34 @@ EXAMPLE = (
 def main(argv: Sequence[str] | None = None) -> int:
     parser = make_parser(__doc__, EXAMPLE)
     add_network(parser)
-    parser.add_argument('video', nargs='+', help='video files')
-    parser.add_argument(
-        '--out',
-        type=Path,
-        default=Path(),
-        metavar='DIR',
-        help='folder of VIDEO_global_path.png (default: the current one)',
-    )
-    parser.add_argument(
-        '--label-map', type=Path, help='names of the classes, one a line'
-    )
-    parser.add_argument(
-        '--class-index',
-        type=non_negative_int,
-        metavar='K',
-        help='the class to look at (default: the predicted one)',
-    )
-    parser.add_argument(
-        '--map-stage',
-        metavar='layerN',
-        help='stage of the network whose maps are drawn (default: the last '
-        'one with 4 rows or more)',
-    )
+    add = parser.add_argument
+    # fmt: off
+    add('video', nargs='+', help='video files')
+    add('--out', type=Path, default=Path(), metavar='DIR',
+        help='folder of VIDEO_global_path.png (default: the current one)')
+    add('--label-map', help='names of the classes, one a line')
+    add('--class-index', type=non_negative_int, metavar='K',
+        help='the class to look at (default: the predicted one)')
+    # fmt: on
     args = parse_network(parser, argv, 'video')
-    names = read_label_map(args.label_map) if args.label_map else []
     videos = [require_file(video, 'video') for video in args.video]
     # torch after --help
     from lgd_tools.prediction.recognizer import load_recognizer
-    from lgd_tools.results.global_path import Network, look_at, read_clip
+    from lgd_tools.results.global_path import look_at, read_clip
     from lgd_tools.results.global_path_picture import draw, summary
 
     model, cfg = load_recognizer(args.config, args.checkpoint)
-    classes, stages = model.cls_head.num_classes, Network(model).stages
-    if args.class_index is not None and args.class_index >= classes:
+    names = class_names(args.label_map, model.cls_head.num_classes)
+    if args.class_index is not None and args.class_index >= len(names):
         raise ToolError(
             f'--class-index is {args.class_index}: the network has classes 0 '
-            f'to {classes - 1}'
-        )
-    if args.map_stage not in (None, *stages):
-        raise ToolError(
-            f'--map-stage {args.map_stage} is unknown: {", ".join(stages)}'
-        )
-    if names and len(names) != classes:
-        raise ToolError(
-            f'{args.label_map} names {len(names)} classes, the network has '
-            f'{classes}: give the label map of its training'
+            f'to {len(names) - 1}'
         )
     for video in videos:
         clip, frames = read_clip(model, cfg, str(video))
-        found = look_at(model, clip, args.class_index, args.map_stage)
-        index = found.class_index
-        title = f'{video.name}: {names[index] if names else f"class {index}"}'
+        found = look_at(model, clip, args.class_index)
+        title = f'{video.name}: {names[found.class_index]}'
         out = args.out / f'{video.stem}_global_path.png'
-        write_bytes(out, draw(found, frames, title))
+        save_figure(draw(found, frames, title), out)
         print(f'{summary(found, title)}\nwrote {out}')
     return 0

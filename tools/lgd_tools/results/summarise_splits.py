@@ -5,6 +5,7 @@ markdown row: mean, sample standard deviation (n - 1) and range of every
 stream and of the fusion, and on how many videos each split was measured.
 """
 
+import contextlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any
 from lgd_tools.cli import (
     ToolError,
     make_parser,
+    markdown_table,
     read_text,
     write_json,
     write_text,
@@ -122,8 +124,7 @@ def format_table(
     cells['test videos'] = ' + '.join(map(str, summary['videos']))
     cells |= extra or {}
     row = [cell.replace('|', '\\|') for cell in cells.values()]
-    lines = list(cells), ['---'] * len(cells), row
-    return '\n'.join(f'| {" | ".join(line)} |' for line in lines)
+    return markdown_table([*cells], [row])
 
 
 def read_report(path: str | Path) -> dict:
@@ -132,46 +133,27 @@ def read_report(path: str | Path) -> dict:
     Raises:
         ToolError: It is missing or something else.
     """
-    text = read_text(path, 'report of fuse_streams.py --out')
-    try:
-        report = json.loads(text)
-        if _is_report(report):
+    with contextlib.suppress(ValueError, RecursionError):
+        report = json.loads(read_text(path, 'report of fuse_streams.py --out'))
+        if isinstance(report, dict) and report.get('tool') == 'fuse_streams':
             return report
-    except (ValueError, RecursionError, KeyError, TypeError):
-        pass
     raise ToolError(
         f'{path} does not come from fuse_streams.py --out; write it so'
-    )
-
-
-def _is_report(report: Any) -> bool:
-    """Whether this is what fuse_streams.py writes, as far as it is read."""
-    streams, fused = report['streams'], report['fused']
-    measured = [*streams, *([] if fused is None else [fused])]
-    shares = [own[key] for own in measured for key in MEASURES]
-    shares += [stream['weight'] for stream in streams]
-    texts = [s[key] for s in streams for key in ('name', 'sha256', 'file')]
-    counts = [report['videos'], report['classes']]
-    return (
-        report['tool'] == 'fuse_streams'
-        and len(streams) > 0
-        and all(type(n) is int and 0 < n < 2**53 for n in counts)
-        and all(0 <= share <= 1 for share in shares)
-        and all(isinstance(text, str) for text in texts)
     )
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     parser = make_parser(__doc__, EXAMPLE)
     add = parser.add_argument
+    # fmt: off
     add('reports', nargs='+', metavar='SPLIT.json',
-        help='what fuse_streams.py --out wrote, one file a split')  # fmt: skip
+        help='what fuse_streams.py --out wrote, one file a split')
     add('--name', default='', help='first cell of the row (default: empty)')
     add('--measures', nargs='+', choices=tuple(MEASURES),
-        default=tuple(MEASURES),
-        help='columns of each stream (default: all)')  # fmt: skip
+        default=tuple(MEASURES), help='columns of each stream (all)')
     add('--out', metavar='MD', help='write the row here')
     add('--json', metavar='JSON', help='write numbers here')
+    # fmt: on
     args = parser.parse_args(argv)
     summary = summarise([read_report(path) for path in args.reports])
     table = format_table(args.name, summary, args.measures)

@@ -12,6 +12,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from lgd_tools.cli import make_parser, positive_int
+from lgd_tools.figures import save_figure
 from lgd_tools.study.plan import FAR, LGD, PLAIN, Run
 
 CLIPS = 64
@@ -59,7 +60,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     add('--steps', type=positive_int, default=400, help='(%(default)s)')
     args = parser.parse_args(argv)
 
-    from lgd_mmaction.files import atomic_path
     from lgd_tools.results.global_path import look_at
     from lgd_tools.results.global_path_picture import draw
     from lgd_tools.study.networks import receptive_field
@@ -74,7 +74,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         model, _ = fit(run)
         changes[name] = 100 * influence(model, one, two)
     frames, other = as_frames(one[0]), as_frames(two[0])
-    args.out.mkdir(parents=True, exist_ok=True)
     right = LEFT + SIDE + FAR
     draw_influence(
         [('a test clip: the same colour', frames[0]),
@@ -88,9 +87,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     recognizer = SimpleNamespace(
         backbone=model.backbone, cls_head=model.head, with_neck=False
     )
-    picture = draw(look_at(recognizer, one[:1]), frames, 'class: same')
-    with atomic_path(args.out / 'global_path.png') as part:
-        part.write_bytes(picture)
+    figure = draw(look_at(recognizer, one[:1]), frames, 'class: same')
+    save_figure(figure, args.out / 'global_path.png')
     left = slice(LEFT // 2, (LEFT + SIDE) // 2)
     for name, change in changes.items():
         print(

@@ -6,7 +6,6 @@ of two pseudo-3D convolutions, 16 channels), plain or with one thing added.
 
 from typing import Any
 
-import torch
 import torch.nn.functional as F
 from mmaction.registry import MODELS
 from mmengine.logging import MMLogger
@@ -29,14 +28,8 @@ def _diffusion(form: str) -> dict:
 NETWORKS: dict[str, tuple[str, dict[str, Any]]] = {
     'plain': ('plain', {}),
     'lgd': ('LGD', _diffusion('both')),
-    'global_to_local': (
-        'only global to local',
-        _diffusion('global_to_local'),
-    ),
-    'local_to_global': (
-        'only local to global',
-        _diffusion('local_to_global'),
-    ),
+    'global_to_local': ('only global to local', _diffusion('global_to_local')),
+    'local_to_global': ('only local to global', _diffusion('local_to_global')),
     'multiplicative': ('multiplicative', _diffusion('multiplicative')),
     'wide': ('plain, 24 channels', dict(base_channels=24)),
     'deep': ('plain, 5 units', dict(stage_blocks=(5,))),
@@ -63,10 +56,7 @@ HEADS: dict[str, tuple[str, dict[str, Any]]] = {
         'kernelized from the start',
         dict(stage=2, features=('local',)),
     ),
-    'two_stage_local': (
-        'linear, then kernelized',
-        dict(features=('local',)),
-    ),
+    'two_stage_local': ('linear, then kernelized', dict(features=('local',))),
 }
 
 
@@ -177,15 +167,3 @@ def receptive_field(network: str) -> int:
     """
     units = backbone_config(network)['stage_blocks'][0]
     return 1 + 2 * (1 + 2 * 2 * units)
-
-
-def seen_pixels(network: str, width: int) -> int:
-    """The same, measured: pixels of a row with a gradient to one position."""
-    model = build(network, 'local').backbone.double()
-    model.eval()  # the stock method returns nothing
-    clip = torch.randn(1, 3, 2, 8, width, dtype=torch.double)
-    clip.requires_grad_()
-    maps = model(clip)
-    local = maps[0] if isinstance(maps, tuple) else maps
-    local[..., local.size(-1) // 2].sum().backward()
-    return int((clip.grad != 0).any(dim=(0, 1, 2, 3)).sum())

@@ -5,18 +5,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib.figure import Figure
 
-from lgd_mmaction.files import atomic_path
+from lgd_tools.figures import (
+    BLUE,
+    GREEN,
+    GREY,
+    ORANGE,
+    new_figure,
+    save_figure,
+)
 from lgd_tools.study.statistics import Mean
 
-# colours that differ for the colour-blind too (Okabe and Ito)
-BLUE, ORANGE, GREEN, GREY = '#0072b2', '#d55e00', '#007d5a', '#666666'
-
-
-def _save(figure: Figure, path: Path) -> None:
-    with atomic_path(path) as part:
-        figure.savefig(part, dpi=110, format='png', facecolor='white')
+GUESS = dict(color=GREY, linewidth=0.8, linestyle=':')
+DASHED = dict(color=GREY, linestyle='--')
 
 
 def _bars(mean: Mean) -> float:
@@ -34,11 +35,10 @@ def draw_distances(
         field: Receptive field of both networks, in pixels.
         path: The PNG.
     """
-    figure = Figure(figsize=(7, 3.8), layout='constrained')
+    figure = new_figure(7, 3.8)
     axes = figure.subplots()
-    names = list(dict.fromkeys(name for _, row in rows for name in row))
-    for name, colour in zip(names, (ORANGE, BLUE), strict=False):
-        points = sorted((d, row[name]) for d, row in rows if name in row)
+    for name, colour in (('plain', ORANGE), ('LGD', BLUE)):
+        points = [(d, row[name]) for d, row in rows if name in row]
         axes.errorbar(
             [d for d, _ in points],
             [100 * m.mean for _, m in points],
@@ -48,15 +48,10 @@ def draw_distances(
             capsize=3,
             label=name,
         )
-    axes.axvline(field - 2, color=GREY, linestyle='--')
-    axes.text(
-        field - 1.6,
-        76,
-        'from here on no position\nsees both objects',
-        color=GREY,
-        fontsize=9,
-    )
-    axes.axhline(50, color=GREY, linewidth=0.8, linestyle=':')
+    axes.axvline(field - 2, **DASHED)
+    said = 'from here on no position\nsees both objects'
+    axes.text(field - 1.6, 76, said, color=GREY, fontsize=9)
+    axes.axhline(50, **GUESS)
     axes.set(
         xlabel='pixels between the two objects',
         ylabel='told apart, %',
@@ -64,12 +59,11 @@ def draw_distances(
         ylim=(40, 103),
     )
     # a second scale: in receptive fields
-    twin = axes.secondary_xaxis(
-        'top', functions=(lambda d: d / field, lambda d: d * field)
-    )
+    scales = (lambda d: d / field), (lambda d: d * field)
+    twin = axes.secondary_xaxis('top', functions=scales)
     twin.set_xlabel(f'in receptive fields of {field} pixels')
     axes.legend(loc='lower left', frameon=False)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def draw_dots(
@@ -81,35 +75,22 @@ def draw_dots(
         rows: Name, share told apart, and that of every seed.
         path: The PNG.
     """
-    figure = Figure(figsize=(7, 0.8 + 0.36 * len(rows)), layout='constrained')
+    figure = new_figure(7, 0.8 + 0.36 * len(rows))
     axes = figure.subplots()
+    style = dict(color=BLUE, marker='o', capsize=3)
     for y, (_, mean, seeds) in enumerate(rows):
-        axes.plot(
-            [100 * v for v in seeds],
-            [y] * len(seeds),
-            '|',
-            color=GREY,
-            markersize=9,
-        )
-        axes.errorbar(
-            100 * mean.mean,
-            y,
-            xerr=_bars(mean),
-            color=BLUE,
-            marker='o',
-            capsize=3,
-        )
-    axes.axvline(50, color=GREY, linewidth=0.8, linestyle=':')
+        x = 100 * np.array(seeds)
+        axes.plot(x, np.full_like(x, y), '|', color=GREY, markersize=9)
+        axes.errorbar(100 * mean.mean, y, xerr=_bars(mean), **style)
+    axes.axvline(50, **GUESS)
     axes.set_yticks(range(len(rows)), [name for name, _, _ in rows])
     axes.invert_yaxis()
     axes.set(xlabel='told apart, %', xlim=(40, 103))
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def draw_curves(
-    curves: dict[str, list[list[list[float]]]],
-    switch: int | None,
-    path: Path,
+    curves: dict[str, list[list[list[float]]]], switch: int, path: Path
 ) -> None:
     """Training loss and accuracy, the mean over seeds and every seed.
 
@@ -118,41 +99,33 @@ def draw_curves(
         switch: Step of the second stage.
         path: The PNG.
     """
-    figure = Figure(figsize=(9, 3.4), layout='constrained')
+    figure = new_figure(9, 3.4)
     panels = figure.subplots(1, 2)
-    for (name, runs), colour in zip(
-        curves.items(), (BLUE, ORANGE, GREEN), strict=False
-    ):
+    colours = zip(curves.items(), (BLUE, ORANGE, GREEN), strict=False)
+    for (name, runs), colour in colours:
         table = np.array(runs)  # (seeds, points, 3)
         for axes, column, scale in zip(panels, (1, 2), (1, 100), strict=True):
             x, y = table[0, :, 0], scale * table[..., column]
             axes.plot(x, y.T, color=colour, linewidth=0.6, alpha=0.35)
             axes.plot(x, y.mean(0), color=colour, linewidth=2, label=name)
     for axes in panels:
-        if switch:
-            axes.axvline(switch, color=GREY, linestyle='--')
+        axes.axvline(switch, **DASHED)
         axes.set_xlabel('step')
     panels[0].set_ylabel('training loss, summed over classifiers')
     panels[1].set(ylabel='training accuracy, %', ylim=(40, 103))
     panels[1].legend(loc='lower right', frameon=False)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def draw_clips(clips: Sequence[tuple[str, Any]], path: Path) -> None:
-    """First frames of clips, one below another.
-
-    Args:
-        clips: Title and RGB picture (H, W, 3).
-        path: The PNG.
-    """
-    figure = Figure(figsize=(7, 0.95 * len(clips)), layout='constrained')
-    for axes, (title, picture) in zip(
-        figure.subplots(len(clips)), clips, strict=True
-    ):
+    """Titles and first frames, RGB (H, W, 3), one below another."""
+    figure = new_figure(7, 0.95 * len(clips))
+    panels = figure.subplots(len(clips))
+    for axes, (title, picture) in zip(panels, clips, strict=True):
         axes.imshow(picture)
         axes.set_title(title, fontsize=9)
         axes.set_axis_off()
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def draw_influence(
@@ -172,30 +145,26 @@ def draw_influence(
         reach: Columns left of it that convolutions see it from.
         path: The PNG.
     """
-    figure = Figure(figsize=(7, 4.6), layout='constrained')
-    *above, axes = figure.subplots(
-        len(strips) + 1, height_ratios=[*[0.42] * len(strips), 2]
-    )
+    figure = new_figure(7, 4.6)
+    *above, axes = figure.subplots(3, height_ratios=(0.42, 0.42, 2))
     width = strips[0][1].shape[1]
     for small, (title, picture) in zip(above, strips, strict=True):
         small.imshow(picture, extent=(0, width, 8, 0), aspect='auto')
         small.set_title(title, fontsize=9, loc='left')
         small.set_axis_off()
     axes.axvspan(*room, color=GREY, alpha=0.15, linewidth=0)
-    axes.axvline(room[0] - reach, color=GREY, linestyle='--')
-    axes.text(
-        room[0] - reach - 0.6,
-        0.97,
+    axes.axvline(room[0] - reach, **DASHED)
+    axes.annotate(
         'convolutions see\nthe right object\nfrom here on',
+        (room[0] - reach - 0.6, 0.97),
+        xycoords=('data', 'axes fraction'),
         color=GREY,
         fontsize=9,
         ha='right',
         va='top',
-        transform=axes.get_xaxis_transform(),
     )
-    for (name, change), colour in zip(
-        changes.items(), (ORANGE, BLUE), strict=True
-    ):
+    colours = zip(changes.items(), (ORANGE, BLUE), strict=True)
+    for (name, change), colour in colours:
         centres = (np.arange(len(change)) + 0.5) * width / len(change)
         axes.plot(centres, change, color=colour, marker='.', label=name)
     axes.set(
@@ -205,4 +174,4 @@ def draw_influence(
         ylabel='change of $x_L$, %',
     )
     axes.legend(loc='upper left', frameon=False)
-    _save(figure, path)
+    save_figure(figure, path)

@@ -6,7 +6,8 @@ mean test loss is taken. A reported run waits for the runs that tune it.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from itertools import product
 
 # a position of the plain network sees both objects up to 25 pixels apart
 FAR, NEAR = 40, 12
@@ -101,15 +102,16 @@ class Plan:
     rates: tuple[float, ...] = RATES
     parts: tuple[str, ...] = tuple(PARTS)
 
-    def _run(self, variant: Variant, distance: int, seed: int) -> Run:
-        return Run(*variant, distance, seed, 0, self.question, self.steps)
+    def _run(
+        self, variant: Variant, distance: int, seed: int, lr: float
+    ) -> Run:
+        return Run(*variant, distance, seed, lr, self.question, self.steps)
 
     def tuning(self, variant: Variant) -> list[Run]:
         """The runs that choose a variant's learning rate."""
         return [
-            replace(self._run(variant, distance, TUNING_SEED), lr=lr)
-            for distance in TUNING_DISTANCES
-            for lr in self.rates
+            self._run(variant, distance, TUNING_SEED, lr)
+            for distance, lr in product(TUNING_DISTANCES, self.rates)
         ]
 
     def rate(self, variant: Variant, results: dict[str, dict]) -> float | None:
@@ -131,12 +133,11 @@ class Plan:
     ) -> Iterator[tuple[Variant, Run | None]]:
         """Variants and runs of a part; None where the rate is not chosen."""
         variants, distances = PARTS[part]
-        for distance in distances:
-            for seed in self.seeds:
-                for variant in variants:
-                    lr = self.rate(variant, results)
-                    run = self._run(variant, distance, seed)
-                    yield variant, lr and replace(run, lr=lr)
+        for distance, seed, variant in product(
+            distances, self.seeds, variants
+        ):
+            lr = self.rate(variant, results)
+            yield variant, lr and self._run(variant, distance, seed, lr)
 
     def missing(self, results: dict[str, dict]) -> list[Run]:
         """The runs that can start now, the most telling first."""
@@ -160,10 +161,13 @@ class Plan:
         reported = {
             (variant, distance, seed)
             for part in self.parts
-            for variant in PARTS[part][0]
-            for distance in PARTS[part][1]
+            for variant, distance in product(*PARTS[part])
             for seed in self.seeds
         }
-        tuned = {variant for variant, _, _ in reported}
-        tuning = [r for variant in tuned for r in self.tuning(variant)]
-        return len(reported) + len(tuning) * (len(self.rates) > 1)
+        variants = {variant for variant, _, _ in reported}
+        tuning = len(TUNING_DISTANCES) * len(self.rates) * len(variants)
+        return len(reported) + tuning * (len(self.rates) > 1)
+
+    def left(self, results: dict[str, dict]) -> int:
+        """How many runs are missing."""
+        return self.total() - len(self.keys(results))

@@ -10,9 +10,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from lgd_tools.cli import make_parser
+from lgd_tools.cli import make_parser, markdown_table
 from lgd_tools.study.plan import (
+    FAR,
     LGD,
+    NEAR,
     PARTS,
     PLAIN,
     TUNING_SEED,
@@ -21,8 +23,9 @@ from lgd_tools.study.plan import (
 )
 from lgd_tools.study.run import RESULTS, read_results
 
-TWO_STAGE = ('lgd', 'two_stage')
-CURVES = (LGD, ('lgd', 'kernel'), TWO_STAGE)
+PAIR = {'plain': PLAIN, 'LGD': LGD}
+DISTANCES = sorted({*PARTS['distance'][1], *PARTS['more_distances'][1]})
+CURVES = (LGD, ('lgd', 'kernel'), ('lgd', 'two_stage'))
 
 
 def name_of(variant: Variant) -> str:
@@ -50,15 +53,15 @@ class Seen:
 
     def scores(self, variant: Variant, distance: int) -> dict[int, float]:
         """Seed -> share of pairs told apart."""
-        runs = self.runs.get((variant, distance), {})
-        return {seed: run['told_apart'] for seed, run in runs.items()}
+        runs = self.runs[variant, distance].items()
+        return {seed: run['told_apart'] for seed, run in runs}
 
     def loss(self, variant: Variant, distance: int) -> str | None:
         """Mean test loss of a classifier over ln 2, that of guessing.
 
         No sum f(one) + h(other) of two objects has less in the mean.
         """
-        runs = self.runs.get((variant, distance), {}).values()
+        runs = self.runs[variant, distance].values()
         if not runs:
             return None
         classifiers = 2 if variant[1] == 'both' else 1
@@ -73,24 +76,20 @@ class Seen:
         return mean_of(values) if values else None
 
 
-def table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    """A Markdown table; None is a dash."""
-    lines = [head, ['---'] * len(head), *rows]
-    return '\n'.join(
-        '| ' + ' | '.join('-' if c is None else str(c) for c in line) + ' |'
-        for line in lines
-    )
-
-
 def distance_table(seen: Seen) -> str:
     """Plain and LGD at every distance, and their difference by seed."""
     from lgd_tools.study.networks import receptive_field
     from lgd_tools.study.statistics import difference
 
     field = receptive_field('plain')
+    head = [
+        *('pixels apart', 'in receptive fields', 'seen together'),
+        *('plain, %', 'LGD, %', 'LGD - plain'),
+        *('loss / ln 2, plain', 'LGD', 'seeds'),
+    ]
     rows = []
-    for distance in sorted(_distances()):
-        pair = [seen.scores(v, distance) for v in (LGD, PLAIN)]
+    for distance in DISTANCES:
+        lgd, plain = (seen.scores(v, distance) for v in (LGD, PLAIN))
         rows.append(
             [
                 distance,
@@ -98,26 +97,13 @@ def distance_table(seen: Seen) -> str:
                 'yes' if distance <= field - 2 else 'no',
                 seen.mean(PLAIN, distance),
                 seen.mean(LGD, distance),
-                difference(*pair),
+                difference(lgd, plain),
                 seen.loss(PLAIN, distance),
                 seen.loss(LGD, distance),
-                len(pair[0].keys() & pair[1].keys()),
+                len(lgd.keys() & plain.keys()),
             ]
         )
-    return table(
-        [
-            'pixels apart',
-            'in receptive fields',
-            'seen together',
-            'plain, %',
-            'LGD, %',
-            'LGD - plain',
-            'loss / ln 2, plain',
-            'LGD',
-            'seeds',
-        ],
-        rows,
-    )
+    return markdown_table(head, rows)
 
 
 def variant_table(seen: Seen, part: str) -> str:
@@ -125,37 +111,29 @@ def variant_table(seen: Seen, part: str) -> str:
     from lgd_tools.study.networks import receptive_field
     from lgd_tools.study.statistics import difference
 
-    variants, (distance, *_) = PARTS[part]
-    base, rows = seen.scores(PLAIN, distance), []
+    head = [
+        *('network; head', 'receptive field', 'parameters without head'),
+        *('learning rate', 'told apart, %', 'minus plain'),
+        *('loss / ln 2', 'seeds'),
+    ]
+    variants, rows = PARTS[part][0], []
+    plain = seen.scores(PLAIN, FAR)
     for variant in variants:
-        runs = list(seen.runs.get((variant, distance), {}).values())
+        own = seen.scores(variant, FAR)
+        runs = list(seen.runs[variant, FAR].values())
         rows.append(
             [
                 name_of(variant),
                 receptive_field(variant[0]),
                 f'{runs[0]["parameters"]:,}' if runs else None,
                 f'{runs[0]["lr"]:g}' if runs else None,
-                seen.mean(variant, distance),
-                None
-                if variant == PLAIN
-                else difference(seen.scores(variant, distance), base),
-                seen.loss(variant, distance),
+                seen.mean(variant, FAR),
+                None if variant == PLAIN else difference(own, plain),
+                seen.loss(variant, FAR),
                 len(runs),
             ]
         )
-    return table(
-        [
-            'network; head',
-            'receptive field',
-            'parameters without head',
-            'learning rate',
-            'told apart, %',
-            'minus plain',
-            'loss / ln 2',
-            'seeds',
-        ],
-        rows,
-    )
+    return markdown_table(head, rows)
 
 
 def missing_sentence(plan: Plan, results: dict[str, dict]) -> str:
@@ -170,65 +148,40 @@ def missing_sentence(plan: Plan, results: dict[str, dict]) -> str:
     )
 
 
-def _distances() -> set[int]:
-    return set(PARTS['distance'][1]) | set(PARTS['more_distances'][1])
-
-
-def draw(seen: Seen, plan: Plan, folder: Path) -> list[Path]:
+def draw(seen: Seen, plan: Plan, folder: Path) -> None:
     """Write every figure that there are results for."""
     from lgd_tools.study import pictures
     from lgd_tools.study.networks import receptive_field
     from lgd_tools.study.training import SWITCH
 
-    made = []
-
-    def target(name: str) -> Path:
-        made.append(folder / name)
-        return made[-1]
-
     rows = []
-    for distance in sorted(_distances()):
-        pair = {
-            name: seen.mean(v, distance)
-            for name, v in (('plain', PLAIN), ('LGD', LGD))
-        }
-        rows.append((distance, {k: m for k, m in pair.items() if m}))
-    if any(row for _, row in rows):
-        field = receptive_field('plain')
-        pictures.draw_distances(rows, field, target('distance.png'))
+    for distance in DISTANCES:
+        pair = {n: seen.mean(v, distance) for n, v in PAIR.items()}
+        rows.append((distance, {n: mean for n, mean in pair.items() if mean}))
+    field = receptive_field('plain')
+    pictures.draw_distances(rows, field, folder / 'distance.png')
     for part in ('networks', 'heads'):
-        variants, (distance, *_) = PARTS[part]
         found = [
-            (
-                name_of(v),
-                seen.mean(v, distance),
-                list(seen.scores(v, distance).values()),
-            )
-            for v in variants
-            if seen.mean(v, distance)
+            (name_of(v), mean, list(seen.scores(v, FAR).values()))
+            for v in PARTS[part][0]
+            if (mean := seen.mean(v, FAR))
         ]
-        if found:
-            pictures.draw_dots(found, target(f'{part}.png'))
-    far = PARTS['heads'][1][0]
+        pictures.draw_dots(found, folder / f'{part}.png')
     curves = {
-        name_of(v): [run['curve'] for run in seen.runs[v, far].values()]
+        name_of(v): [run['curve'] for run in runs]
         for v in CURVES
-        if (v, far) in seen.runs
+        if (runs := seen.runs[v, FAR].values())
     }
-    if curves:
-        switch = None
-        if (TWO_STAGE, far) in seen.runs:
-            switch = round(SWITCH * plan.steps)
-        pictures.draw_curves(curves, switch, target('curves.png'))
-    pictures.draw_clips(_examples(plan), target('clips.png'))
-    return made
+    switch = round(SWITCH * plan.steps)
+    pictures.draw_curves(curves, switch, folder / 'curves.png')
+    pictures.draw_clips(_examples(plan), folder / 'clips.png')
 
 
 def _examples(plan: Plan) -> list[tuple[str, Any]]:
     from lgd_tools.study.task import Task, as_frames
 
     found = []
-    for distance in (0, 12, 40):
+    for distance in (0, NEAR, FAR):
         clips, labels = Task(plan.question, distance, 0).batch(2)
         for clip, label in zip(clips, labels, strict=True):
             title = f'{distance} pixels apart, {("different", "same")[label]}'
@@ -241,7 +194,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = make_parser(__doc__, '  python tools/study/report.py')
     add = parser.add_argument
     add('--runs', type=Path, default=RESULTS, help='JSON (%(default)s)')
-    add('--figures', type=Path, help='folder (default: beside the runs)')
     args = parser.parse_args(argv)
     plan, results = Plan(), read_results(args.runs)
     seen = Seen(plan, results)
@@ -249,6 +201,5 @@ def main(argv: Sequence[str] | None = None) -> int:
     for part in ('networks', 'heads'):
         print(f'\n{part.capitalize()}', variant_table(seen, part), sep='\n')
     print('', missing_sentence(plan, results), sep='\n')
-    for path in draw(seen, plan, args.figures or args.runs.parent):
-        print(path)
+    draw(seen, plan, args.runs.parent)
     return 0

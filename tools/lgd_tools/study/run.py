@@ -7,6 +7,7 @@ also of a part of the runs.
 """
 
 import json
+import math
 import multiprocessing
 import os
 import time
@@ -18,31 +19,23 @@ from typing import Any
 from lgd_tools.cli import (
     EXIT_INCOMPLETE,
     EXIT_OK,
-    ToolError,
     default_workers,
     make_parser,
     positive_int,
     write_text,
 )
+from lgd_tools.study.plan import Plan, Run
 
 RESULTS = Path('docs/study/runs')
 
 
 def read_results(folder: Path) -> dict[str, dict[str, Any]]:
     """Key -> result of every run that is done."""
-    results = {}
-    for path in sorted(folder.glob('*.json')):
-        try:
-            results[path.stem] = json.loads(path.read_text())
-        except ValueError as error:
-            raise ToolError(
-                f'{path} is no JSON ({error}): delete it, and the run starts '
-                'again'
-            ) from error
-    return results
+    files = sorted(folder.glob('*.json'))
+    return {file.stem: json.loads(file.read_text()) for file in files}
 
 
-def train_and_write(run: Any, folder: Path) -> dict[str, Any]:
+def train_and_write(run: Run, folder: Path) -> dict[str, Any]:
     """In a process of its own: train a run and write its JSON, whole."""
     from lgd_tools.study.training import train
 
@@ -52,16 +45,16 @@ def train_and_write(run: Any, folder: Path) -> dict[str, Any]:
 
 
 def run_all(
-    plan: Any,
+    plan: Plan,
     folder: Path,
     processes: int = 1,
-    minutes: float | None = None,
+    minutes: float = math.inf,
     only: str = '',
 ) -> int:
     """Train what is missing; returns how many runs are missing still.
 
     Args:
-        plan: A plan.Plan.
+        plan: All runs.
         folder: Of the JSON.
         processes: Runs at the same time.
         minutes: No run starts later than so many minutes from now.
@@ -74,7 +67,7 @@ def run_all(
     pool = ProcessPoolExecutor(processes, multiprocessing.get_context('spawn'))
     with pool:
         while True:
-            late = minutes and time.monotonic() - start > 60 * minutes
+            late = time.monotonic() - start > 60 * minutes
             busy = {run.key for run in running.values()}
             for run in plan.missing(results):
                 if late or len(running) == processes:
@@ -83,11 +76,11 @@ def run_all(
                     job = pool.submit(train_and_write, run, folder)
                     running[job] = run
             if not running:
-                return plan.total() - len(plan.keys(results))
+                return plan.left(results)
             for job in wait(running, return_when=FIRST_COMPLETED)[0]:
                 run, done = running.pop(job), done + 1
                 results[run.key] = result = job.result()
-                left = plan.total() - len(plan.keys(results))
+                left = plan.left(results)
                 each = (time.monotonic() - start) / done
                 print(
                     f'{run.key}: {100 * result["told_apart"]:.1f} %, '
@@ -103,24 +96,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         __doc__, '  python tools/study/run.py --processes 2 --minutes 60'
     )
     add = parser.add_argument
+    # fmt: off
     add('--out', type=Path, default=RESULTS, help='of the JSON (%(default)s)')
-    add(
-        '--processes',
-        type=positive_int,
-        default=default_workers(),
-        help='runs at the same time (default: the cores, %(default)s)',
-    )
-    add('--minutes', type=float, help='no run starts after these')
+    add('--processes', type=positive_int, default=default_workers(),
+        help='runs at the same time (default: the cores, %(default)s)')
+    add('--minutes', type=float, default=math.inf,
+        help='no run starts after these')
     add('--only', default='', help='runs whose key holds this text')
     add('--list', action='store_true', help='only say what is missing')
-    add('--question', default='colour', help='colour (default), look, motion')
-    add('--steps', type=positive_int, help='of each run')
+    add('--question', default=Plan.question,
+        help='colour (default), look, motion')
+    add('--steps', type=positive_int, default=Plan.steps, help='of each run')
+    # fmt: on
     args = parser.parse_args(argv)
-
-    from lgd_tools.study.plan import Plan
-
-    chosen = {'question': args.question, 'steps': args.steps}
-    plan = Plan(**{k: v for k, v in chosen.items() if v})
+    plan = Plan(args.question, args.steps)
     if args.list:
         results = read_results(args.out)
         for run in plan.missing(results):

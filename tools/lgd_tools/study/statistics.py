@@ -2,11 +2,10 @@
 
 import math
 from collections.abc import Sequence
+from statistics import fmean, stdev
 from typing import NamedTuple
 
 from scipy.stats import t as student
-
-CONFIDENCE = 0.95
 
 
 class Mean(NamedTuple):
@@ -30,13 +29,11 @@ def mean_of(values: Sequence[float]) -> Mean:
     seeds: it says where the mean over all seeds lies, if they are about
     normal. Accuracies near 100 % are not; read those intervals with care.
     """
-    n = len(values)
-    mean = sum(values) / n
+    n, mean = len(values), fmean(values)
     if n == 1:
         return Mean(mean, math.inf, 1)
-    variance = sum((v - mean) ** 2 for v in values) / (n - 1)
-    quantile = student.ppf(0.5 + CONFIDENCE / 2, n - 1)
-    return Mean(mean, float(quantile) * math.sqrt(variance / n), n)
+    quantile = float(student.ppf(0.975, n - 1))
+    return Mean(mean, quantile * stdev(values) / math.sqrt(n), n)
 
 
 def difference(one: dict[int, float], two: dict[int, float]) -> Mean | None:

@@ -12,7 +12,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lgd_tools.cli import ToolError
 from lgd_tools.synthetic.objects import MOTIONS, STILL_LOOKS, render_object
 
 SIDE = 8  # of an object's room, in pixels
@@ -102,13 +101,10 @@ class Task:
 
     Args:
         question: One of QUESTIONS.
-        distance: Pixels between the two objects' rooms.
+        distance: Pixels between the two objects' rooms, 0 to MAX_DISTANCE.
         seed: Seeds bank and draws; training and test share neither.
         test: The test's clips instead of the training's.
         copies: Objects of every motion and look.
-
-    Raises:
-        ToolError: The picture has no place for this distance.
     """
 
     def __init__(
@@ -119,11 +115,6 @@ class Task:
         test: bool = False,
         copies: int = 48,
     ) -> None:
-        if not 0 <= distance <= MAX_DISTANCE:
-            raise ToolError(
-                f'objects {distance} pixels apart do not fit into {WIDTH}: '
-                f'use a distance from 0 to {MAX_DISTANCE}'
-            )
         self.question, self.distance = question, distance
         stream = 2 * seed + test
         self.bank = bank(question, stream, copies)

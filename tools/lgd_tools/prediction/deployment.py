@@ -3,6 +3,7 @@
 import copy
 import io
 import logging
+import timeit
 import warnings
 from collections.abc import Callable
 
@@ -162,3 +163,9 @@ def read_clip(deployed: Deployed, path: str, shape: tuple) -> Tensor:
 def difference(deployed: Deployed, run: Run, clip: Tensor) -> float:
     """The largest one between two scores; NaN if there is one."""
     return float((deployed(clip) - run(clip)).abs().max())
+
+
+@torch.no_grad()
+def seconds(run: Run, clip: Tensor) -> float:
+    """Of one pass, the best of five."""
+    return min(timeit.repeat(lambda: run(clip), number=1))

@@ -21,7 +21,7 @@ say() { printf '\n== %s\n' "$*"; }
 fail() { printf 'error: %s\n' "$*" >&2 && exit 1; }
 run() { printf '   $' && printf ' %q' "$@" && printf '\n' && "$@" </dev/null; }
 pip() { run python -m pip --disable-pip-version-check "$@"; }
-works() { (cd / && python -W ignore -c "$1") >/dev/null 2>&1; }
+works() { (cd / && python -W ignore -c "$@") >/dev/null 2>&1; }
 version() { python -c 'import sys; from importlib.metadata import version
 print(version(sys.argv[1]))' "$1" 2>/dev/null; }
 
@@ -67,14 +67,21 @@ stamp=$env/.lgd_setup_$1${2:-}
 wanted=$(echo "$PWD $*" && python -V &&
     cat $req/*.txt setup.cfg setup.py tools/setup_env.sh | cksum)
 export HERE=$PWD
-imports='import av, cv2, decord, lgd_mmaction, lgd_tools, mmcv, os, scipy, tqdm
+names='av cv2 decord mmcv scipy tqdm'
+[ "$1" = lite ] || names+=' mmdet'
+[ -z "${2:-}" ] || names+=' huggingface_hub hypothesis material mim mkdocstrings
+mypy nbclient onnxruntime onnxscript playwright pytest xdist'
+imports="import os, lgd_mmaction, lgd_tools; import $(echo $names | sed 's/ /, /g')"'
 assert os.path.samefile(lgd_mmaction.__path__[0], os.environ["HERE"] + "/lgd_mmaction")
 import mmaction.datasets, mmaction.engine, mmaction.evaluation, mmaction.models
 cv2.optflow.createOptFlow_DualTVL1'
-[ "$1" = lite ] || imports+=$'\nimport mmdet; from mmcv.ops import RoIAlign, nms'
-[ -z "${2:-}" ] || imports+=$'\nimport huggingface_hub, hypothesis, material, mim, mkdocstrings
-import mypy, nbclient, onnxruntime, onnxscript, playwright, pytest, xdist'
-if [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ] && works "$imports"; then
+[ "$1" = lite ] || imports+=$'\nfrom mmcv.ops import RoIAlign, nms'
+# what has worked once is looked for and not imported, which takes seconds
+there='import os, sys; from importlib.util import find_spec
+assert all(map(find_spec, sys.argv[1:]))
+here = find_spec("lgd_mmaction").submodule_search_locations[0]
+assert os.path.samefile(here, os.environ["HERE"] + "/lgd_mmaction")'
+if [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ] && works "$there" $names; then
     echo "   everything is installed already ($*)" && exit
 fi
 

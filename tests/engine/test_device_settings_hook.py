@@ -1,6 +1,10 @@
 """bfloat16 autocast and cuDNN's search."""
 
+import inspect
 import logging
+import platform
+import subprocess
+import sys
 from types import SimpleNamespace
 
 import pytest
@@ -8,6 +12,7 @@ import torch
 from mmengine.optim import AmpOptimWrapper, OptimWrapper
 from torch import nn
 
+from lgd_mmaction.engine import device_settings_hook
 from lgd_mmaction.engine.device_settings_hook import (
     BFloat16OptimWrapper,
     DeviceSettingsHook,
@@ -78,3 +83,39 @@ def test_off_in_testing() -> None:
     assert torch.backends.cudnn.benchmark
     hook.before_test_epoch(None)
     assert not torch.backends.cudnn.benchmark
+
+
+@pytest.mark.parametrize('gpu', [False, True])
+def test_memory_is_kept_without_a_gpu(
+    monkeypatch: pytest.MonkeyPatch, gpu: bool
+) -> None:
+    calls: list[None] = []
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: gpu)
+    monkeypatch.setattr(
+        device_settings_hook, 'keep_freed_memory', lambda: calls.append(None)
+    )
+    DeviceSettingsHook().before_run(None)
+    assert len(calls) == (not gpu)
+
+
+@pytest.mark.skipif(
+    platform.libc_ver()[0] != 'glibc', reason='the setting is of glibc'
+)
+@pytest.mark.parametrize(('kept', 'blocks'), [(True, 1), (False, 10)])
+def test_freed_memory_is_not_mapped_again(kept: bool, blocks: int) -> None:
+    """Pages that ten blocks of 64 MiB in turn fault in, in blocks."""
+    code = f"""
+import ctypes, platform, resource
+{inspect.getsource(device_settings_hook.keep_freed_memory)}
+{kept} and keep_freed_memory()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(10):
+    b'x' * 2**26
+after = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+print((after - before) * resource.getpagesize() / 2**26)
+"""
+    found = subprocess.run(
+        [sys.executable, '-c', code],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert float(found.stdout) == pytest.approx(blocks, rel=0.1)

@@ -18,6 +18,7 @@ from mmengine.logging import MMLogger
 from mmengine.registry import init_default_scope
 
 import lgd_mmaction  # noqa: F401  (registers the components)
+from lgd_mmaction.engine.device_settings_hook import keep_freed_memory
 from lgd_tools import benchmark_counts as counts
 from lgd_tools.benchmark_networks import CLASSES, Network, build
 from lgd_tools.cli import ToolError, make_parser, positive_int, run_main
@@ -206,6 +207,8 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> None:
     args = parse_args()
+    if args.device == 'cpu':
+        keep_freed_memory()  # as our trainings do
     if args.threads:
         torch.set_num_threads(args.threads)
     init_default_scope('mmaction')

@@ -71,11 +71,11 @@ class Row:
 
     def cells(self) -> dict[str, str]:
         """What the tables show: no more than the name of a config says."""
-        name, *others = self.names
-        links = [f'[{name}](../configs/{name}.py)']
-        links += [f'[{n[-1]}](../configs/{n}.py)' for n in others]
+        shown = path = self.names[0]
+        if len(self.names) > 1:
+            shown = f'{path[:-1]}{{{",".join(n[-1] for n in self.names)}}}'
         return {
-            'config': ', '.join(links),
+            'config': f'[{shown}](../configs/{path}.py)',
             'what': self.what,
             'epochs': f'{self.epochs}',
             'published': self.published,
@@ -161,6 +161,9 @@ def markdown(groups: Sequence[tuple[str, str, list[Row]]]) -> Iterator[str]:
         batches = sorted({row.batch for row in rows}, reverse=True)
         text += f' Batch {" or ".join(map(str, batches))}.'
         yield from ('', f'## {title}', '', text, '')
+        if columns == ['config']:
+            yield ', '.join(row['config'] for row in cells)
+            continue
         yield f'| {" | ".join(columns)} |'
         yield '|' + '---|' * len(columns)
         same: dict[tuple[str, ...], list[str]] = {}  # configs by the others

@@ -1,4 +1,4 @@
-"""Tables and figures of docs/study.md from the JSON, without training."""
+"""Print the tables of the study and draw its figures, without training."""
 
 from lgd_tools.cli import run_main
 from lgd_tools.study.report import main

@@ -13,25 +13,12 @@ from lgd_tools.study.report import main as report
 from lgd_tools.study.run import main, read_results, run_all
 from lgd_tools.study.training import told_apart, train
 
-PAGE = """# Page
-<!-- table missing -->
-<!-- end -->
-<!-- table distance -->
-old
-<!-- end -->
-<!-- table networks -->
-<!-- end -->
-<!-- table heads -->
-<!-- end -->
-last
-"""
-
 
 @pytest.mark.slow
 def test_study_goes_on_where_it_was_and_reports_what_is_there(
     tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch
 ) -> None:
-    runs, page = tmp_path / 'runs', tmp_path / 'study.md'
+    runs = tmp_path / 'runs'
     runs.mkdir()
     monkeypatch.setitem(plans.PARTS, 'tiny', ([PLAIN, LGD], (plans.FAR,)))
     plan = Plan(steps=10, seeds=(0,), rates=(0.01,), parts=('tiny',))
@@ -61,13 +48,11 @@ def test_study_goes_on_where_it_was_and_reports_what_is_there(
             loss = abs(run.lr - 0.01)
             done = {**result, 'seed': run.seed, 'test_loss': loss}
             (runs / f'{run.key}.json').write_text(json.dumps(done))
-    page.write_text(PAGE)
-    assert report(['--runs', str(runs), '--page', str(page)]) == 0
-    text = page.read_text()
+    assert report(['--runs', str(runs)]) == 0
+    text = capsys.readouterr().out
     assert '14 of ' in text and '12 of them to choose' in text
     (row,) = [r for r in text.splitlines() if r.startswith('| 40 |')]
     assert row.count('(1 seed)') == 3 and '| 1.48 | no |' in row
-    assert '\nold' not in text and text.endswith('last\n')
     for name in ('distance', 'networks', 'heads', 'curves', 'clips'):
         assert (tmp_path / f'{name}.png').read_bytes()[1:4] == b'PNG'
 

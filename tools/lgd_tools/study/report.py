@@ -1,18 +1,16 @@
-"""Tables and figures of docs/study.md from the JSON, without training.
+"""The study's numbers and the figures of docs/study.md, without training.
 
-The text between `<!-- table NAME -->` and `<!-- end -->` in the page is
-replaced by the table, the figures are written beside the runs. What runs are
-missing is said in the page as well.
+Prints a table for each question and how many runs there are; the figures are
+written beside the runs.
 """
 
 import math
-import re
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from lgd_tools.cli import make_parser, require_file, write_text
+from lgd_tools.cli import make_parser
 from lgd_tools.study.plan import (
     LGD,
     PARTS,
@@ -23,7 +21,6 @@ from lgd_tools.study.plan import (
 )
 from lgd_tools.study.run import RESULTS, read_results
 
-PAGE = Path('docs/study.md')
 TWO_STAGE = ('lgd', 'two_stage')
 CURVES = (LGD, ('lgd', 'kernel'), TWO_STAGE)
 
@@ -161,7 +158,7 @@ def variant_table(seen: Seen, part: str) -> str:
     )
 
 
-def missing_table(plan: Plan, results: dict[str, dict]) -> str:
+def missing_sentence(plan: Plan, results: dict[str, dict]) -> str:
     """One sentence: what was run, and what was not."""
     done, total = plan.keys(results), plan.total()
     seconds = sum(results[key]['cpu_seconds'] for key in done)
@@ -175,18 +172,6 @@ def missing_table(plan: Plan, results: dict[str, dict]) -> str:
 
 def _distances() -> set[int]:
     return set(PARTS['distance'][1]) | set(PARTS['more_distances'][1])
-
-
-def fill(page: str, tables: dict[str, str]) -> str:
-    """The page with new text between the marks of every table."""
-    for name, text in tables.items():
-        page = re.sub(
-            rf'(<!-- table {name} -->\n).*?(<!-- end -->)',
-            lambda m, text=text: f'{m[1]}{text}\n{m[2]}',
-            page,
-            flags=re.S,
-        )
-    return page
 
 
 def draw(seen: Seen, plan: Plan, folder: Path) -> list[Path]:
@@ -256,20 +241,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = make_parser(__doc__, '  python tools/study/report.py')
     add = parser.add_argument
     add('--runs', type=Path, default=RESULTS, help='JSON (%(default)s)')
-    add('--page', type=Path, default=PAGE, help='filled in (%(default)s)')
     add('--figures', type=Path, help='folder (default: beside the runs)')
     args = parser.parse_args(argv)
-    page = require_file(args.page, 'page').read_text(encoding='utf-8')
     plan, results = Plan(), read_results(args.runs)
     seen = Seen(plan, results)
-    tables = {
-        'missing': missing_table(plan, results),
-        'distance': distance_table(seen),
-        'networks': variant_table(seen, 'networks'),
-        'heads': variant_table(seen, 'heads'),
-    }
-    write_text(args.page, fill(page, tables))
+    print('Distance, plain and LGD', distance_table(seen), sep='\n')
+    for part in ('networks', 'heads'):
+        print(f'\n{part.capitalize()}', variant_table(seen, part), sep='\n')
+    print('', missing_sentence(plan, results), sep='\n')
     for path in draw(seen, plan, args.figures or args.runs.parent):
         print(path)
-    print(tables['missing'])
     return 0

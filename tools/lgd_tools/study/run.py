@@ -2,8 +2,8 @@
 
 Which runs there are, and in which order, says lgd_tools/study/plan.py. A run
 that has its JSON is done; one that was killed starts again. Every process
-has one thread. tools/study/report.py makes tables, figures and docs/study.md
-from the JSON, also of a part of the runs.
+has one thread. tools/study/report.py makes tables and figures of the JSON,
+also of a part of the runs.
 """
 
 import json

@@ -47,9 +47,9 @@ def add_arguments(parser: argparse.ArgumentParser, num_classes: int) -> None:
     )  # fmt: skip
     add(
         '--coordinates', choices=COORDINATES,
-        help='how to read the numbers of a box, instead of as the table in '
-        'docs/detection.md says: edges; first and last pixel, counted from 0 '
-        '(pixels0) or from 1 (pixels1)',
+        help='how to read the numbers of a box, instead of as said above: '
+        'edges; first and last pixel, counted from 0 (pixels0) or from 1 '
+        '(pixels1)',
     )  # fmt: skip
     add(
         '--videos', type=Path, metavar='DIR',

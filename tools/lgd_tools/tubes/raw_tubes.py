@@ -58,7 +58,7 @@ def well_formed(where: str) -> Iterator[None]:
     ) as error:
         reason = ' '.join(str(error).split())[:200]
         raise ToolError(
-            f'{where} is not as docs/detection.md describes it '
+            f'{where} is not as --help describes it '
             f'({type(error).__name__}: {reason}): download the file again'
         ) from None
 

@@ -1,11 +1,11 @@
 # Detection: LGD-2D, ResNet-101, J-HMDB split 1, flow. Numbers: docs/configs.md
-_base_ = ['_base_/lgd2d_detection_flow.py', '_base_/data/jhmdb_flow_240.py']
+_base_ = ['_base_/lgd2d_detection_flow.py', '_base_/data/jhmdb.py']
 
 # or work_dirs/lgd2d_flow_k600/epoch_50.pth
 load_from = 'work_dirs/lgd2d_flow_k400/epoch_50.pth'
 model = dict(
     backbone=dict(depth=101), roi_head=dict(bbox_head=dict(num_classes=21))
 )
-train_dataloader = dict(dataset=_base_.data.train)
-val_dataloader = test_dataloader = dict(dataset=_base_.data.test)
-val_evaluator = test_evaluator = _base_.data.metric
+train_dataloader = dict(dataset=_base_.data.flow240.train)
+val_dataloader = test_dataloader = dict(dataset=_base_.data.flow240.test)
+val_evaluator = test_evaluator = _base_.data.flow240.metric

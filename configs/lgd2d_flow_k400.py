@@ -1,9 +1,9 @@
 # LGD-2D, ResNet-101, Kinetics-400, flow. Numbers: docs/configs.md
-_base_ = ['_base_/lgd2d_flow.py', '_base_/data/kinetics400_flow_240.py']
+_base_ = ['_base_/lgd2d_flow.py', '_base_/data/kinetics400.py']
 
 model = dict(
     backbone=dict(depth=101, pretrained='torchvision://resnet101'),
     cls_head=dict(num_classes=400),
 )
-train_dataloader = dict(dataset=_base_.data.train)
-val_dataloader = test_dataloader = dict(dataset=_base_.data.val)
+train_dataloader = dict(dataset=_base_.data.flow240.train)
+val_dataloader = test_dataloader = dict(dataset=_base_.data.flow240.val)

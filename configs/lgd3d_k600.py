@@ -1,9 +1,9 @@
 # LGD-3D, ResNet-101, Kinetics-600, RGB. Numbers: docs/configs.md
-_base_ = ['_base_/lgd3d_rgb.py', '_base_/data/kinetics600_rgb.py']
+_base_ = ['_base_/lgd3d_rgb.py', '_base_/data/kinetics600.py']
 
 model = dict(
     backbone=dict(depth=101, pretrained='torchvision://resnet101'),
     cls_head=dict(num_classes=600),
 )
-train_dataloader = dict(dataset=_base_.data.train)
-val_dataloader = test_dataloader = dict(dataset=_base_.data.val)
+train_dataloader = dict(dataset=_base_.data.rgb.train)
+val_dataloader = test_dataloader = dict(dataset=_base_.data.rgb.val)

@@ -1,4 +1,4 @@
 # lgd3d_ucf101_split1.py on split 2. Numbers: docs/configs.md
 _base_ = 'lgd3d_ucf101_split1.py'
-train_dataloader = dict(dataset=_base_.data.split2.train)
-val_dataloader = test_dataloader = dict(dataset=_base_.data.split2.val)
+train_dataloader = dict(dataset=_base_.data.rgb.split2.train)
+val_dataloader = test_dataloader = dict(dataset=_base_.data.rgb.split2.val)

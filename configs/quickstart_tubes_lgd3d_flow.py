@@ -13,23 +13,11 @@ flow = dict(
     proposal_file=_base_.proposal_file,
     background=True,
 )
-train_pipeline = [
-    dict(type='SampleKeyFrames', clip_len=8, frame_interval=2),
-    dict(type='CheckedFrameDecode'),
-    # the flip negates x
-    dict(type='Flip', flip_ratio=0.5),
-    dict(type='FormatShape', input_format='NCTHW', collapse=True),
-    dict(type='PackActionInputs'),
-]
-test_pipeline = [
-    dict(type='SampleKeyFrames', clip_len=8, frame_interval=2),
-    dict(type='CheckedFrameDecode'),
-    dict(type='FormatShape', input_format='NCTHW', collapse=True),
-    dict(
-        type='PackActionInputs',
-        meta_keys=('img_shape', 'video_id', 'timestamp', 'proposal_scores'),
-    ),
-]
+# images are read instead of a video opened and decoded; the flip negates x
+train_pipeline = _base_.train_pipeline
+test_pipeline = _base_.test_pipeline
+for __steps in (train_pipeline, test_pipeline):
+    __steps[:3] = [__steps[1], dict(type='CheckedFrameDecode')]
 train_dataloader = dict(
     dataset=dict(
         subset='train', frames_per_video=5, pipeline=train_pipeline, **flow

@@ -297,9 +297,8 @@ def load_weights(path: str | os.PathLike, mmap: bool = False) -> Any:
         mmap: Leave the weights on the disk, where the format allows it.
 
     Raises:
-        FileNotFoundError: There is no such file.
-        CheckpointError: It is unreadable, asks for code to be run, or would
-            unpack to more than its own size.
+        CheckpointError: It is missing or unreadable, asks for code to be
+            run, or would unpack to more than its own size.
     """
     import torch
 
@@ -311,8 +310,11 @@ def load_weights(path: str | os.PathLike, mmap: bool = False) -> Any:
         return torch.load(
             path, map_location='cpu', weights_only=True, mmap=mmap and is_zip
         )
-    except FileNotFoundError:
-        raise
+    except OSError as error:
+        raise CheckpointError(
+            f'the checkpoint {path} cannot be opened ({error.strerror}): '
+            'correct the path'
+        ) from error
     # a hostile pickle can raise nearly anything
     except Exception as error:
         reason = _reason(error)

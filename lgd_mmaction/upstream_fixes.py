@@ -1,7 +1,7 @@
 """The only place that works around mmaction2, mmengine and their stack.
 
 One small function per defect, with the thread it answers. Each is inert where
-upstream is fixed and harmless when applied twice. Nothing on disk changes.
+upstream is fixed. Nothing on disk changes.
 """
 
 import functools
@@ -13,6 +13,7 @@ from types import ModuleType
 from typing import Any
 
 
+@functools.cache  # once in a process
 def apply_upstream_fixes() -> None:
     """Apply every fix of this module; called by ``import lgd_mmaction``."""
     provide_missing_drn()
@@ -33,8 +34,7 @@ def provide_missing_drn() -> None:
     """
     folder = Path(find_spec('mmaction').origin).parent
     package = 'mmaction.models.localizers.drn'
-    exists = (folder / 'models' / 'localizers' / 'drn').exists()
-    if exists or package in sys.modules:
+    if (folder / 'models' / 'localizers' / 'drn').exists():
         return
     from mmaction.registry import MODELS
     from torch import nn
@@ -126,9 +126,6 @@ def resume_without_code() -> None:
 
     from lgd_mmaction.errors import ConfigError
 
-    if getattr(Runner, '_lgd_no_code', False):
-        return
-    Runner._lgd_no_code = True
     load, build = Runner.load_checkpoint, BaseInferencer._init_model
 
     def load_checkpoint(self: Any, *args: Any, **kwargs: Any) -> Any:
@@ -173,7 +170,7 @@ def load_yaml_as_data() -> None:
 
     Its handler takes ``yaml.CLoader``, which calls any function that a tag
     such as ``!!python/object/apply:os.system`` names; a ``.yaml`` config or
-    annotation is data and must not. Harmless when applied twice.
+    annotation is data and must not.
     """
     import yaml
     from mmengine.fileio.handlers import yaml_handler
@@ -220,13 +217,10 @@ def normalise_in_five_dimensions() -> None:
     ``mean`` and ``std`` of ActionDataPreprocessor are (C, 1, 1, 1), and
     torch gives this layout to every tensor of 4 or 5 dimensions, which those
     of 4 refuse (seen; no thread known). As (1, C, 1, 1, 1) they broadcast
-    alike; they are in no checkpoint. Harmless when applied twice.
+    alike; they are in no checkpoint.
     """
     from mmaction.models.data_preprocessors import ActionDataPreprocessor
 
-    if getattr(ActionDataPreprocessor, '_lgd_five_dimensions', False):
-        return
-    ActionDataPreprocessor._lgd_five_dimensions = True
     stock = ActionDataPreprocessor.__init__
 
     @functools.wraps(stock)  # its arguments are looked up
@@ -253,9 +247,6 @@ def allow_processes_on_cpu() -> None:
     from mmengine.dist import utils
     from mmengine.model import MMDistributedDataParallel
 
-    if getattr(utils, '_lgd_cpu_processes', False):
-        return
-    utils._lgd_cpu_processes = True
     stock_init_dist = utils._init_dist_pytorch
     stock_init_ddp = MMDistributedDataParallel.__init__
 
@@ -282,19 +273,12 @@ def score_frames_without_boxes() -> None:
     (mmaction2 1.2.0, seen; no thread known). On a GPU the RoIAlign before it
     would end it too: its kernel is launched for no box, which CUDA refuses
     (mmcv 2.1.0, read, not seen; mmdet's own extractor guards against it).
-    Called by lgd_mmaction.models; does nothing where mmdet or the operators
-    of mmcv are missing.
+    Called by lgd_mmaction.models.roi, where mmdet and the operators of mmcv
+    are there.
     """
-    try:
-        from mmaction.models.roi_heads.bbox_heads import BBoxHeadAVA
-        from mmaction.models.roi_heads.roi_extractors import (
-            SingleRoIExtractor3D,
-        )
-    except ImportError:
-        return
-    if getattr(BBoxHeadAVA, '_lgd_no_boxes', False):
-        return
-    BBoxHeadAVA._lgd_no_boxes = True
+    from mmaction.models.roi_heads.bbox_heads import BBoxHeadAVA
+    from mmaction.models.roi_heads.roi_extractors import SingleRoIExtractor3D
+
     stock = BBoxHeadAVA.forward
 
     def forward(self: Any, x: Any) -> Any:

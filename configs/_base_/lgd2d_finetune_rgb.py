@@ -1,7 +1,4 @@
-# LGD-2D on RGB, fine-tuned on UCF101 or HMDB51 from a Kinetics
-# checkpoint: new classifiers, so both stages again. All numbers are choices.
-#   stage 1: epochs  0-19, lr 0.005, 0.0005 from 15
-#   stage 2: epochs 20-29, lr 0.0005, 0.00005 from 25
+# lgd3d_finetune_rgb.py with LGD-2D.
 _base_ = 'lgd2d_rgb.py'
 
 model = dict(backbone=dict(depth=101, pretrained=None))

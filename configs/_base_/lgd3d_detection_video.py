@@ -1,20 +1,14 @@
 # lgd3d_detection.py from videos instead of folders of frames.
 _base_ = 'lgd3d_detection.py'
 
-__open = dict(type='VideoOpen')
-__decode = dict(type='VideoDecode')
-train_pipeline = [
-    __open,
-    _base_.train_pipeline[0],
-    __decode,
-    *_base_.train_pipeline[2:],
-]
-test_pipeline = [
-    __open,
-    _base_.test_pipeline[0],
-    __decode,
-    *_base_.test_pipeline[2:],
-]
+train_pipeline = _base_.train_pipeline
+test_pipeline = _base_.test_pipeline
+for __steps in (train_pipeline, test_pipeline):
+    __steps[:2] = [
+        dict(type='VideoOpen'),
+        __steps[0],
+        dict(type='VideoDecode'),
+    ]
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
 val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
 test_dataloader = dict(dataset=dict(pipeline=test_pipeline))

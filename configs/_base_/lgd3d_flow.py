@@ -8,17 +8,12 @@ model = dict(
 )
 # Images are read instead of a video opened and decoded. They are resized as
 # pictures: values stay in pixels of the extracted size. A flip negates x.
-__read = [
-    dict(type='CheckedFrameDecode'),
-    dict(type='Resize', scale=_base_.train_pipeline[2].scale),
-]
-train_pipeline = [
-    _base_.train_pipeline[1],
-    *__read,
-    *_base_.train_pipeline[3:],
-]
-val_pipeline = [_base_.val_pipeline[1], *__read, *_base_.val_pipeline[3:]]
-test_pipeline = [_base_.test_pipeline[1], *__read, *_base_.test_pipeline[3:]]
+train_pipeline = _base_.train_pipeline
+val_pipeline = _base_.val_pipeline
+test_pipeline = _base_.test_pipeline
+for __steps in (train_pipeline, val_pipeline, test_pipeline):
+    __resize = dict(type='Resize', scale=__steps[2]['scale'])
+    __steps[:3] = [__steps[1], dict(type='CheckedFrameDecode'), __resize]
 __frames = dict(
     type='RobustRawframeDataset',
     modality='Flow',

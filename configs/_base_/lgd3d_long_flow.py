@@ -1,13 +1,8 @@
-# LGD-3D on flow with 128 frames, from a 16-frame checkpoint that has passed
-# both stages: stage 2 from the first epoch on. Every number is a choice; the
-# paper does not say how its long models were trained and tested.
+# lgd3d_long_rgb.py on flow.
 _base_ = 'lgd3d_flow.py'
 
-# gradient checkpointing; batch norm keeps the statistics of the 16-frame run:
-# 2 clips a GPU are too few
 model = dict(
     backbone=dict(pretrained=None, norm_eval=True, with_cp=True),
-    # clips that go through the network at once when a video is tested
     test_cfg=dict(max_testing_views=5),
 )
 train_pipeline = _base_.train_pipeline
@@ -17,7 +12,6 @@ for __pipeline in (train_pipeline, val_pipeline, test_pipeline):
     for __step in __pipeline:
         if __step['type'] == 'SampleFrames':
             __step['clip_len'] = 128
-# 8 GPUs with 2 clips each
 train_dataloader = dict(batch_size=2, dataset=dict(pipeline=train_pipeline))
 val_dataloader = dict(batch_size=1, dataset=dict(pipeline=val_pipeline))
 test_dataloader = dict(dataset=dict(pipeline=test_pipeline))

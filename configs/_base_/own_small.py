@@ -1,7 +1,7 @@
 # A small LGD-3D for own videos, from scratch on a CPU: some 100 to 2000 clips.
 # All numbers are choices; what they reached on generated clips:
 # docs/own_data.md.
-_base_ = ['lgd3d_rgb.py', 'own_schedule.py']
+_base_ = 'own_lgd3d.py'
 
 model = dict(
     backbone=dict(
@@ -45,8 +45,4 @@ optim_wrapper = dict(
     optimizer=dict(_delete_=True, type='AdamW', lr=2e-3, weight_decay=0.05),
     paramwise_cfg=dict(norm_decay_mult=0, bias_decay_mult=0),
 )
-param_scheduler = _base_.own.param_scheduler
-custom_hooks = _base_.own.custom_hooks
-train_cfg = _base_.own.train_cfg
-default_hooks = _base_.own.default_hooks
 auto_scale_lr = dict(base_batch_size=16)

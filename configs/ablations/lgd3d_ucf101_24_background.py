@@ -6,7 +6,9 @@
 _base_ = '../lgd3d_ucf101_24.py'
 
 train_dataloader = dict(
-    dataset=dict(proposal_file=_base_.data.test.proposal_file, background=True)
+    dataset=dict(
+        proposal_file=_base_.data.rgb.test.proposal_file, background=True
+    )
 )
 model = dict(
     roi_head=dict(

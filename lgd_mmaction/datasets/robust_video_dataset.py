@@ -56,10 +56,7 @@ class SurvivesBadVideos:
     path_key = 'filename'
 
     def __init__(
-        self,
-        *args,
-        max_bad_fraction: float = 0.05,
-        **kwargs,
+        self, *args, max_bad_fraction: float = 0.05, **kwargs
     ) -> None:
         if not 0 <= max_bad_fraction <= 1:
             raise ConfigError(
@@ -67,12 +64,7 @@ class SurvivesBadVideos:
                 'data set; use a number from 0 to 1'
             )
         self.max_bad_fraction = max_bad_fraction
-        self.bad_videos = BadVideoList()
-        self.notes: ReadingNotes | None = None
-        self.listed_as = 'train'
-        self.marks_bad_videos = False
-        self.allowed: float | None = None
-        self.total: int | None = None
+        self.attach(BadVideoList(), 'train', marks=False)
         super().__init__(*args, **kwargs)
 
     def attach(
@@ -87,13 +79,13 @@ class SurvivesBadVideos:
         """Share a run's list; BadVideoHook does it before workers start.
 
         Args:
-            bad_videos: The list, of all data sets of the run.
+            bad_videos: The list.
             subset: 'train', 'val' or 'test', as the list is to call it.
-            marks: In testing, whether black clips may stand in for broken
-                videos because the evaluator looks at their mark.
+            marks: In testing, whether the evaluator looks at the mark of
+                black clips, so that they may stand in for broken videos.
             allowed: In training, how many videos of all data sets that share
-                the list may be broken; None: it is of this one alone.
-            total: How many videos these have.
+                the list may be broken, of ``total``; None: it is of this one
+                alone.
             notes: Where to note which video is being read.
         """
         self.bad_videos = bad_videos
@@ -167,13 +159,13 @@ class SurvivesBadVideos:
             level=30,
         )
         count = len(self.bad_videos.found(self.listed_as))
-        own = self.num_videos
-        allowed, total = self.max_bad_fraction * own, own
-        if self.allowed is not None:
-            allowed, total = self.allowed, self.total
+        total = self.total or self.num_videos
+        allowed = self.allowed
+        if allowed is None:
+            allowed = self.max_bad_fraction * total
         if count > allowed:
             whose, limit = self.ann_file, f'={self.max_bad_fraction}'
-            if total != own:
+            if total != self.num_videos:
                 whose, limit = 'the joined data sets', ' of each'
             where = self.bad_videos.path or 'the log'
             raise TooManyBadVideosError(

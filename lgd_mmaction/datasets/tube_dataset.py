@@ -152,7 +152,6 @@ class ActionTubeDataset(SurvivesBadVideos, BaseActionDataset):
         self._broken = broken
         return data
 
-    # ---------------------------------------------------------- loading
     def load_data_list(self) -> list[dict]:
         """Read the annotations; one small dict for each run of key frames."""
         annotations = load_tubes(self.ann_file)
@@ -223,9 +222,8 @@ class ActionTubeDataset(SurvivesBadVideos, BaseActionDataset):
 
     def _path(self, name: str) -> str:
         """The video, or the folder of its images."""
-        if self.use_frames:
-            return os.path.join(self.data_prefix['img'], name)
-        return os.path.join(self.data_prefix['video'], name + self.suffix)
+        name = name if self.use_frames else name + self.suffix
+        return os.path.join(self.data_prefix[self.prefix_key], name)
 
     def _check_files(self) -> None:
         """Look for every video, or for the folder of its images."""
@@ -240,7 +238,6 @@ class ActionTubeDataset(SurvivesBadVideos, BaseActionDataset):
                 'data_prefix and suffix, or extract them again'
             )
 
-    # ----------------------------------------------------------- samples
     def get_data_info(self, idx: int) -> dict:
         """One sample; see the class for its keys."""
         info = super().get_data_info(idx)
@@ -261,13 +258,10 @@ class ActionTubeDataset(SurvivesBadVideos, BaseActionDataset):
             num_frames=count,
             total_frames=count - (self.modality == 'Flow'),
         )
-        path = self._path(self.names[video])
+        info[self.path_key] = self._path(self.names[video])
         if self.use_frames:
-            info.update(frame_dir=path, filename_tmpl=self.filename_tmpl)
-        else:
-            info.update(filename=path)
-        info.update(self._boxes(frame))
-        return info
+            info['filename_tmpl'] = self.filename_tmpl
+        return info | self._boxes(frame)
 
     def _boxes(self, frame: int) -> dict:
         """Boxes of a frame: truth (background included) and proposals."""

@@ -66,16 +66,8 @@ class Linking:
 
 # a tube that goes on: its class, number, last row of the detections, the
 # step in which that was, sum and count of its scores
-_TUBE = np.dtype(
-    [
-        ('label', np.int64),
-        ('number', np.int64),
-        ('row', np.int64),
-        ('step', np.int64),
-        ('sum', np.float64),
-        ('count', np.int64),
-    ]
-)
+_NUMBERS = 'label', 'number', 'row', 'step', 'count'
+_TUBE = np.dtype([('sum', np.float64), *((n, np.int64) for n in _NUMBERS)])
 
 
 def link_tubes(

@@ -129,13 +129,11 @@ class TubeReport:
                 for k, name in enumerate(self.classes)
             },
             'truth': {
-                name: {'boxes': int(boxes), 'tubes': int(tubes)}
-                for name, boxes, tubes in zip(
-                    self.classes,
-                    self.truth_boxes,
-                    self.truth_tubes,
-                    strict=True,
-                )
+                name: {
+                    'boxes': int(self.truth_boxes[k]),
+                    'tubes': int(self.truth_tubes[k]),
+                }
+                for k, name in enumerate(self.classes)
             },
             'counts': self.counts,
         }

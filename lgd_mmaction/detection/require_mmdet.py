@@ -15,22 +15,12 @@ REMEDY = (
     'pip uninstall -y mmcv mmcv-lite && pip install mmcv==2.1.0 mmdet==3.3.0'
 )
 
-
-def require_detection() -> None:
-    """Check that mmdet and the compiled operators of mmcv are there.
-
-    Raises:
-        ConfigError: One of them cannot be imported.
-    """
-    for module, package in NEEDED.items():
-        try:
-            import_module(module)
-        except Exception as error:  # mmdet asserts its versions
-            reason = str(error).strip().split('\n', 1)[0]
-            raise ConfigError(
-                f'detection needs {package} ({module} cannot be imported: '
-                f'{reason}); install it with: {REMEDY}'
-            ) from None
-
-
-require_detection()
+for module, package in NEEDED.items():
+    try:
+        import_module(module)
+    except Exception as error:  # mmdet asserts its versions
+        reason = str(error).strip().split('\n', 1)[0]
+        raise ConfigError(
+            f'detection needs {package} ({module} cannot be imported: '
+            f'{reason}); install it with: {REMEDY}'
+        ) from None

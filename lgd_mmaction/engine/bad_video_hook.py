@@ -27,11 +27,9 @@ class BadVideoHook(Hook):
     """Gives the robust data sets of a run a list in its work directory.
 
     Every process and data worker enters the broken videos that it finds in
-    ``<work_dir>/bad_videos.txt`` (see :class:`BadVideoList`), so each is
-    logged once and all are counted together. After an epoch of training with
-    broken videos the log says how many there are and how many reads were
-    replaced; the processes of several nodes that share no disk compare their
-    counts there.
+    ``<work_dir>/bad_videos.txt`` (see :class:`BadVideoList`). After an epoch
+    of training with broken videos the log says how many there are and how
+    many reads were replaced, on all nodes together.
 
     In validation and test it lets the data sets mark broken videos, if a
     metric of the evaluator looks at the marks (``RobustAccMetric``).
@@ -90,25 +88,8 @@ class BadVideoHook(Hook):
             print_log(f'{name}: {reason}', logger='current', level=30)
         return bool(crashes)
 
-    def _guard(self, runner: Runner, loader: Any, subset: str) -> ReadingNotes:
-        """Let readers note what they read, and look when one is lost."""
-
-        def when_lost() -> None:
-            if self._list_crashes(runner):
-                end_for_resuming(runner)
-
-        guard_loader(loader, when_lost)
-        return ReadingNotes(runner.work_dir, subset, self.time_limit)
-
     def before_train(self, runner: Runner) -> None:
-        datasets = list(robust_datasets(runner.train_dataloader.dataset))
-        if not datasets:
-            return
-        # the list is that of all data sets, and so is what it may hold
-        allowed, total = _allowance(datasets)
-        notes = self._guard(runner, runner.train_dataloader, 'train')
-        for dataset in datasets:
-            dataset.attach(self.list, 'train', False, allowed, total, notes)
+        self._attach(runner, runner.train_loop, 'train')
 
     def before_val(self, runner: Runner) -> None:
         self._attach(runner, runner.val_loop, 'val')
@@ -117,16 +98,23 @@ class BadVideoHook(Hook):
         self._attach(runner, runner.test_loop, 'test')
 
     def _attach(self, runner: Runner, loop: Any, subset: str) -> None:
+        """Give the data sets the list, and look when a reader is lost."""
         datasets = list(robust_datasets(loop.dataloader.dataset))
         if not datasets:
             return
-        marks = any(
-            getattr(metric, 'knows_bad_videos', False)
-            for metric in loop.evaluator.metrics
-        )
-        notes = self._guard(runner, loop.dataloader, subset)
+
+        def when_lost() -> None:
+            if self._list_crashes(runner):
+                end_for_resuming(runner)
+
+        guard_loader(loop.dataloader, when_lost)
+        notes = ReadingNotes(runner.work_dir, subset, self.time_limit)
+        metrics = [] if subset == 'train' else loop.evaluator.metrics
+        marks = any(getattr(m, 'knows_bad_videos', False) for m in metrics)
+        # the list is that of all data sets, and so is what it may hold
+        allowed, total = _allowance(datasets)
         for dataset in datasets:
-            dataset.attach(self.list, subset, marks, notes=notes)
+            dataset.attach(self.list, subset, marks, allowed, total, notes)
 
     def before_train_epoch(self, runner: Runner) -> None:
         self.replaced = 0

@@ -191,16 +191,10 @@ class SafeCheckpointHook(CheckpointHook):
             own = {k: v.cpu() for k, v in model_of(runner).named_buffers()}
             self._buffers = all_gather_object(own)
         meta = dict(epoch=epoch, iter=iteration)
-        self._write(runner, MID_EPOCH_FILE, meta, by_epoch=False)
+        self._write(runner, MID_EPOCH_FILE, meta)
         self._buffers = None
 
-    def _write(
-        self,
-        runner: Runner,
-        name: str,
-        meta: dict,
-        by_epoch: bool | None = None,
-    ) -> None:
+    def _write(self, runner: Runner, name: str, meta: dict) -> None:
         """Write a checkpoint, then let ``last_checkpoint`` name it."""
         self.last_ckpt = str(Path(self.out_dir, name))
         runner.message_hub.update_info('last_ckpt', self.last_ckpt)
@@ -210,7 +204,7 @@ class SafeCheckpointHook(CheckpointHook):
             save_optimizer=self.save_optimizer,
             save_param_scheduler=self.save_param_scheduler,
             meta=dict(meta),
-            by_epoch=self.by_epoch if by_epoch is None else by_epoch,
+            by_epoch=self.by_epoch,
             backend_args=self.backend_args,
             **self.args,
         )

@@ -9,7 +9,6 @@ from mmaction.registry import HOOKS
 from mmengine.dist import get_rank
 from mmengine.hooks import Hook
 from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop, Runner
-from torch.utils.data import DataLoader
 
 from lgd_mmaction.engine.seeding import (
     ITERATION,
@@ -34,11 +33,11 @@ class EpochSeedHook(Hook):
     - a run that is resumed from a checkpoint written within an epoch goes on
       with the next batch; the ones before are skipped, not read.
 
-    So a run that was killed and resumed, from the checkpoint of an epoch or
-    of an iteration, ends with the same weights, bit for bit where the kernels
-    are deterministic. Every epoch has its own augmentation (mmengine alone
-    starts the data workers of each with the same seeds): persistent workers
-    are started afresh, which also returns the memory that decoders leak.
+    So a run that was killed and resumed ends with the same weights, bit for
+    bit where the kernels are deterministic. Every epoch has its own
+    augmentation (mmengine alone starts the data workers of each with the same
+    seeds): persistent workers are started afresh, which also returns the
+    memory that decoders leak.
 
     Training that counts iterations (``IterBasedTrainLoop``) is one epoch to
     mmengine: its samples are not seeded one by one, and a resumed run reads
@@ -91,9 +90,7 @@ class EpochSeedHook(Hook):
             skip_batches(loop, self._done)
             self._done = 0
 
-    def before_train_iter(
-        self, runner: Runner, batch_idx: int, data_batch: object = None
-    ) -> None:
+    def before_train_iter(self, runner: Runner, *args, **kwargs) -> None:
         """Seed what the network draws in this step, such as dropout."""
         seed_everything(ITERATION, runner.seed, runner.iter, get_rank())
 
@@ -101,7 +98,7 @@ class EpochSeedHook(Hook):
         """Undo the skipping of the first epoch after resuming."""
         loader = runner.train_dataloader
         if isinstance(loader.batch_sampler, _Rest):
-            set_batch_sampler(loader, loader.batch_sampler.whole)
+            vars(loader)['batch_sampler'] = loader.batch_sampler.whole
             del runner.train_loop.run_iter
 
     def after_run(self, runner: Runner) -> None:
@@ -146,21 +143,13 @@ def skip_batches(loop: EpochBasedTrainLoop, done: int) -> None:
     log, get the numbers that the batches have in the whole epoch.
     """
     loader = loop.dataloader
-    set_batch_sampler(loader, _Rest(loader.batch_sampler, done))
+    # torch forbids it by assignment; it is read when an epoch begins
+    vars(loader)['batch_sampler'] = _Rest(loader.batch_sampler, done)
 
     def run_iter(idx: int, data_batch: Any) -> None:
         type(loop).run_iter(loop, idx + done, data_batch)
 
     loop.run_iter = run_iter
-
-
-def set_batch_sampler(loader: DataLoader, sampler: Any) -> None:
-    """Replace the batch sampler; torch forbids it by assignment.
-
-    It is read at the beginning of each epoch; that workers are started
-    afresh there is up to the caller.
-    """
-    vars(loader)['batch_sampler'] = sampler
 
 
 class _Rest:

@@ -33,9 +33,8 @@ class FiniteLossHook(Hook):
     scaler leaves the step out and halves the scale. A loss that is not
     finite is an error under fp16 too: the scale acts on the gradients only.
 
-    Cost: a step waits for the forward pass (one host synchronisation; the
-    stock accuracy of a head waits for it as well), and several processes
-    all-reduce one number.
+    Cost: a step waits for the forward pass (one host synchronisation), and
+    several processes all-reduce one number.
 
     Raises:
         TrainingError: From the train loop, on all ranks.
@@ -71,15 +70,12 @@ class FiniteLossHook(Hook):
             return
         bad = (~torch.stack(list(losses.values())).isfinite()).any().float()
         all_reduce(bad, 'max')
-        if bad.item():
-            self._stop_at_loss(
-                runner, {key: value.item() for key, value in losses.items()}
-            )
-
-    def _stop_at_loss(self, runner: Runner, losses: dict[str, float]) -> None:
+        if not bad.item():
+            return
+        numbers = {key: value.item() for key, value in losses.items()}
         own = None
-        if not all(map(math.isfinite, losses.values())):
-            shown = ', '.join(f'{k} {v:g}' for k, v in losses.items())
+        if not all(map(math.isfinite, numbers.values())):
+            shown = ', '.join(f'{k} {v:g}' for k, v in numbers.items())
             own = f'rank {get_rank()}: {shown}'
         ranks = [text for text in all_gather_object(own) if text]
         raise TrainingError(
@@ -88,13 +84,7 @@ class FiniteLossHook(Hook):
             f'nothing was saved; {_remedy(runner)}'
         )
 
-    def after_train_iter(
-        self,
-        runner: Runner,
-        batch_idx: int,
-        data_batch: Any = None,
-        outputs: dict | None = None,
-    ) -> None:
+    def after_train_iter(self, runner: Runner, *args, **kwargs) -> None:
         """Look at the norm of the gradients and at the loss scale."""
         wrapper = runner.optim_wrapper
         scalars = runner.message_hub.log_scalars

@@ -83,11 +83,7 @@ class PreemptionHook(Hook):
             os.kill(os.getpid(), number)
 
     def after_train_iter(
-        self,
-        runner: Runner,
-        batch_idx: int,
-        data_batch: object = None,
-        outputs: dict | None = None,
+        self, runner: Runner, batch_idx: int, *args, **kwargs
     ) -> None:
         """Save and leave, if any rank was told to."""
         loop = runner.train_loop
@@ -98,31 +94,18 @@ class PreemptionHook(Hook):
         if not runner.optim_wrapper.should_update():
             return  # gradients that are being accumulated are not saved
         if self._any_told():
-            _save(runner, runner.epoch, runner.iter + 1)
-            barrier()  # until the checkpoint is written
-            self._leave(runner)
+            self._leave(runner, runner.epoch, runner.iter + 1)
 
     def after_train_epoch(self, runner: Runner) -> None:
         """As after a step, with the checkpoint of the epoch where it is."""
-        if not isinstance(runner.train_loop, EpochBasedTrainLoop):
-            return
-        if self._any_told():
-            _save(runner, runner.epoch + 1, runner.iter)
-            barrier()
-            self._leave(runner)
+        by_epoch = isinstance(runner.train_loop, EpochBasedTrainLoop)
+        if by_epoch and self._any_told():
+            self._leave(runner, runner.epoch + 1, runner.iter)
 
-    def after_val_iter(
-        self,
-        runner: Runner,
-        batch_idx: int,
-        data_batch: object = None,
-        outputs: object = None,
-    ) -> None:
+    def after_val_iter(self, runner: Runner, *args, **kwargs) -> None:
         """Leave at once: ranks may be at different batches."""
         if self._stock and self._signal is not None:
-            if is_main_process():
-                _save(runner, runner.epoch, runner.iter, together=False)
-            self._leave(runner)
+            self._leave(runner, runner.epoch, runner.iter, together=False)
 
     def after_run(self, runner: Runner) -> None:
         """Leave the signals to whoever had them."""
@@ -138,12 +121,19 @@ class PreemptionHook(Hook):
         all_reduce(flag, 'max')
         return bool(flag.item())
 
-    def _leave(self, runner: Runner) -> None:
+    def _leave(
+        self, runner: Runner, epoch: int, iteration: int, together: bool = True
+    ) -> None:
+        """Save, see SafeCheckpointHook.save_state, and end."""
+        if together or is_main_process():
+            _save(runner, epoch, iteration, together)
+        if together:
+            barrier()  # until the checkpoint is written
         name = 'the signal of another rank'
         if self._signal is not None:
             name = signal.Signals(self._signal).name
         self._since = time.monotonic()  # the same request must not kill
-        _end(runner, name)
+        _end(runner, name, iteration)
 
 
 def end_for_resuming(runner: Runner) -> None:
@@ -156,7 +146,7 @@ def end_for_resuming(runner: Runner) -> None:
         and runner.optim_wrapper.should_update()
     ):
         _save(runner, runner.epoch, runner.iter)
-    _end(runner, 'a data worker was lost')
+    _end(runner, 'a data worker was lost', runner.iter)
 
 
 def _save(
@@ -167,10 +157,9 @@ def _save(
         hook.save_state(runner, epoch, iteration, together)
 
 
-def _end(runner: Runner, why: str) -> None:
-    done = runner.message_hub.get_info('iter', -1) + 1
+def _end(runner: Runner, why: str, iteration: int) -> None:
     runner.logger.warning(
-        f'{why} after iteration {done}: ending with exit code '
+        f'{why} after iteration {iteration}: ending with exit code '
         f'{EXIT_PREEMPTED}; the same command, of a training with --resume '
         f'auto, goes on (last checkpoint: {last_checkpoint_of(runner)}).'
     )

@@ -18,23 +18,15 @@ from lgd_mmaction.engine.accuracy import KnowsBadVideos
 from lgd_mmaction.errors import DataError
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True)  # mmengine would make a list of a tuple
 class FrameDetections:
-    """What the head says about one frame.
+    """What the head says about one frame."""
 
-    Attributes:
-        video: Name in the annotation file.
-        frame: Frame, from 0.
-        boxes: (n, 4) float32, fractions of width and height.
-        scores: (n, K) float32.
-        broken: Why the video cannot be read, or None.
-    """
-
-    video: str
-    frame: int
-    boxes: np.ndarray
-    scores: np.ndarray
-    broken: str | None = None
+    video: str  # name in the annotation file
+    frame: int  # from 0
+    boxes: np.ndarray  # (n, 4) float32, fractions of width and height
+    scores: np.ndarray  # (n, K) float32
+    broken: str | None  # why the video cannot be read
 
 
 @METRICS.register_module()
@@ -63,10 +55,8 @@ class TubeMetric(KnowsBadVideos, BaseMetric):
         linking: Settings of the linking, see Linking.
         trimming: Settings of the temporal trimming, see Trimming; None for
             no trimming (J-HMDB), `dict()` for the defaults (UCF101-24).
-        bad_videos: What becomes of videos that cannot be read, in whose
-            place ActionTubeDataset shows marked black clips: 'error', after
-            the test, or 'wrong': nothing was detected in them, and
-            `tube/bad_videos` is how many there are.
+        bad_videos: 'error' or 'wrong' (nothing was detected in them, and
+            `tube/bad_videos` counts them), see KnowsBadVideos.
         out_file: Also write the detections here (.npz, a BoxTable), before
             anything is checked.
         **kwargs: Those of BaseMetric.
@@ -106,8 +96,7 @@ class TubeMetric(KnowsBadVideos, BaseMetric):
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
         """Keep name, frame, boxes and scores of each data sample."""
-        for sample in data_samples:
-            self.results.append(self._read(sample))
+        self.results += map(self._read, data_samples)
 
     def _read(self, sample: dict) -> FrameDetections:
         for key in ('video_id', 'timestamp', 'pred_instances'):
@@ -122,10 +111,8 @@ class TubeMetric(KnowsBadVideos, BaseMetric):
         boxes = _array(found['bboxes'])
         scores = _array(found['scores'])
         classes = len(self.annotations.classes)
-        if boxes.shape != (len(boxes), 4) or scores.shape != (
-            len(boxes),
-            classes,
-        ):
+        expected = (len(boxes), 4), (len(boxes), classes)
+        if (boxes.shape, scores.shape) != expected:
             raise DataError(
                 f'frame {frame} of {name} has bboxes of shape '
                 f'{tuple(boxes.shape)} and scores of shape '

@@ -6,6 +6,7 @@ console, and a summary says what a person would look for in them.
 """
 
 import contextlib
+import functools
 import logging
 from collections.abc import Sequence
 from importlib import metadata
@@ -30,11 +31,9 @@ _SILENCED = (
 _PACKAGES = ('lgd_mmaction', 'torch', 'mmaction2', 'mmengine', 'mmcv')
 
 
+@functools.cache  # once in a process
 def shorten_console() -> None:
     """Let every runner of this process be brief on the console."""
-    if getattr(Runner, '_lgd_brief', False):
-        return
-    Runner._lgd_brief = True
     build, register = Runner.build_logger, Runner.register_hooks
 
     def build_logger(self: Runner, *args: Any, **kwargs: Any) -> Any:
@@ -135,9 +134,8 @@ def summary(runner: Runner) -> list[str]:
                 continue
     model = model_of(runner)
     device = next(model.parameters()).device
-    where = device.type
-    if where == 'cuda':
-        where = torch.cuda.get_device_name(device)
+    cuda = device.type == 'cuda'
+    where = torch.cuda.get_device_name(device) if cuda else device.type
     parts = [type(model).__name__]
     for name in ('backbone', 'neck', 'cls_head', 'roi_head'):
         part = getattr(model, name, None)

@@ -72,16 +72,13 @@ def _read(dataset: dict) -> Iterator[Row]:
     is_video = dataset['type'] in _VIDEOS
     root = Path(dataset.get('data_root') or '')
     folder = root / (prefix.get('video' if is_video else 'img') or '')
-    path = root / (dataset.get('ann_file') or '')
-    if not path.is_file():  # the data set says so
-        return
-    with open(path, errors='replace') as file:
+    with open(root / dataset['ann_file'], errors='replace') as file:
         for line in filter(str.strip, file):
             path, *rest = line.split()
             frames = 0
             if not is_video and rest:
-                *_, frames = rest[: 1 + bool(dataset.get('with_offset'))]
-                rest = rest[1 + bool(dataset.get('with_offset')) :]
+                numbers = 1 + bool(dataset.get('with_offset'))
+                frames, rest = rest[:numbers][-1], rest[numbers:]
             if str(frames).isdecimal():
                 yield os.path.join(folder, path), int(frames), rest
 

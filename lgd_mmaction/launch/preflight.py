@@ -72,11 +72,6 @@ def _check_checkpoint(where: str, name: Any) -> None:
     if not isinstance(name, str) or not name or '://' in name:
         return
     path = Path(name).expanduser()
-    if not path.is_file():
-        raise CheckpointError(
-            f'the checkpoint {path} does not exist ({where}); give the .pth '
-            'file that a training run wrote into its work directory'
-        )
     try:
         # mmap: only the structure is read, the weights stay on the disk
         content = load_weights(path, mmap=True)

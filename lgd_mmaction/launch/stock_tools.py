@@ -64,12 +64,9 @@ def run_stock_tool(name: str) -> None:
         if getattr(args, 'resume', None) == 'auto':
             args = _keep_load_from(script, args)
         cfg = _merged_config(script, args)
-        check_config(
-            cfg,
-            test=name == 'test.py',
-            checkpoint=getattr(args, 'checkpoint', None),
-        )
-        check_lists(cfg, test=name == 'test.py')
+        is_test = name == 'test.py'
+        check_config(cfg, is_test, getattr(args, 'checkpoint', None))
+        check_lists(cfg, is_test)
         shorten_console()
         with naming_slips(args.config):
             script.main()
@@ -138,7 +135,6 @@ def _can_resume(cfg: Config) -> bool:
 def _load_script(path: Path) -> ModuleType:
     """Import a script by its path without running its main part."""
     spec = spec_from_file_location(f'mmaction_stock_{path.stem}', path)
-    assert spec is not None and spec.loader is not None
     script = module_from_spec(spec)
     sys.modules[spec.name] = script
     spec.loader.exec_module(script)

@@ -162,9 +162,10 @@ class LocalGlobalDiffusion(nn.Module):
 
 
 def pool(x: Tensor) -> Tensor:
-    """P: the mean over T, H, W; (N, C, T, H, W) -> (N, C, 1, 1, 1)."""
+    """P: the mean over positions; (N, C, T, H, W) -> (N, C, 1, 1, 1)."""
     # the gradient of a sum is a view of the pooled one; that of a mean is a
     # new tensor of the size of x. In half precision the sum needs float32.
     wide = torch.promote_types(x.dtype, torch.float32)
-    total = x.sum(dim=(2, 3, 4), keepdim=True, dtype=wide)
+    positions = tuple(range(2, x.dim()))
+    total = x.sum(dim=positions, keepdim=True, dtype=wide)
     return (total / x[0, 0].numel()).to(x.dtype)

@@ -68,11 +68,6 @@ def _read(path: str) -> dict:
         if '://' not in path:
             return load_weights(path)  # a file of weights never runs code
         return _load_checkpoint(path, map_location='cpu')
-    except FileNotFoundError as e:
-        raise CheckpointError(
-            f'pretrained weights {path} do not exist: correct '
-            'backbone.pretrained, or set it to None to train from scratch.'
-        ) from e
     except CheckpointError as e:
         raise CheckpointError(f'pretrained weights: {e}') from e
     except (RuntimeError, EOFError, OSError, pickle.UnpicklingError) as e:

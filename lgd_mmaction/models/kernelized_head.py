@@ -11,6 +11,7 @@ from mmaction.registry import MODELS
 from torch import Tensor, nn
 
 from lgd_mmaction.errors import CheckpointError, ConfigError
+from lgd_mmaction.models.diffusion import pool
 from lgd_mmaction.models.tensor_sketch import TensorSketch
 
 FEATURES = ('local', 'global')
@@ -48,9 +49,8 @@ class KernelizedHead(BaseHead):
         in_channels: C_L, channels of x_L and of g_L.
         sketch_dim: D, length of phi.
         sketch_seed: Draws the hashes of phi.
-        signed_sqrt_l2: Replace each of the two parts of (4) by its signed
-            square root, then divide it by its L2 norm, as the compact
-            bilinear reference does with its one pooled sketch. Features of
+        signed_sqrt_l2: Signed square root, then L2 normalisation of each part
+            of (4), as the compact bilinear reference has it. Features of
             length 1 learn slowly: give fc_sketch a larger learning rate
             (``paramwise_cfg``).
         features: Which of ``'local'`` (x_L) and ``'global'`` (g_L) are used;
@@ -58,22 +58,18 @@ class KernelizedHead(BaseHead):
         stage: 1 or 2, the stage of a network that no checkpoint was loaded
             into and no hook switches.
         dropout_ratio: Dropout before whichever classifier is in use.
-        init_std: Standard deviation of the normal start of all classifiers.
+        init_std: Standard deviation of the normal start of all classifiers;
+            ``init_cfg`` is another start.
         loss_cls: Config of the loss, applied to each classifier in use.
-        topk: The k of the accuracies logged in training.
-        label_smooth_eps: Label smoothing.
-        average_clips: How scores of several clips of a video are combined at
-            test: ``'prob'``, ``'score'`` or None (not at all). What is
-            combined under ``'score'`` are logits, in stage 1 with both
+        topk, label_smooth_eps, average_clips: As in BaseHead. What is
+            averaged under ``'score'`` are logits, in stage 1 with both
             features log probabilities.
-        init_cfg: Initialisation instead of ``init_std``'s.
-        sketch_scale: Constant factor on phi, which the linear layer behind
-            it absorbs; it only acts like a learning rate. None, the default,
-            is C^(-1/2): features of root mean square 1 then give phi a norm
-            as long as theirs (E|phi(v)|^2 = |v|^4), so the learning rate and
-            ``init_std`` of the linear classifiers suit fc_sketch as well. 1
-            is (4) to the letter; |phi|^2 is then some 10^6 at C = 2048, and
-            SGD at learning rate 0.01 diverges. Without effect under
+        sketch_scale: Constant factor on phi, which acts like a learning rate
+            of fc_sketch. None is C^(-1/2): features of root mean square 1
+            then give phi a norm as long as theirs (E|phi(v)|^2 = |v|^4), so
+            what suits the linear classifiers suits fc_sketch. 1 is (4) to
+            the letter; |phi|^2 is then some 10^6 at C = 2048, and SGD at
+            learning rate 0.01 diverges. Without effect under
             ``signed_sqrt_l2``.
 
     Shapes:
@@ -107,9 +103,12 @@ class KernelizedHead(BaseHead):
         init_cfg: dict | list[dict] | None = None,
         sketch_scale: float | None = None,
     ) -> None:
-        features = _checked_features(features)
-        if stage not in STAGES:
-            raise ConfigError(f'stage of KernelizedHead is {stage!r}: 1 or 2.')
+        features = (features,) if isinstance(features, str) else features
+        if not features or not set(features) <= set(FEATURES):
+            raise ConfigError(
+                f'features of KernelizedHead are {features!r}: use '
+                "('local',), ('global',) or ('local', 'global')."
+            )
         if not 0 <= dropout_ratio < 1:
             raise ConfigError(
                 f'dropout_ratio of KernelizedHead is {dropout_ratio}: it is a'
@@ -131,7 +130,8 @@ class KernelizedHead(BaseHead):
             average_clips=average_clips,
             init_cfg=init_cfg,
         )
-        self.features = features
+        # in the order of the pair
+        self.features = tuple(name for name in FEATURES if name in features)
         self.signed_sqrt_l2 = signed_sqrt_l2
         self.sketch_scale = (
             in_channels**-0.5 if sketch_scale is None else sketch_scale
@@ -145,21 +145,16 @@ class KernelizedHead(BaseHead):
         self.fc_sketch = nn.Linear(  # W_c
             sketch_dim * len(features), num_classes
         )
-        self.register_buffer('stage', torch.tensor(stage))
-        # the same as a number: reading the buffer would wait for the GPU
-        self._stage = stage
-
-    @property
-    def active_stage(self) -> int:
-        """The stage the head is in, 1 or 2."""
-        return self._stage
+        self.register_buffer('stage', torch.tensor(1))
+        self.set_stage(stage)
 
     def set_stage(self, stage: int) -> None:
         """Use the classifiers of this stage, 1 or 2, from now on."""
         if stage not in STAGES:
             raise ConfigError(f'stage of KernelizedHead is {stage!r}: 1 or 2.')
-        self._stage = stage
         self.stage.fill_(stage)
+        # the same as a number: reading the buffer would wait for the GPU
+        self.active_stage = stage
 
     def logits(self, feats: Any) -> dict[str, Tensor]:
         """(x_L, g_L) -> the output of every classifier of this stage.
@@ -171,12 +166,14 @@ class KernelizedHead(BaseHead):
         pair = self._checked_input(feats)
         device = pair[self.features[0]].device.type
         with torch.autocast(device, enabled=False):
-            if self._stage == 2:
+            if self.active_stage == 2:
                 phi = [self._phi(pair[name]) for name in self.features]
+                # (4), (N, 2 D)
                 return {'cls': self._classify('sketch', torch.cat(phi, 1))}
             return {
-                name: self._classify(name, _pool(pair[name]))
-                for name in self.features
+                # a vector (N, C) has one position
+                name: self._classify(name, pool(x[..., None]).flatten(1))
+                for name, x in pair.items()
             }
 
     def forward(self, x: Any, **kwargs) -> Tensor:
@@ -211,7 +208,10 @@ class KernelizedHead(BaseHead):
         losses = {}
         if labels.size(1) == 1:
             labels = labels.squeeze(1)  # (N,)
-            losses.update(self._accuracies(scores.detach(), labels))
+            top = scores.topk(min(max(self.topk), self.num_classes)).indices
+            hit = top == labels[:, None]  # (N, k)
+            for k in self.topk:
+                losses[f'top{k}_acc'] = hit[:, :k].any(1).float().mean()
         if self.label_smooth_eps:
             if labels.dim() == 1:
                 labels = F.one_hot(labels, self.num_classes)
@@ -227,14 +227,6 @@ class KernelizedHead(BaseHead):
             else:
                 losses.update({f'{k}_{name}': v for k, v in loss.items()})
         return losses
-
-    def _accuracies(self, scores: Tensor, labels: Tensor) -> dict:
-        """The share of samples whose class is among the k best, per k."""
-        top = scores.topk(min(max(self.topk), self.num_classes)).indices
-        hit = top == labels[:, None]  # (N, k)
-        return {
-            f'top{k}_acc': hit[:, :k].any(1).float().mean() for k in self.topk
-        }
 
     def _phi(self, x: Tensor) -> Tensor:
         """One part of (4), (N, C, *positions) -> (N, D)."""
@@ -252,7 +244,10 @@ class KernelizedHead(BaseHead):
         return F.linear(x, fc.weight.to(x.dtype), fc.bias.to(x.dtype))
 
     def _checked_input(self, feats: Any) -> dict[str, Tensor]:
-        """What backbone or neck returned -> {'local': x_L, 'global': g_L}."""
+        """What backbone or neck returned -> the features in use, by name.
+
+        In float32 or better.
+        """
         while isinstance(feats, tuple | list) and len(feats) == 1:
             feats = feats[0]  # the pairs of one out_indices
         if isinstance(feats, Tensor) and self.features != ('local',):
@@ -276,34 +271,29 @@ class KernelizedHead(BaseHead):
                 'backbone or DiffusionNeck return its last stage only, as '
                 'out_indices=(3,) does.'
             )
-        pair = dict(zip(FEATURES, feats, strict=False))
-        for name in self.features:
-            channels = pair[name].size(1)
-            if channels != self.in_channels:
+        used = {}
+        for name, x in zip(FEATURES, feats, strict=False):
+            if name not in self.features:
+                continue
+            if x.size(1) != self.in_channels:
                 raise ConfigError(
                     f'the {name} feature of the backbone or neck has '
-                    f'{channels} channels and KernelizedHead was built for '
+                    f'{x.size(1)} channels and KernelizedHead was built for '
                     f'{self.in_channels}: set cls_head.in_channels='
-                    f'{channels}.'
+                    f'{x.size(1)}.'
                 )
-        return pair
+            used[name] = x.to(torch.promote_types(x.dtype, torch.float32))
+        return used
 
     def _load_from_state_dict(
-        self,
-        state_dict: dict,
-        prefix: str,
-        local_metadata: dict,
-        strict: bool,
-        missing_keys: list[str],
-        unexpected_keys: list[str],
-        error_msgs: list[str],
+        self, state_dict: dict, prefix: str, *args: Any
     ) -> None:
         """Take over the stage, if the classifiers of that stage fit too.
 
         They do not where a checkpoint starts a training with other classes
         or features; the stage then stays what the config says.
         """
-        stage = self._stage
+        stage = self.active_stage
         saved = state_dict.get(prefix + 'stage')
         if saved is not None:
             if saved.numel() != 1 or saved.item() not in STAGES:
@@ -322,15 +312,7 @@ class KernelizedHead(BaseHead):
                 for key in keys
             ):
                 stage = int(saved)
-        super()._load_from_state_dict(
-            state_dict,
-            prefix,
-            local_metadata,
-            strict,
-            missing_keys,
-            unexpected_keys,
-            error_msgs,
-        )
+        super()._load_from_state_dict(state_dict, prefix, *args)
         self.set_stage(stage)
 
 
@@ -341,24 +323,6 @@ def _combined(logits: dict[str, Tensor]) -> Tensor:
     log_probs = torch.stack([F.log_softmax(z, 1) for z in logits.values()])
     # log(1/M sum_m p_m), without leaving logarithms
     return log_probs.logsumexp(0) - math.log(len(logits))
-
-
-def _pool(x: Tensor) -> Tensor:
-    """P, (N, C, *positions) -> (N, C), in float32 or better."""
-    x = x.to(torch.promote_types(x.dtype, torch.float32))
-    return x.flatten(2).mean(2) if x.dim() > 2 else x
-
-
-def _checked_features(features: Sequence[str]) -> tuple[str, ...]:
-    """The names in the order of the pair."""
-    if isinstance(features, str):
-        features = (features,)
-    if not features or not set(features) <= set(FEATURES):
-        raise ConfigError(
-            f'features of KernelizedHead are {features!r}: use '
-            "('local',), ('global',) or ('local', 'global')."
-        )
-    return tuple(name for name in FEATURES if name in features)
 
 
 def _described(feats: Any) -> str:

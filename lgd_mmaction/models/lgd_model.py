@@ -92,11 +92,8 @@ class LGDModel(nn.Module, HubMixin):
         stage: int = 1,
     ) -> None:
         super().__init__()
-        for name, value, allowed in (
-            ('dims', dims, (2, 3)),
-            ('in_channels', in_channels, (2, 3)),
-        ):
-            if value not in allowed:
+        for name, value in (('dims', dims), ('in_channels', in_channels)):
+            if value not in (2, 3):
                 raise ConfigError(f'{name} of LGDModel is {value!r}: 2 or 3')
         if num_classes < 1:
             raise ConfigError(

@@ -211,7 +211,27 @@ class GlobalPath(Stock):
     ) -> None:
         depth = args[0] if args and isinstance(args[0], int) else 50
         depth = kwargs.get('depth', depth)
-        _check(type(self).__name__, self.depths, depth, diffusion, pseudo3d)
+        if depth not in self.depths:
+            raise ConfigError(
+                f'{type(self).__name__} has no depth {depth!r}: use one of '
+                f'{", ".join(map(str, self.depths))}.'
+            )
+        unknown = set(diffusion or ()) - {'form', 'reduction'}
+        if unknown:
+            raise ConfigError(
+                f'diffusion has no argument {sorted(unknown)[0]!r}: it takes '
+                'form and reduction; None is the plain network.'
+            )
+        if pseudo3d is not None and not (
+            pseudo3d
+            and isinstance(pseudo3d, str)
+            and set(pseudo3d) <= {*KINDS}
+        ):
+            raise ConfigError(
+                f'pseudo3d={pseudo3d!r} is unknown: use a kind '
+                f"({', '.join(KINDS)}), a cycle of kinds such as 'ABC', or "
+                'None.'
+            )
         if temporal_start not in TEMPORAL_STARTS:
             raise ConfigError(
                 f'temporal_start={temporal_start!r} is unknown: use '
@@ -279,7 +299,17 @@ class GlobalPath(Stock):
                         'leave out pseudo3d.'
                     )
                 if conv.kernel_size[0] > 1 and conv.kernel_size[1] > 1:
-                    module.conv = pseudo3d_of(conv, kind)
+                    module.conv = Pseudo3DConv(
+                        conv.in_channels,
+                        conv.out_channels,
+                        conv.kernel_size,
+                        conv.stride,
+                        conv.padding,
+                        conv.dilation,
+                        conv.groups,
+                        bias=conv.bias is not None,
+                        kind=kind,
+                    )
                     if kind == 'C':  # the same layers in another order
                         module.__class__ = ShortcutConvModule
                     found = found or part is not self.conv1
@@ -313,57 +343,9 @@ class GlobalPath(Stock):
         logger.info(f'inflated 2D weights from {self.pretrained}')
 
 
-def pseudo3d_of(conv: nn.Conv3d, kind: str) -> Pseudo3DConv:
-    """The Pseudo3DConv that has the arguments of a convolution."""
-    return Pseudo3DConv(
-        conv.in_channels,
-        conv.out_channels,
-        conv.kernel_size,
-        stride=conv.stride,
-        padding=conv.padding,
-        dilation=conv.dilation,
-        groups=conv.groups,
-        bias=conv.bias is not None,
-        kind=kind,
-    )
-
-
-def _check(
-    name: str,
-    depths: tuple,
-    depth: int,
-    diffusion: dict | None,
-    pseudo3d: str | None,
-) -> None:
-    if depth not in depths:
-        raise ConfigError(
-            f'{name} has no depth {depth!r}: use one of '
-            f'{", ".join(map(str, depths))}.'
-        )
-    if diffusion is not None:
-        unknown = set(diffusion) - {'form', 'reduction'}
-        if unknown:
-            raise ConfigError(
-                f'diffusion has no argument {sorted(unknown)[0]!r}: it takes '
-                'form and reduction; None is the plain network.'
-            )
-    if pseudo3d is not None and (
-        not isinstance(pseudo3d, str)
-        or not pseudo3d
-        or set(pseudo3d) - set(KINDS)
-    ):
-        raise ConfigError(
-            f'pseudo3d={pseudo3d!r} is unknown: use a kind ({", ".join(KINDS)}'
-            "), a cycle of kinds such as 'ABC', or None."
-        )
-
-
 @MODELS.register_module()
 class LGDResNet3d(GlobalPath, ResNet3d):
-    """ResNet3d (I3D, and by its arguments LGD-2D and LGD-3D) + global path.
-
-    See :class:`GlobalPath` for the two arguments that it adds.
-    """
+    """ResNet3d (LGD-2D and LGD-3D by its arguments, I3D) + global path."""
 
 
 @MODELS.register_module()

@@ -93,14 +93,10 @@ class Pseudo3DConv(nn.Module):
     frames that its temporal strides keep.
 
     Args:
-        in_channels: As ``nn.Conv3d``.
-        out_channels: As ``nn.Conv3d``.
-        kernel_size: (kt, k, k), as ``nn.Conv3d``; kt is odd.
-        stride: (t, s, s), as ``nn.Conv3d``.
-        padding: As ``nn.Conv3d``.
-        dilation: As ``nn.Conv3d``.
+        kernel_size: (kt, k, k), or an int; kt is odd.
         bias: Whether both convolutions have a bias.
         kind: ``'A'``, ``'B'`` or ``'C'``.
+        The others are those of ``nn.Conv3d``.
 
     Shapes:
         As ``nn.Conv3d``: (N, C_in, T, H, W) -> (N, C_out, T', H', W').

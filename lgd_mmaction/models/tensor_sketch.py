@@ -78,16 +78,12 @@ class TensorSketch(nn.Module):
     Args:
         in_channels: C, length of the vectors.
         sketch_dim: D, length of the sketch.
-        seed: Draws the hashes h1, h2 and the signs s1, s2. They are buffers,
-            saved with the model; a private generator on the CPU makes them
-            the same on every machine and leaves the global one alone.
-        chunk: At most so many vectors are sketched at once (the vectors of
-            one position of ``chunk`` samples at the least). One vector needs
-            about 24 D bytes of working memory, 0.2 MB at D = 8192; without
-            the limit, 128 x 3 x 7 x 7 positions would need 4 GB. In training
-            the chunks are computed again in the backward pass, so nothing of
-            length D is kept per position. None: no limit, which export with
-            a batch of any size needs.
+        seed: Draws the hashes h1, h2 and the signs s1, s2, buffers that are
+            saved with the model; the same ones on every machine.
+        chunk: At most so many vectors are sketched at once. One needs about
+            24 D bytes of working memory, 0.2 MB at D = 8192; 128 x 3 x 7 x 7
+            positions at once would need 4 GB. None: no limit, which export
+            with a batch of any size needs.
 
     Shapes:
         (N, C) or (N, C, *positions) -> (N, D). The result is float32 whatever
@@ -166,14 +162,7 @@ class TensorSketch(nn.Module):
         return self.index, self.sign, self.sketch_dim
 
     def _load_from_state_dict(
-        self,
-        state_dict: dict,
-        prefix: str,
-        local_metadata: dict,
-        strict: bool,
-        missing_keys: list[str],
-        unexpected_keys: list[str],
-        error_msgs: list[str],
+        self, state_dict: dict, prefix: str, *args: Any
     ) -> None:
         """Take over the saved hashes, unless they point into another D.
 
@@ -184,24 +173,11 @@ class TensorSketch(nn.Module):
         """
         size = state_dict.get(prefix + 'size')
         if size is not None and int(size) != self.sketch_dim:
+            *_, error_msgs = args
             error_msgs.append(
                 f'size mismatch for {prefix}index: the hashes of the '
                 f'checkpoint are for sketch_dim={int(size)}, the model has '
                 f'sketch_dim={self.sketch_dim}.'
             )
             return
-        super()._load_from_state_dict(
-            state_dict,
-            prefix,
-            local_metadata,
-            strict,
-            missing_keys,
-            unexpected_keys,
-            error_msgs,
-        )
-
-    def extra_repr(self) -> str:
-        return (
-            f'in_channels={self.in_channels}, sketch_dim={self.sketch_dim}, '
-            f'chunk={self.chunk}'
-        )
+        super()._load_from_state_dict(state_dict, prefix, *args)

@@ -14,13 +14,7 @@ def read_state_dict(path: str | os.PathLike) -> dict[str, Tensor]:
     Raises:
         CheckpointError: The file is missing or unreadable.
     """
-    try:
-        saved = load_weights(path)
-    except OSError as error:
-        raise CheckpointError(
-            f'the checkpoint {path} cannot be opened ({error.strerror}): '
-            'correct the path'
-        ) from error
+    saved = load_weights(path)
     saved = saved.get('state_dict', saved) if isinstance(saved, dict) else {}
     # of a network that trained under DDP
     return {k.removeprefix('module.'): v for k, v in saved.items()}

@@ -62,7 +62,9 @@ class BadVideoList:
             return self._enter(fields)
         try:
             with open(self.path, 'a+b') as file:
-                _lock(file.fileno())
+                # a file system without locks: a video may be listed twice
+                with suppress(OSError):
+                    fcntl.flock(file, fcntl.LOCK_EX)  # until it is closed
                 self._read(file)
                 if not self._enter(fields):
                     return False
@@ -119,10 +121,3 @@ class BadVideoList:
 def _one_line(text: str) -> str:
     """A name may hold any character."""
     return ' '.join(text.split())
-
-
-def _lock(fd: int) -> None:
-    """Wait for the others; closing the file lets go."""
-    # a file system without locks: a video may be listed twice
-    with suppress(OSError):
-        fcntl.flock(fd, fcntl.LOCK_EX)

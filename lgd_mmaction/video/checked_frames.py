@@ -62,11 +62,9 @@ class CheckedFrameDecode(RawFrameDecode):
         count = results['frame_inds'].size
         results['frame_inds'] = results['frame_inds'].reshape(-1)
         flow = results['modality'] == 'Flow'
-        shape = (*_BLACK_SIZE, 2 if flow else 3)
+        shape = (count, *_BLACK_SIZE, 2 if flow else 3)
         value = _NO_MOTION if flow else 0
-        results['imgs'] = [
-            np.full(shape, value, np.uint8) for _ in range(count)
-        ]
+        results['imgs'] = list(np.full(shape, value, np.uint8))
         results['original_shape'] = results['img_shape'] = _BLACK_SIZE
         return results
 
@@ -87,13 +85,13 @@ class _CheckedFiles:
     def get(self, path: str) -> bytes:
         folder, self.last = os.path.split(path)
         try:
-            if self.backend == 'disk':
-                # a pipe or a device would never end
-                mode = os.stat(path).st_mode
-                if not stat.S_ISREG(mode):
-                    raise BrokenVideoError(
-                        folder, f'{self.last} is no regular file'
-                    )
+            # a pipe or a device would never end
+            if self.backend == 'disk' and not stat.S_ISREG(
+                os.stat(path).st_mode
+            ):
+                raise BrokenVideoError(
+                    folder, f'{self.last} is no regular file'
+                )
             data = self.client.get(path)
         except OSError as error:
             raise BrokenVideoError(

@@ -5,11 +5,13 @@ from bisect import bisect_right
 from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
+from io import BytesIO
 from itertools import accumulate, islice
 from pathlib import Path
-from uuid import uuid4
 
 import numpy as np
+
+from lgd_mmaction.files import write_bytes
 
 # One packet, one frame, and nothing before a key frame is needed behind it.
 # Not VP8 (hidden frames are packets of their own), not GIF (no key frames).
@@ -163,14 +165,7 @@ class IndexCache:
         head = [status.st_size, status.st_mtime_ns, index.total]
         rows = zip(index.stamps, index.flags, strict=True)
         table = np.array([head, *((*row, 0) for row in rows)], dtype=np.int64)
-        place = self._place(path)
-        part = place.with_name(f'.{place.name}.{uuid4().hex}')
+        content = BytesIO()
+        np.save(content, table)
         with suppress(OSError):
-            place.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                with open(part, 'wb') as file:
-                    np.save(file, table)
-                os.replace(part, place)
-            except BaseException:
-                part.unlink(missing_ok=True)
-                raise
+            write_bytes(self._place(path), content.getvalue())

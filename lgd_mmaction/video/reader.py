@@ -159,11 +159,7 @@ class Video:
 
     def _check_memory(self, width: int, height: int, count: int) -> None:
         if 3 * width * height * count > self.memory_limit:
-            raise BrokenVideoError(
-                self.path,
-                f'{count} frames of {width} x {height} pixels need more '
-                'memory than memory_limit',
-            )
+            raise too_large(self.path, (width, height), count)
 
     def _convert(self, frame: av.VideoFrame, out: np.ndarray) -> None:
         """Scale, make RGB, turn."""
@@ -201,15 +197,11 @@ class Video:
             return index
         self._open()
         index = from_packets(self._container, self._stream)
-        if index is None:
-            index = self._count()
+        if index is None:  # only a whole decode tells
+            index = Index(sum(1 for _ in self._decode_all()))
         if cache:
             cache.put(self._file, index)
         return index
-
-    def _count(self) -> Index:
-        """The index of a file whose frames only a whole decode tells."""
-        return Index(sum(1 for _ in self._decode_all()))
 
     def _decode_all(self) -> Iterator[av.VideoFrame]:
         """The frames of a sequential decode."""
@@ -364,15 +356,24 @@ class Video:
 
     def _explain(self, error: BaseException) -> None:
         """Raise what FFmpeg says as a broken video."""
+        if isinstance(error, BrokenVideoError):  # a ValueError too
+            return
         if isinstance(error, av.FFmpegError | MemoryError | ValueError):
-            if isinstance(error, BrokenVideoError):
-                return
             reason = ' '.join(str(error).split())[:200]
             raise BrokenVideoError(
                 self.path,
                 f'FFmpeg cannot read it: damaged, cut short, or no video '
                 f'({reason})',
             ) from None
+
+
+def too_large(path: str, size: Size, count: int) -> BrokenVideoError:
+    """Frames that one call may not hold."""
+    return BrokenVideoError(
+        path,
+        f'{count} frames of {size[0]} x {size[1]} pixels need more memory '
+        'than memory_limit',
+    )
 
 
 def open_stream(file: str, name: str) -> tuple:

@@ -12,7 +12,7 @@ from mmcv.transforms import BaseTransform
 from lgd_mmaction.errors import ConfigError
 from lgd_mmaction.video.errors import BrokenVideoError
 from lgd_mmaction.video.files import find_file
-from lgd_mmaction.video.reader import Size, Video
+from lgd_mmaction.video.reader import Size, Video, too_large
 
 Wanted = Size | Callable[[int, int], Size] | None
 
@@ -38,11 +38,7 @@ class DecordVideo:
     Opened by path: handed an open file, as by ``DecordInit``, decord ends
     the process on some AVI files that are cut short.
 
-    Args:
-        path: The file.
-        threads: Threads of decord.
-        memory_limit: Most bytes that the frames of one call may take.
-        index_cache: Not used.
+    Arguments as there; ``index_cache`` is not used.
     """
 
     def __init__(
@@ -73,10 +69,9 @@ class DecordVideo:
         indices = [int(i) for i in indices]
         try:
             first = self._one(indices[0])
-            self._check_memory(first, len(indices))
-            out = first[None]
-            if len(indices) > 1:
-                out = np.concatenate([out, self._batch(indices[1:])])
+            if first.nbytes * len(indices) > self.memory_limit:
+                raise too_large(self.path, first.shape[1::-1], len(indices))
+            out = np.stack([first, *map(self._one, indices[1:])])
         except BrokenVideoError:
             raise
         except Exception as error:
@@ -98,22 +93,6 @@ class DecordVideo:
         height, width = frame.shape[:2]
         rows = frame.reshape(height, -1)[:, : 3 * width]
         return rows.reshape(height, width, 3)
-
-    def _batch(self, indices: list[int]) -> np.ndarray:
-        try:
-            return self._reader.get_batch(indices).asnumpy()
-        except Exception as error:
-            if 'must exactly match' not in str(error):
-                raise
-        return np.stack([self._one(i) for i in indices])
-
-    def _check_memory(self, frame: np.ndarray, count: int) -> None:
-        if frame.nbytes * count > self.memory_limit:
-            raise BrokenVideoError(
-                self.path,
-                f'{count} frames of {frame.shape[1]} x {frame.shape[0]} '
-                'pixels need more memory than memory_limit',
-            )
 
     def _broken(self, error: Exception) -> BrokenVideoError:
         text = ' '.join(str(error).split()).rsplit('.cc:', 1)[-1][:200]
@@ -179,12 +158,6 @@ class VideoOpen(BaseTransform):
         results['avg_fps'] = video.fps
         return results
 
-    def __repr__(self) -> str:
-        return (
-            f'{type(self).__name__}(engine={self.engine!r}, '
-            f'threads={self.threads}, memory_limit={self.memory_limit})'
-        )
-
 
 @TRANSFORMS.register_module()
 class VideoDecode(DecordDecode):
@@ -241,6 +214,3 @@ class VideoDecode(DecordDecode):
             results['scale_factor'] = np.array(factor, np.float32)
             results['keep_ratio'] = True
         return results
-
-    def __repr__(self) -> str:
-        return f'{type(self).__name__}(scale={self.scale})'

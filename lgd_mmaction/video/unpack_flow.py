@@ -46,6 +46,3 @@ class UnpackFlow(BaseTransform):
         results['original_shape'] = results['img_shape']
         results['modality'] = 'Flow'
         return results
-
-    def __repr__(self) -> str:
-        return f'{type(self).__name__}()'

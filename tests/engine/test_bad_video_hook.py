@@ -135,7 +135,9 @@ def test_joined_data_sets_count_together(videos, tmp_path) -> None:
     data = ConcatDataset(parts)
     loader = DataLoader(data, num_workers=1)
     hook.before_train(
-        SimpleNamespace(train_dataloader=loader, work_dir=tmp_path)
+        SimpleNamespace(
+            train_loop=SimpleNamespace(dataloader=loader), work_dir=tmp_path
+        )
     )
     (videos / 'v21.mp4').unlink()
     data[5], data[21]  # more than a tenth of the small one

@@ -1,5 +1,6 @@
 """Told to stop, a run saves and ends; resumed, it ends as if never told."""
 
+import logging
 import os
 import signal
 import subprocess
@@ -15,6 +16,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from lgd_mmaction.engine import PreemptionHook
+from lgd_mmaction.engine.preemption_hook import end_for_resuming
 from lgd_mmaction.errors import ConfigError
 
 # dropout, random augmentation, 3 iterations an epoch, stage 2 from the third
@@ -111,6 +113,22 @@ def test_in_the_middle_of_epochs(
         assert name == ('epoch_2.pth' if done == 6 else 'mid_epoch.pth')
     tiny.train(tiny.tiny_config(tmp_path, **RUN), resume=True)
     assert_same_end(tiny, whole, tmp_path)
+
+
+def test_before_the_first_step(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    runner = SimpleNamespace(
+        hooks=[],
+        iter=0,
+        work_dir=tmp_path,
+        logger=logging.getLogger('preempted'),
+        visualizer=SimpleNamespace(close=lambda: None),
+    )
+    with pytest.raises(SystemExit) as end:
+        end_for_resuming(runner)
+    assert end.value.code == 85
+    assert 'a data worker was lost after iteration 0:' in caplog.text
 
 
 @pytest.mark.slow

@@ -93,7 +93,7 @@ def test_the_train_tool_does_so(
     monkeypatch.setattr(script, 'main', lambda: started.append(sys.argv[1:]))
     monkeypatch.setattr(launch, '_load_script', lambda path: script)
     monkeypatch.setattr(
-        launch, 'check_config', lambda cfg, **_: started.append(cfg.load_from)
+        launch, 'check_config', lambda cfg, *_: started.append(cfg.load_from)
     )
     options = [str(config), '--work-dir', str(tmp_path / 'run')]
     monkeypatch.setattr(

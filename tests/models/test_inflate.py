@@ -243,7 +243,7 @@ def test_unreadable_missing_and_foreign_files_are_named(tmp_path):
     for path, message in (
         (broken, 'cannot be read'),
         (foreign, 'holds no 2D ResNet'),
-        (missing, 'do not exist'),
+        (missing, 'cannot be opened'),
     ):
         with pytest.raises(CheckpointError, match=message) as e:
             build(str(path))

@@ -84,8 +84,3 @@ def test_placeholder_keeps_the_shape(clips) -> None:
     black = pipeline({**data, 'filename': 'none', 'placeholder': True})
     assert good['imgs'].shape == black['imgs'].shape == (1, 3, 16, 32, 32)
     assert black['imgs'].max() == 0
-
-
-def test_repr() -> None:
-    pipeline = Compose([dict(type='VideoOpen', memory_limit=7)])
-    assert 'memory_limit=7' in repr(pipeline.transforms[0])

@@ -1,0 +1,20 @@
+# HMDB51: videos and lists by tools/data/hmdb51.py, flow by extract_flow.py;
+# flow240, of short side 240, is for LGD-2D: flow is in pixels of the size
+# that it was extracted at.
+data = {
+    kind: {
+        f'split{n}': {
+            part: dict(
+                ann_file=f'data/hmdb51/hmdb51_{part}_split_{n}_{lines}.txt',
+                data_prefix={key: f'data/hmdb51/{folder}'},
+            )
+            for part in ('train', 'val')
+        }
+        for n in '123'
+    }
+    for kind, lines, key, folder in (
+        ('rgb', 'videos', 'video', 'videos'),
+        ('flow', 'rawframes', 'img', 'rawframes'),
+        ('flow240', 'rawframes', 'img', 'rawframes_240'),
+    )
+}

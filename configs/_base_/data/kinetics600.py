@@ -1,0 +1,17 @@
+# Kinetics-600: videos and lists by tools/data/kinetics.py, flow by
+# extract_flow.py; flow240, of short side 240, is for LGD-2D: flow is in
+# pixels of the size that it was extracted at.
+data = {
+    kind: {
+        part: dict(
+            ann_file=f'data/kinetics600/kinetics600_{part}_list_{lines}.txt',
+            data_prefix={key: f'data/kinetics600/{folder}_{part}'},
+        )
+        for part in ('train', 'val')
+    }
+    for kind, lines, key, folder in (
+        ('rgb', 'videos', 'video', 'videos'),
+        ('flow', 'rawframes', 'img', 'rawframes'),
+        ('flow240', 'rawframes', 'img', 'rawframes_240'),
+    )
+}

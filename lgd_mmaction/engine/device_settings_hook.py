@@ -1,4 +1,5 @@
-"""What depends on the device: bf16 autocast, cuDNN's search, CPU memory."""
+"""What depends on the device: bf16 autocast, cuDNN's search, a CPU's memory
+and its fault."""
 
 import ctypes
 import platform
@@ -39,6 +40,8 @@ class DeviceSettingsHook(Hook):
       have its own. This replaces ``env_cfg.cudnn_benchmark``.
     - On a machine without a GPU, freed memory stays with the process
       (:func:`keep_freed_memory`).
+    - A warning, once, of convolutions whose bfloat16 gradients this processor
+      computes wrongly (:func:`wrong_in_bf16`).
 
     TensorFloat-32 stays as torch has it: on in cuDNN's convolutions, off in
     matrix products.
@@ -56,7 +59,7 @@ class DeviceSettingsHook(Hook):
             keep_freed_memory()
 
     def before_train(self, runner: Runner) -> None:
-        """Set the precision."""
+        """Set the precision; warn before time is spent on wrong gradients."""
         # a config cannot: the stock --amp takes only the stock wrappers
         if (
             self.bf16
@@ -66,6 +69,15 @@ class DeviceSettingsHook(Hook):
         ):
             runner.optim_wrapper.__class__ = BFloat16OptimWrapper
             runner.logger.info('training in bfloat16 autocast')
+        names = wrong_in_bf16(runner.model)
+        if names:
+            runner.logger.warning(
+                f'{names[0]} and {len(names) - 1} more are nn.Conv3d with a '
+                'kernel kt x 1 x 1: in bfloat16 this processor (AVX-512 '
+                'without AMX) computes a wrong weight gradient for 2 frames. '
+                "Train in float32, or set backbone.pseudo3d='A' with "
+                "inflate_style='3x3x3', which has no such layer."
+            )
 
     def before_train_epoch(self, runner: Runner) -> None:
         """Search: training clips have one size."""
@@ -93,3 +105,30 @@ def keep_freed_memory() -> None:
         libc = ctypes.CDLL(None)
         libc.mallopt(-4, 0)  # M_MMAP_MAX: never
         libc.mallopt(-1, -1)  # M_TRIM_THRESHOLD: never
+
+
+def wrong_in_bf16(model: nn.Module) -> list[str]:
+    """Names of the layers whose bf16 weight gradient is wrong on this CPU.
+
+    These are stock Conv3d of kernel kt x 1 x 1, kt > 1, in a model on an x86
+    processor with AVX-512 and without AMX (torch 2.13, oneDNN 3.12; seen for
+    2 frames), if the weights or autocast are bfloat16.
+    """
+    if (
+        not torch.backends.cpu.get_cpu_capability().startswith('AVX512')
+        or torch.cpu._is_amx_tile_supported()
+    ):
+        return []
+    autocast = (
+        torch.is_autocast_enabled('cpu')
+        and torch.get_autocast_dtype('cpu') == torch.bfloat16
+    )
+    return [
+        name
+        for name, m in model.named_modules()
+        if type(m) is nn.Conv3d
+        and m.kernel_size[0] > 1
+        and m.kernel_size[1:] == (1, 1)
+        and m.weight.device.type == 'cpu'
+        and (autocast or m.weight.dtype == torch.bfloat16)
+    ]

@@ -244,7 +244,8 @@ def check_video_size(size: tuple[int, int]) -> None:
 class Encoder:
     """Encode frames one by one: H.264 in mp4, or MPEG-4 in avi.
 
-    Equal frames give equal files on the same machine (one encoder thread).
+    Equal frames give equal files on one machine, but for about one of a
+    hundred: x264 now and then decides otherwise, even with one thread.
 
     Args:
         path: File to write; see :func:`lgd_mmaction.files.atomic_path`.

@@ -113,6 +113,20 @@ def free_port() -> int:
         return place.getsockname()[1]
 
 
+def test_a_port_that_is_taken(monkeypatch):
+    with socket.create_server(('127.0.0.1', 0)) as place:
+        port = place.getsockname()[1]
+        for host, number, reason in (
+            ('127.0.0.1', port, 'Address already in use'),
+            ('127.0.0.1', 70000, 'port must be 0-65535'),
+            ('192.0.2.1', free_port(), 'Cannot assign requested address'),
+        ):
+            said = rf'port {number} of {host} cannot be opened \(.*{reason}'
+            with pytest.raises(ToolError, match=f'{said}.*: choose another'):
+                demo.main(['a.py', 'a.pth', '--host', host, '--port',
+                           str(number)])  # fmt: skip
+
+
 def test_without_gradio(monkeypatch):
     monkeypatch.setitem(sys.modules, 'gradio', None)
     for name in ('GRADIO_TEMP_DIR', 'GRADIO_ANALYTICS_ENABLED', 'no_proxy'):

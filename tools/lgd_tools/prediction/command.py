@@ -89,9 +89,14 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
-    args.out.mkdir(parents=True, exist_ok=True)
-    # rather now than at the end
-    tempfile.TemporaryFile(dir=args.out).close()
+    try:
+        args.out.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=args.out).close()
+    except OSError as error:
+        raise ToolError(
+            f'nothing can be written into {args.out} ({error.strerror}): '
+            'choose another folder with --out'
+        ) from None
     camera = args.inputs[0]
     is_camera = camera.isdecimal() and not os.path.exists(camera)
     if is_camera and (len(args.inputs) > 1 or args.timeline or args.labelled):

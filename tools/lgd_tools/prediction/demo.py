@@ -9,6 +9,7 @@ import argparse
 import contextlib
 import io
 import os
+import socket
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -51,8 +52,20 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     return parse_network(parser, argv)
 
 
+def check_port(host: str, port: int) -> None:
+    """ToolError where a page cannot be served, before a network is loaded."""
+    try:
+        socket.create_server((host, port)).close()
+    except (OSError, OverflowError) as error:
+        raise ToolError(
+            f'port {port} of {host} cannot be opened ({error}): choose '
+            'another with --port or --host'
+        ) from None
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
+    check_port(args.host, args.port)
     with tempfile.TemporaryDirectory() as folder:
         os.environ['GRADIO_TEMP_DIR'] = folder
         os.environ['GRADIO_ANALYTICS_ENABLED'] = 'False'

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from lgd_tools.cli import write_text
-from lgd_tools.figures import new_figure
+from lgd_tools.figures import BLUE, new_figure
 from lgd_tools.video import VideoFile, write_video
 
 _SHOWN = 8  # classes in a timeline
@@ -78,16 +78,20 @@ def draw_timeline(found: Sequence[Prediction], classes: Sequence[str]) -> Any:
     inner = (middles[1:] + middles[:-1]) / 2
     figure = new_figure(8, 0.9 + 0.32 * len(best))
     axes = figure.subplots()
-    mesh = axes.pcolormesh(
-        [found[0].start, *inner, found[-1].end],
-        np.arange(len(best) + 1) - 0.5,
-        scores[:, best].T,
-        cmap='Blues',
-        vmin=0,
-        vmax=1,
-    )
-    figure.colorbar(mesh, label='score')
-    axes.set_xlabel('seconds')
+    if len(found) == 1:
+        axes.barh(range(len(best)), scores[0, best], color=BLUE)
+        axes.set(xlim=(0, 1), xlabel='score')
+    else:
+        mesh = axes.pcolormesh(
+            [found[0].start, *inner, found[-1].end],
+            np.arange(len(best) + 1) - 0.5,
+            scores[:, best].T,
+            cmap='Blues',
+            vmin=0,
+            vmax=1,
+        )
+        figure.colorbar(mesh, label='score')
+        axes.set_xlabel('seconds')
     axes.set_yticks(range(len(best)), [classes[i] for i in best])
     axes.invert_yaxis()
     axes.set_title(Path(found[0].video).name, fontsize=10, loc='left')

@@ -209,8 +209,8 @@ def test_experiment_lists(data: bytes, root: Path) -> None:
     for check in (
         partial(check_overlap, one, two),
         partial(check_streams, [one, two]),
-        listed_videos(config, 'train', 400).check,
-        listed_videos(config, 'test', 400).check,
+        listed_videos(config, 'train').check,
+        listed_videos(config, 'test').check,
     ):
         with contextlib.suppress(LGDError):
             check()

@@ -152,7 +152,7 @@ def test_too_few_arguments(
                 'test_dataloader.dataset.ann_file=list.txt',
                 'test_dataloader.dataset.data_prefix.video=.',
             ],
-            ['checkpoint no.pth does not exist'],
+            ['checkpoint no.pth cannot be opened (No such file'],
         ),
         (
             [

@@ -17,6 +17,7 @@ def blocks(repo_root: Path) -> list[str]:
     return re.findall('```python\n(.*?)```', page, re.DOTALL)
 
 
+@pytest.mark.slow
 def test_the_configs_build(blocks: list[str], tmp_path: Path) -> None:
     config, neck, *_ = blocks
     (tmp_path / 'own.py').write_text(config)

@@ -111,6 +111,7 @@ def test_table_agrees_with_the_names() -> None:
                     assert row.architecture == f'ResNet-{backbone.depth}'
 
 
+@pytest.mark.slow
 def test_published_numbers_say_how_sure_they_are() -> None:
     numbers = 0
     page = (ROOT / 'docs' / 'configs.md').read_text()

@@ -106,6 +106,7 @@ def test_a_broken_video_is_replaced(videos: Path, tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_too_many(videos: Path) -> None:
     """40 videos, 5 %: two may be broken, three not."""
     spoil(videos, 3, 17, 20)

@@ -295,6 +295,7 @@ def test_command_resumes_after_a_kill(tmp_path, repo_root):
     assert len(decode(second)[0]) == 5
 
 
+@pytest.mark.slow
 def test_other_options_need_overwrite(tmp_path):
     source, target = tmp_path / 'in', tmp_path / 'out'
     write_video(source / 'a.mp4', smooth())

@@ -86,6 +86,7 @@ def test_check_of_shards_is_that_of_the_whole(tmp_path, capsys):
     assert [json.loads(x)['key'] for x in again if x] == ['zero.mp4']
 
 
+@pytest.mark.slow
 def test_flow_of_shards(tmp_path, capsys):
     root, out = tmp_path / 'in', tmp_path / 'out'
     names = clips(root, 4)

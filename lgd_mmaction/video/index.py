@@ -9,6 +9,7 @@ from io import BytesIO
 from itertools import accumulate, islice
 from pathlib import Path
 
+import av
 import numpy as np
 
 from lgd_mmaction.files import write_bytes
@@ -112,10 +113,19 @@ def _index(stamps: list[int], flags: list[int]) -> Index | None:
 
 
 def _seekable(stream) -> bool:
+    name = stream.codec_context.name
+    return name in SEEKABLE and not (name in FIELDS and _in_fields(stream))
+
+
+def _in_fields(stream) -> bool:
     codec = stream.codec_context
-    # FieldOrder: 0 unknown, 1 progressive
-    fields = codec.name in FIELDS and int(codec.field_order) > 1
-    return codec.name in SEEKABLE and not fields
+    if hasattr(codec, 'field_order'):
+        return int(codec.field_order) > 1  # 0 unknown, 1 progressive
+    # PyAV 17, the last for Python 3.10, tells it of frames alone
+    with suppress(av.FFmpegError), av.open(stream.container.name) as again:
+        for frame in again.decode(streams=stream.index):
+            return frame.interlaced_frame
+    return True
 
 
 def _starts_late(packets: list) -> bool:

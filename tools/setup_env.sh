@@ -67,7 +67,7 @@ stamp=$env/.lgd_setup_$1${2:-}
 wanted=$(echo "$PWD $*" && python -V &&
     cat $req/*.txt setup.cfg setup.py tools/setup_env.sh | cksum)
 export HERE=$PWD
-names='av cv2 decord mmcv scipy tqdm'
+names='av cv2 decord mmaction mmcv scipy torch tqdm'
 [ "$1" = lite ] || names+=' mmdet'
 [ -z "${2:-}" ] || names+=' huggingface_hub hypothesis material mim mkdocstrings'
 [ -z "${2:-}" ] || names+=' mypy nbclient onnxruntime onnxscript playwright pytest xdist'

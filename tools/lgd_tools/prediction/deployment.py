@@ -5,7 +5,7 @@ import io
 import logging
 import timeit
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -166,6 +166,10 @@ def difference(deployed: Deployed, run: Run, clip: Tensor) -> float:
 
 
 @torch.no_grad()
-def seconds(run: Run, clip: Tensor) -> float:
-    """Of one pass, the best of five."""
-    return min(timeit.repeat(lambda: run(clip), number=1))
+def seconds(runs: Sequence[Run], clip: Tensor) -> list[float]:
+    """Of one pass of each, in turn; the best of five."""
+    times = [
+        [timeit.timeit(lambda run=run: run(clip), number=1) for run in runs]
+        for _ in range(5)
+    ]
+    return [min(each) for each in zip(*times, strict=True)]

@@ -77,7 +77,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             'try the other --sketch or the other format'
         )
     write_bytes(args.out, data)
-    ours, theirs = (d.seconds(f, clips[0][:1]) for f in (deployed, run))
+    ours, theirs = d.seconds([deployed, run], clips[0][:1])
     print(
         f'one clip: PyTorch {1000 * ours:.0f} ms, the file '
         f'{1000 * theirs:.0f} ms, here'

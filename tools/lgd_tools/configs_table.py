@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lgd_tools.cli import ToolError, make_parser, write_text
+from lgd_tools.cli import ToolError, make_parser, markdown_table, write_text
 
 EXAMPLE = 'python tools/configs_table.py'
 # by the folder under data/
@@ -159,14 +159,13 @@ def markdown(groups: Sequence[tuple[str, str, list[Row]]]) -> Iterator[str]:
         if columns == ['config']:
             yield ', '.join(row['config'] for row in cells)
             continue
-        yield f'| {" | ".join(columns)} |'
-        yield '|' + '---|' * len(columns)
         same: dict[tuple[str, ...], list[str]] = {}  # configs by the others
         for row in cells:
             key = tuple(row[c] or '–' for c in columns[1:])
             same.setdefault(key, []).append(row['config'])
-        for key, names in same.items():
-            yield f'| {" | ".join((", ".join(names), *key))} |'
+        yield markdown_table(
+            columns, [(', '.join(names), *key) for key, names in same.items()]
+        )
 
 
 def metafile(groups: Sequence[tuple[str, str, list[Row]]]) -> str:

@@ -1,6 +1,7 @@
 """Who may import whom: read from the syntax trees of all files."""
 
 import ast
+from collections import Counter
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -108,3 +109,16 @@ def test_no_circle() -> None:
 
 def test_no_path_is_edited() -> None:
     assert [n for n, p in FILES.items() if 'sys.path' in p.read_text()] == []
+
+
+def test_small_files_in_small_folders() -> None:
+    files = [
+        path
+        for folder in ('lgd_mmaction', 'tools', 'tests')
+        for path in (ROOT / folder).rglob('*.py')
+    ]
+    crowded = Counter(path.parent for path in files)
+    assert {f: n for f, n in crowded.items() if n > 14} == {}
+    lines = {path: path.read_text().count('\n') for path in files}
+    assert {path: n for path, n in lines.items() if n > 400} == {}
+    assert crowded[ROOT / 'lgd_mmaction'] <= 7

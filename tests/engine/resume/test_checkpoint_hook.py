@@ -33,7 +33,7 @@ def checkpoints(folder: Path) -> list[str]:
 
 def full_disk(config: Path, limit: int) -> subprocess.CompletedProcess:
     """Train where no file can grow beyond a size, as on a full disk."""
-    script = Path(__file__).parent / 'tiny_run.py'
+    script = Path(__file__).parents[1] / 'tiny_run.py'
     paths = [str(script.parents[2]), str(script.parent)]
 
     def limited() -> None:

@@ -97,7 +97,7 @@ def test_the_seed_need_not_stand_in_the_config(
 
 
 def run_until_killed(config: Path, *options: str) -> None:
-    script = Path(__file__).parent / 'tiny_run.py'
+    script = Path(__file__).parents[1] / 'tiny_run.py'
     paths = [str(script.parents[2]), str(script.parent)]
     if 'PYTHONPATH' in os.environ:
         paths.append(os.environ['PYTHONPATH'])

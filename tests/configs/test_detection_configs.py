@@ -18,7 +18,7 @@ from lgd_mmaction.detection.box_table import BoxTable
 from lgd_mmaction.errors import DataError
 from tests.datasets import tiny_tubes as tiny
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 JHMDB = [
     f'lgd{d}d{flow}_jhmdb_split{split}'

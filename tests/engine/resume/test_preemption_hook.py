@@ -69,7 +69,7 @@ def whole(tiny: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def metrics(folder: Path) -> dict:
     """What was logged, by step; times of the clock left out."""
-    from tests.engine.test_kill import load_crashes
+    from tests.engine.resume.test_kill import load_crashes
 
     return load_crashes().metrics_of(folder)
 
@@ -178,7 +178,7 @@ def test_whole_process_group(
     tiny: ModuleType, whole: Path, tmp_path: Path
 ) -> None:
     # as Slurm does: the data workers get the signal too; Ctrl-C as well
-    script = Path(__file__).parent / 'tiny_run.py'
+    script = Path(__file__).parents[1] / 'tiny_run.py'
     paths = [str(script.parents[2]), str(script.parent)]
     cfg = tiny.tiny_config(tmp_path / 'run', **RUN, num_workers=2)
     # workers of validation that wait for the next one, as in our configs

@@ -11,7 +11,7 @@ import yaml
 from lgd_tools import configs_table
 from lgd_tools.cli import ToolError
 from lgd_tools.configs_table import read_groups
-from tests.test_configs import CONFIGS, ROOT, load
+from tests.configs.test_configs import CONFIGS, ROOT, load
 
 
 @pytest.mark.slow

@@ -12,7 +12,7 @@ import pytest
 from mmengine.config import Config
 from mmengine.dataset import Compose
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @functools.cache

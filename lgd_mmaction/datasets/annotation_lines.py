@@ -1,4 +1,4 @@
-"""Look at every line of an annotation file, so that errors have numbers."""
+"""Look at every line of a list, so that errors have numbers."""
 
 from mmengine.fileio import get
 
@@ -6,14 +6,10 @@ from lgd_mmaction.errors import DataError
 
 
 def check_lines(dataset) -> None:
-    """Check the file of a VideoDataset or RawframeDataset before it is read.
+    """Check the ``ann_file`` of a VideoDataset or RawframeDataset.
 
     The stock classes report a bad line without its number, and take an empty
     one for a video.
-
-    Args:
-        dataset: Robust(Video|Rawframe)Dataset; its ``ann_file``, and the
-            arguments that say how a line looks.
 
     Raises:
         DataError: The file cannot be read, is empty, is no UTF-8, or a line
@@ -21,20 +17,18 @@ def check_lines(dataset) -> None:
     """
     path = dataset.ann_file
     try:
-        data = get(path)
+        data = bytes(get(path))
     except OSError as error:
         raise DataError(
             f'the annotation file {path} cannot be read: '
             f'{error.strerror or error}; write it again with tools/data'
         ) from error
-    lines = bytes(data).split(b'\n')
-    if lines[-1] == b'':
-        lines.pop()
-    if not lines:
+    if not data:
         raise DataError(
             f'the annotation file {path} is empty; write it with tools/data'
         )
     labelled = None
+    lines = data.removesuffix(b'\n').split(b'\n')
     for number, raw in enumerate(lines, 1):
         problem, has_label = _text_problem(raw), True
         if problem is None:

@@ -34,9 +34,8 @@ class SampleKeyFrames(SampleAVAFrames):
 
     def transform(self, results: dict) -> dict:
         frames = results['total_frames']
-        annotated = results['num_frames']
         # flow leads from a frame to the next: one less
-        expected = annotated - (results['modality'] == 'Flow')
+        expected = results['num_frames'] - (results['modality'] == 'Flow')
         short = expected - frames
         # a black clip stands in for a video that cannot be read
         if short > self.max_missing and not results.get('placeholder'):

@@ -153,7 +153,7 @@ class ActionTubeDataset(SurvivesBadVideos, BaseActionDataset):
         return data
 
     def load_data_list(self) -> list[dict]:
-        """Read the annotations; one small dict for each run of key frames."""
+        """One small dict for each run of key frames."""
         annotations = load_tubes(self.ann_file)
         videos = annotations.subset(self.split, self.subset)
         what = f'{annotations.dataset} {self.split}/{self.subset}'
@@ -174,7 +174,7 @@ class ActionTubeDataset(SurvivesBadVideos, BaseActionDataset):
                 videos,
                 set(annotations.videos),
             )
-        self.key_frames = self._key_frames()
+        self.key_frames = self._key_frames()  # numbered through, too
         runs = self._runs()
         boxed = len(np.unique(self.truth.frame))
         print_log(
@@ -189,11 +189,9 @@ class ActionTubeDataset(SurvivesBadVideos, BaseActionDataset):
 
     @property
     def num_videos(self) -> int:
-        """A video has many samples."""
         return len(self.names)
 
     def _key_frames(self) -> np.ndarray:
-        """Frames that a sample can be about, numbered through."""
         if self.test_mode:
             return np.arange(int(self.num_frames.sum()))
         frames = self.truth.frame
@@ -226,11 +224,9 @@ class ActionTubeDataset(SurvivesBadVideos, BaseActionDataset):
         return os.path.join(self.data_prefix[self.prefix_key], name)
 
     def _check_files(self) -> None:
-        """Look for every video, or for the folder of its images."""
         paths = [self._path(name) for name in self.names]
-        missing = [
-            p for p in paths if '://' not in p and not os.path.exists(p)
-        ]
+        local = (path for path in paths if '://' not in path)
+        missing = [path for path in local if not os.path.exists(path)]
         if missing:
             raise DataError(
                 f'{len(missing)} of {len(paths)} videos of {self.split}/'
@@ -288,11 +284,9 @@ class ActionTubeDataset(SurvivesBadVideos, BaseActionDataset):
                     more = np.full(len(apart), self.num_classes - 1)
                     label = np.concatenate([label, more])
                     tube = np.concatenate([tube, np.full(len(apart), -1)])
-        one_hot = np.zeros((len(label), self.num_classes), np.float32)
-        one_hot[np.arange(len(label)), label] = 1
         return dict(
             gt_bboxes=boxes.copy(),
-            gt_labels=one_hot,
+            gt_labels=np.eye(self.num_classes, dtype=np.float32)[label],
             entity_ids=tube.astype(np.int64),
             proposals=proposals.copy(),
             proposal_scores=scores.copy(),
@@ -301,21 +295,21 @@ class ActionTubeDataset(SurvivesBadVideos, BaseActionDataset):
 
 def _truth(videos: list[TubeVideo], first_frame: np.ndarray) -> FrameBoxes:
     """Every annotated box, as fractions, with its label and tube."""
-    frames, boxes, labels, tubes = [], [], [], []
+    frames, boxes = [np.zeros(0, np.int64)], [np.zeros((0, 4), np.float32)]
+    labels, numbers = [], []
     for video, first in zip(videos, first_frame.tolist(), strict=True):
         size = np.array([video.width, video.height] * 2, np.float32)
         for number, tube in enumerate(video.tubes):
-            count = len(tube.boxes)
             frames.append(first + np.arange(tube.start, tube.stop))
             boxes.append(tube.boxes / size)
-            labels.append(np.full(count, tube.label, np.int16))
-            tubes.append(np.full(count, number, np.int16))
+            labels += [tube.label] * len(tube.boxes)
+            numbers += [number] * len(tube.boxes)
     truth = FrameBoxes(
-        np.concatenate([np.zeros(0, np.int64), *frames]),
-        np.concatenate([np.zeros((0, 4), np.float32), *boxes]),
+        np.concatenate(frames),
+        np.concatenate(boxes),
         dict(
-            label=np.concatenate([np.zeros(0, np.int16), *labels]),
-            tube=np.concatenate([np.zeros(0, np.int16), *tubes]),
+            label=np.array(labels, np.int16),
+            tube=np.array(numbers, np.int16),
         ),
     )
     return truth.take(np.argsort(truth.frame, kind='stable'))

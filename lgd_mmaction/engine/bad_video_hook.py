@@ -13,8 +13,10 @@ from mmengine.runner import Runner
 from lgd_mmaction.datasets.robust_video_dataset import (
     REPLACES_KEY,
     SurvivesBadVideos,
+    allowance,
 )
-from lgd_mmaction.engine.guarded_loader import guard_loader
+from lgd_mmaction.engine.accuracy import KnowsBadVideos
+from lgd_mmaction.engine.data_workers import guard_loader
 from lgd_mmaction.engine.preemption_hook import end_for_resuming
 from lgd_mmaction.errors import ConfigError
 from lgd_mmaction.video.bad_videos import NOT_OPENED, BadVideoList
@@ -28,19 +30,15 @@ class BadVideoHook(Hook):
 
     Every process and data worker enters the broken videos that it finds in
     ``<work_dir>/bad_videos.txt`` (see :class:`BadVideoList`). After an epoch
-    of training with broken videos the log says how many there are and how
-    many reads were replaced, on all nodes together.
-
-    In validation and test it lets the data sets mark broken videos, if a
-    metric of the evaluator looks at the marks (``RobustAccMetric``).
+    of training the log says how many there are and how many reads were
+    replaced, on all nodes together. In validation and test the data sets
+    mark broken videos, if a metric looks at the marks (``RobustAccMetric``).
 
     What no check of a file can foresee, a crash or a hang within FFmpeg, ends
     the process that reads. If it is a data worker, the video is listed, a
     single process saves its state (see :class:`PreemptionHook`), and the run
     ends with exit code 85. The next start in this work directory, such as one
     with ``--resume auto``, knows which video it was and does not open it.
-
-    Without robust data sets it does nothing.
 
     Args:
         filename: Name of the list in the work directory.
@@ -110,11 +108,11 @@ class BadVideoHook(Hook):
         guard_loader(loop.dataloader, when_lost)
         notes = ReadingNotes(runner.work_dir, subset, self.time_limit)
         metrics = [] if subset == 'train' else loop.evaluator.metrics
-        marks = any(getattr(m, 'knows_bad_videos', False) for m in metrics)
+        marks = any(isinstance(m, KnowsBadVideos) for m in metrics)
         # the list is that of all data sets, and so is what it may hold
-        allowed, total = _allowance(datasets)
+        limit = allowance(datasets)
         for dataset in datasets:
-            dataset.attach(self.list, subset, marks, allowed, total, notes)
+            dataset.attach(self.list, subset, marks, limit, notes)
 
     def before_train_epoch(self, runner: Runner) -> None:
         self.replaced = 0
@@ -131,13 +129,12 @@ class BadVideoHook(Hook):
         datasets = list(robust_datasets(runner.train_dataloader.dataset))
         if not datasets:
             return
-        mine = self.list.found('train'), self.replaced
-        every = all_gather_object(mine)
+        every = all_gather_object((self.list.found('train'), self.replaced))
         bad = {name for found, _ in every for name in found}
         if not bad:
             return
         replaced = sum(count for _, count in every)
-        allowed, length = _allowance(datasets)
+        allowed, length = allowance(datasets)
         runner.logger.warning(
             f'epoch {runner.epoch + 1}: {len(bad)} of {length} training '
             f'videos cannot be read; {replaced} reads were replaced by other '
@@ -150,13 +147,6 @@ class BadVideoHook(Hook):
                 'those of this node: repair them, or leave them out with '
                 '--exclude of tools/data'
             )
-
-
-def _allowance(datasets: list[SurvivesBadVideos]) -> tuple[float, int]:
-    """How many videos may be broken, and of how many."""
-    sizes = [dataset.num_videos for dataset in datasets]
-    parts = zip(datasets, sizes, strict=True)
-    return sum(d.max_bad_fraction * size for d, size in parts), sum(sizes)
 
 
 def robust_datasets(dataset: Any) -> Iterator[SurvivesBadVideos]:

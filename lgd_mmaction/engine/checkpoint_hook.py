@@ -75,17 +75,17 @@ class SafeCheckpointHook(CheckpointHook):
         """Find the checkpoint that the runner is about to resume."""
         if runner._has_loaded or not runner._resume:
             return
-        outcome = [None, [], '']  # path, notes, error
+        outcome = [None, [], None]  # path, notes, error
         if is_main_process():
             try:
                 outcome[:2] = self._resume_point(runner)
             except CheckpointError as error:
-                outcome[2] = str(error)
+                outcome[2] = error
         # the other processes may look at another disk, or look too early
         broadcast_object_list(outcome)
         path, notes, error = outcome
         if error:
-            raise CheckpointError(error)
+            raise error
         if notes:
             runner.logger.warning(
                 f'SafeCheckpointHook: {"; ".join(notes)}; resuming from '
@@ -182,10 +182,9 @@ class SafeCheckpointHook(CheckpointHook):
 
         Args:
             runner: The runner of the training.
-            epoch: Full epochs that were trained.
-            iteration: Iterations that were trained.
-            together: Whether all ranks are at this call at the same step;
-                else only rank 0's running statistics can be saved.
+            epoch, iteration: How many were trained.
+            together: Whether all ranks are at the same step; else only
+                rank 0's running statistics can be saved.
         """
         if together and get_world_size() > 1:
             own = {k: v.cpu() for k, v in model_of(runner).named_buffers()}

@@ -1,10 +1,10 @@
-"""What depends on the device: bf16 autocast, cuDNN's search, a CPU's memory
-and its fault."""
+"""What depends on the device: bf16, cuDNN's search, a CPU's memory."""
 
 import ctypes
 import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from mmaction.registry import HOOKS
@@ -15,8 +15,7 @@ from torch import nn
 
 
 class BFloat16OptimWrapper(OptimWrapper):
-    """Steps whose forward pass autocasts to bfloat16, which needs no scaling
-    of the loss; the weights stay float32."""
+    """Autocasts the forward pass to bfloat16; the weights stay float32."""
 
     @contextmanager
     def optim_context(self, model: nn.Module) -> Iterator[None]:
@@ -54,7 +53,6 @@ class DeviceSettingsHook(Hook):
         self.bf16 = bf16
 
     def before_run(self, runner: Runner) -> None:
-        """Keep freed memory where tensors live on the CPU."""
         if not torch.cuda.is_available():
             keep_freed_memory()
 
@@ -79,17 +77,15 @@ class DeviceSettingsHook(Hook):
                 "inflate_style='3x3x3', which has no such layer."
             )
 
-    def before_train_epoch(self, runner: Runner) -> None:
+    def before_train_epoch(self, runner: Runner, metrics: Any = None) -> None:
         """Search: training clips have one size."""
         torch.backends.cudnn.benchmark = True
+
+    after_val_epoch = before_train_epoch  # which may stand within an epoch
 
     def before_val_epoch(self, runner: Runner) -> None:
         """Do not search: every video may have its own size."""
         torch.backends.cudnn.benchmark = False
-
-    def after_val_epoch(self, runner: Runner, metrics: object = None) -> None:
-        """Search again: a validation may stand within an epoch."""
-        torch.backends.cudnn.benchmark = True
 
     before_test_epoch = before_val_epoch
 
@@ -98,8 +94,7 @@ def keep_freed_memory() -> None:
     """Have glibc keep large freed blocks for the next tensor: mallopt(3).
 
     It maps each block above 32 MiB anew, and the page faults took a fifth of
-    the step of an LGD-3D ResNet-50 (docs/results.md). Elsewhere than on glibc
-    nothing happens.
+    the step of an LGD-3D ResNet-50 (docs/results.md).
     """
     if platform.libc_ver()[0] == 'glibc':
         libc = ctypes.CDLL(None)

@@ -10,12 +10,11 @@ from mmengine.dist import get_rank
 from mmengine.hooks import Hook
 from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop, Runner
 
+from lgd_mmaction.engine.data_workers import end_workers_at_exit, start_worker
 from lgd_mmaction.engine.seeding import (
     ITERATION,
-    end_workers_at_exit,
     seed_everything,
     seed_samples,
-    start_worker,
 )
 
 
@@ -39,14 +38,13 @@ class EpochSeedHook(Hook):
     seeds): persistent workers are started afresh, which also returns the
     memory that decoders leak.
 
-    Training that counts iterations (``IterBasedTrainLoop``) is one epoch to
-    mmengine: its samples are not seeded one by one, and a resumed run reads
-    the batches before once more, with other crops.
+    With ``IterBasedTrainLoop`` samples are not seeded one by one, and a
+    resumed run reads the batches before once more, with other crops.
 
-    The seed is that of the run, which mmengine stores in the checkpoint and
-    restores; it need not stand in the config. ``randomness=dict(
-    diff_rank_seed=True)`` is respected: the order of the data is then left
-    to mmengine, and only exact on resuming if the config names a seed.
+    The seed is that of the run, which the checkpoint keeps; it need not stand
+    in the config. With ``randomness=dict(diff_rank_seed=True)`` the order of
+    the data is left to mmengine, and only exact on resuming if the config
+    names a seed.
     """
 
     _done = 0  # batches of the coming epoch that were trained before
@@ -96,17 +94,14 @@ class EpochSeedHook(Hook):
 
     def after_train_epoch(self, runner: Runner) -> None:
         """Undo the skipping of the first epoch after resuming."""
-        loader = runner.train_dataloader
-        if isinstance(loader.batch_sampler, _Rest):
-            vars(loader)['batch_sampler'] = loader.batch_sampler.whole
+        sampler = runner.train_dataloader.batch_sampler
+        if hasattr(sampler, '_lgd_whole'):
+            sampler.__class__ = sampler._lgd_whole
             del runner.train_loop.run_iter
 
     def after_run(self, runner: Runner) -> None:
-        """End the persistent workers of training and validation.
-
-        What is left of a run goes in any order when it is collected later;
-        the workers could not be told then, and torch would wait for each.
-        """
+        """End the persistent workers of training and validation."""
+        # collected later, in any order, torch would wait for each of them
         for loop in (runner._train_loop, runner._val_loop):
             loader = getattr(loop, 'dataloader', None)
             if loader is not None:
@@ -116,9 +111,8 @@ class EpochSeedHook(Hook):
 def batches_done(runner: Runner) -> int:
     """How many batches of the coming epoch a resumed run has trained.
 
-    0 at the beginning of an epoch, for loops that count iterations, and
-    with a warning where batch size, data or number of processes have changed
-    since, so that the rest of the epoch is another one.
+    0, with a warning, where batch size, data or number of processes have
+    changed since, so that the rest of the epoch is another one.
     """
     loop = runner.train_loop
     if not isinstance(loop, EpochBasedTrainLoop):
@@ -139,34 +133,20 @@ def batches_done(runner: Runner) -> int:
 def skip_batches(loop: EpochBasedTrainLoop, done: int) -> None:
     """Let the coming epoch begin after so many batches, unread.
 
-    Their indices are drawn from the sampler and dropped; hooks, and so the
-    log, get the numbers that the batches have in the whole epoch.
+    Their indices are drawn from the sampler and dropped. The epoch keeps its
+    length, and hooks, and so the log, get the numbers that the batches have
+    in the whole epoch.
     """
-    loader = loop.dataloader
-    # torch forbids it by assignment; it is read when an epoch begins
-    vars(loader)['batch_sampler'] = _Rest(loader.batch_sampler, done)
+    sampler = loop.dataloader.batch_sampler
+
+    class Rest(type(sampler)):
+        _lgd_whole = type(sampler)
+
+        def __iter__(self) -> Iterator[list[int]]:
+            return islice(super().__iter__(), done, None)
 
     def run_iter(idx: int, data_batch: Any) -> None:
         type(loop).run_iter(loop, idx + done, data_batch)
 
+    sampler.__class__ = Rest
     loop.run_iter = run_iter
-
-
-class _Rest:
-    """A batch sampler without its first batches, of the same length.
-
-    The length stays that of a whole epoch: schedules and logs count on it.
-    """
-
-    def __init__(self, whole: Any, done: int) -> None:
-        self.whole = whole
-        self.done = done
-
-    def __iter__(self) -> Iterator[list[int]]:
-        return islice(iter(self.whole), self.done, None)
-
-    def __len__(self) -> int:
-        return len(self.whole)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.whole, name)

@@ -70,7 +70,6 @@ class PreemptionHook(Hook):
                 self._stock[number] = signal.signal(number, self._heard)
 
     def _heard(self, number: int, frame: object) -> None:
-        """The signal handler."""
         now = time.monotonic()
         if self._signal is None:
             self._signal, self._since = number, now
@@ -97,7 +96,6 @@ class PreemptionHook(Hook):
             self._leave(runner, runner.epoch, runner.iter + 1)
 
     def after_train_epoch(self, runner: Runner) -> None:
-        """As after a step, with the checkpoint of the epoch where it is."""
         by_epoch = isinstance(runner.train_loop, EpochBasedTrainLoop)
         if by_epoch and self._any_told():
             self._leave(runner, runner.epoch + 1, runner.iter)
@@ -114,12 +112,9 @@ class PreemptionHook(Hook):
         self._stock.clear()
 
     def _any_told(self) -> bool:
-        told = self._signal is not None
-        if get_world_size() == 1:
-            return told
-        flag = torch.tensor(float(told))
-        all_reduce(flag, 'max')
-        return bool(flag.item())
+        told = torch.tensor(float(self._signal is not None))
+        all_reduce(told, 'max')  # nothing in a single process
+        return bool(told.item())
 
     def _leave(
         self, runner: Runner, epoch: int, iteration: int, together: bool = True

@@ -17,19 +17,14 @@ from mmengine.config import Config
 from lgd_mmaction.errors import ConfigError, LGDError
 
 # what mmengine's registries and Python say of a name that does not exist
-_SLIPS = (
-    r'(\w+) is not in the \S+ registry',
-    r"__init__\(\) got an unexpected keyword argument '(\w+)'",
+_SLIP = (
+    r'(\w+) is not in the \S+ registry|'
+    r"__init__\(\) got an unexpected keyword argument '(\w+)'"
 )
 
 
 def read_config(path: str) -> Config:
-    """``Config.fromfile``, with one sentence for what a user got wrong.
-
-    Raises:
-        ConfigError: The file, or one that it inherits from, cannot be read
-            or run; names file and line.
-    """
+    """``Config.fromfile``, with a ConfigError that names file and line."""
     try:
         return Config.fromfile(path)
     except LGDError:  # a component's own sentence
@@ -86,9 +81,8 @@ def naming_slips(path: str | Path) -> Iterator[None]:
         yield
     except (KeyError, TypeError) as error:
         text = ' '.join(str(error.args[0] if error.args else '').split())
-        matches = [re.search(pattern, text) for pattern in _SLIPS]
-        name = next((match[1] for match in matches if match), None)
-        places = _places(path, name) if name else []
+        slip = re.search(_SLIP, text)
+        places = _places(path, slip[1] or slip[2]) if slip else []
         if not places:
             raise
         raise ConfigError(

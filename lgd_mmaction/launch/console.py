@@ -20,7 +20,6 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from lgd_mmaction.engine.checkpoint_hook import model_of
 
-_LONG = 8  # lines of a message
 # of other packages, known and harmless: silenced by name, on the console only
 _SILENCED = (
     'paramwise_options --',
@@ -28,7 +27,7 @@ _SILENCED = (
     '"FileClient" will be deprecated in future',
     '"HardDiskBackend" is the alias of "LocalBackend"',
 )
-_PACKAGES = ('lgd_mmaction', 'torch', 'mmaction2', 'mmengine', 'mmcv')
+_PACKAGES = ('lgd_mmaction', 'torch', 'mmaction2', 'mmengine')
 
 
 @functools.cache  # once in a process
@@ -67,7 +66,7 @@ class BriefFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         text = self.inner.format(record)
         lines = [s for s in text.splitlines() if s.strip('- ')]
-        if len(lines) <= _LONG or record.levelno > logging.WARNING:
+        if len(lines) <= 8 or record.levelno > logging.WARNING:
             return text
         # the first may be nothing but the time
         head = lines[0] if not lines[0].endswith('INFO - ') else ''
@@ -87,10 +86,9 @@ class SummaryHook(Hook):
     def before_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None
     ) -> None:
-        """The first batch tells the size of the input."""
         if self._counted:
             return
-        self._counted = True
+        self._counted = True  # the first batch tells the size of the input
         # data of another kind, or layers that cannot be counted
         with contextlib.suppress(Exception):
             shape = data_batch['inputs'][0].shape  # (clips, C, T, H, W)
@@ -126,12 +124,9 @@ def count_gmac(model: torch.nn.Module, shape: Sequence[int]) -> float:
 def summary(runner: Runner) -> list[str]:
     """A line each: versions, model, data, schedule, log file."""
     versions = []
-    for name in _PACKAGES:
-        for known in (name, f'{name}-lite'):
-            try:
-                versions.append(f'{known} {metadata.version(known)}')
-            except metadata.PackageNotFoundError:
-                continue
+    for name in (*_PACKAGES, 'mmcv', 'mmcv-lite'):
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            versions.append(f'{name} {metadata.version(name)}')
     model = model_of(runner)
     device = next(model.parameters()).device
     cuda = device.type == 'cuda'

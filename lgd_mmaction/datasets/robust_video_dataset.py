@@ -78,10 +78,9 @@ class SurvivesBadVideos:
         Args:
             bad_videos: The list.
             subset: 'train', 'val' or 'test', as the list is to call it.
-            marks: In testing, whether the evaluator looks at the mark of
-                black clips, so that they may stand in for broken videos.
-            limit: ``allowance`` of all data sets that share the list; None:
-                of this one alone.
+            marks: In testing, whether black clips may stand in for broken
+                videos: the evaluator looks at their marks.
+            limit: ``allowance`` of all that share the list; None: of this one.
             notes: Where to note which video is being read.
         """
         self.bad_videos = bad_videos

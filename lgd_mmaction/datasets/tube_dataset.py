@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 from mmaction.datasets import BaseActionDataset
@@ -25,12 +26,11 @@ TEMPLATES = {'RGB': '{:05}.jpg', 'Flow': 'flow_{}_{:05}.jpg'}
 class ActionTubeDataset(SurvivesBadVideos, BaseActionDataset):
     r"""Spatio-temporal detection: one sample is a key frame and its boxes.
 
-    Training draws key frames among those with annotated boxes, testing takes
-    every frame, annotated or not. Frames are thinned by runs: the key frames
-    of a video are cut into runs of ``frame_stride`` frames, or into
-    ``frames_per_video`` runs of equal length, and each run is one sample.
-    Training draws a frame of the run anew whenever it is read, testing
-    takes the middle one.
+    Training has the frames with annotated boxes, testing every frame. The
+    key frames of a video are cut into runs of ``frame_stride`` frames, or
+    into ``frames_per_video`` runs of equal length, and each run is one
+    sample. Training draws a frame of the run anew whenever it is read,
+    testing takes the middle one.
 
     A sample serves the stock AVA transforms and AVARoIHead. Its keys::
 
@@ -49,12 +49,12 @@ class ActionTubeDataset(SurvivesBadVideos, BaseActionDataset):
         data_prefix: ``dict(video=folder)`` of ``<class>/<video><suffix>``,
             or with ``use_frames`` ``dict(img=folder)`` of
             ``<class>/<video>/<filename_tmpl>``.
-        use_frames: Read images (always with flow) instead of videos.
+        use_frames: Read images instead of videos, as is always done with
+            ``modality='Flow'``.
         suffix: Of the videos.
         filename_tmpl: Of the images; RGB ``'{:05}.jpg'``, flow
             ``'flow_{}_{:05}.jpg'`` by default.
         start_index: Number of the first image; videos count from 0.
-        modality: ``'RGB'`` or ``'Flow'``.
         proposal_file: Boxes of a person detector (docs/detection.md); None
             takes the ground truth. In training the ground truth is added.
         frame_stride, frames_per_video: Thinning, see above; one of them.
@@ -62,7 +62,6 @@ class ActionTubeDataset(SurvivesBadVideos, BaseActionDataset):
             ground truth of their frame by 0.3, the best three of a frame, in
             frames without action too. Needs ``proposal_file`` and a head
             with K + 1 classes.
-        test_mode: See above.
         kwargs: Those of SurvivesBadVideos (what becomes of broken videos)
             and of mmengine's BaseDataset.
 
@@ -201,21 +200,15 @@ class ActionTubeDataset(SurvivesBadVideos, BaseActionDataset):
 
     def _runs(self) -> list[dict]:
         ends = self.first_frame + self.num_frames
-        starts = np.searchsorted(self.key_frames, self.first_frame)
-        stops = np.searchsorted(self.key_frames, ends)
+        bounds = np.searchsorted(self.key_frames, [self.first_frame, ends])
         runs = []
-        for video, (start, stop) in enumerate(
-            zip(starts.tolist(), stops.tolist(), strict=True)
-        ):
+        for video, (start, stop) in enumerate(bounds.T.tolist()):
             if self.frames_per_video is None:
                 edges = [*range(start, stop, self.frame_stride), stop]
             else:
                 edges = np.linspace(start, stop, self.frames_per_video + 1)
                 edges = np.unique(edges.astype(np.int64)).tolist()
-            runs += [
-                dict(video=video, run=run)
-                for run in zip(edges[:-1], edges[1:], strict=True)
-            ]
+            runs += [dict(video=video, run=run) for run in pairwise(edges)]
         return runs
 
     def _path(self, name: str) -> str:
@@ -238,11 +231,9 @@ class ActionTubeDataset(SurvivesBadVideos, BaseActionDataset):
         """One sample; see the class for its keys."""
         info = super().get_data_info(idx)
         video, (start, stop) = info.pop('video'), info.pop('run')
-        if self.test_mode:
-            position = (start + stop) // 2
-        else:
-            position = np.random.randint(start, stop)
-        frame = int(self.key_frames[position])
+        middle = (start + stop) // 2
+        place = middle if self.test_mode else np.random.randint(start, stop)
+        frame = int(self.key_frames[place])
         count = int(self.num_frames[video])
         info.update(
             video_id=self.names[video],
@@ -263,8 +254,7 @@ class ActionTubeDataset(SurvivesBadVideos, BaseActionDataset):
         """Boxes of a frame: truth (background included) and proposals."""
         rows = self.truth.rows(frame)
         boxes = self.truth.boxes[rows]
-        label = self.truth.extra['label'][rows]
-        tube = self.truth.extra['tube'][rows]
+        label, tube = (self.truth.extra[k][rows] for k in ('label', 'tube'))
         proposals, scores = boxes, np.ones(len(boxes), np.float32)
         if self.proposals is not None:
             rows = self.proposals.rows(frame)

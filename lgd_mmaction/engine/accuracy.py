@@ -25,7 +25,7 @@ class KnowsBadVideos:
     raised on every rank, so that none waits for ever.
 
     Args:
-        bad_videos: 'error', after the test, or 'wrong'.
+        bad_videos: 'error', a DataError after the test, or 'wrong'.
     """
 
     def __init__(self, *args, bad_videos: str = 'error', **kwargs) -> None:
@@ -83,12 +83,7 @@ class RobustAccMetric(KnowsBadVideos, AccMetric):
     (``tools/test.py --dump``, which comes after this metric) holds none that
     look real; its key ``bad_video`` says why.
 
-    Args:
-        bad_videos: 'error' or 'wrong', see :class:`KnowsBadVideos`.
-        **kwargs: Those of ``AccMetric``.
-
-    Raises:
-        DataError: After the test, in every process, with 'error'.
+    Arguments are those of :class:`KnowsBadVideos` and of ``AccMetric``.
     """
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
@@ -132,8 +127,7 @@ class RobustAccMetric(KnowsBadVideos, AccMetric):
 def print_intervals(metrics: dict, videos: int) -> None:
     """Log the 95 % Wilson interval of each top-k accuracy.
 
-    It takes videos for independent; where several are of one recording, the
-    truth is wider.
+    Where several videos are of one recording, the truth is wider.
     """
     shown = []
     for key, share in metrics.items():

@@ -1,6 +1,5 @@
 """Broken videos in a run: one list, counts, and an end when too many."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,13 +25,13 @@ from lgd_mmaction.video.reading_notes import ReadingNotes, take_crashes
 
 @HOOKS.register_module()
 class BadVideoHook(Hook):
-    """Gives the robust data sets of a run a list in its work directory.
+    """Lists the broken videos of a run in ``<work_dir>/bad_videos.txt``.
 
-    Every process and data worker enters the broken videos that it finds in
-    ``<work_dir>/bad_videos.txt`` (see :class:`BadVideoList`). After an epoch
-    of training the log says how many there are and how many reads were
-    replaced, on all nodes together. In validation and test the data sets
-    mark broken videos, if a metric looks at the marks (``RobustAccMetric``).
+    Every process and data worker enters what it finds (see
+    :class:`BadVideoList`). After an epoch of training the log says how many
+    there are and how many reads were replaced, on all nodes together. In
+    validation and test the robust data sets mark broken videos, if a metric
+    looks at the marks (``RobustAccMetric``).
 
     What no check of a file can foresee, a crash or a hang within FFmpeg, ends
     the process that reads. If it is a data worker, the video is listed, a
@@ -43,8 +42,7 @@ class BadVideoHook(Hook):
     Args:
         filename: Name of the list in the work directory.
         time_limit: Seconds for reading one sample, those in which the job
-            is suspended included. Less than the time-out of the process
-            group.
+            is suspended included; less than the process group's time-out.
 
     Raises:
         ConfigError: The time limit is not above 0.
@@ -97,7 +95,7 @@ class BadVideoHook(Hook):
 
     def _attach(self, runner: Runner, loop: Any, subset: str) -> None:
         """Give the data sets the list, and look when a reader is lost."""
-        datasets = list(robust_datasets(loop.dataloader.dataset))
+        datasets = robust_datasets(loop.dataloader.dataset)
         if not datasets:
             return
 
@@ -121,41 +119,34 @@ class BadVideoHook(Hook):
         self, runner: Runner, batch_idx: int, data_batch: Any = None
     ) -> None:
         if isinstance(data_batch, dict):
-            for sample in data_batch.get('data_samples') or ():
-                keys = getattr(sample, 'metainfo_keys', list)()
-                self.replaced += REPLACES_KEY in keys
+            samples = data_batch.get('data_samples') or ()
+            self.replaced += sum(REPLACES_KEY in sample for sample in samples)
 
     def after_train_epoch(self, runner: Runner) -> None:
-        datasets = list(robust_datasets(runner.train_dataloader.dataset))
-        if not datasets:
-            return
         every = all_gather_object((self.list.found('train'), self.replaced))
         bad = {name for found, _ in every for name in found}
         if not bad:
             return
-        replaced = sum(count for _, count in every)
+        datasets = robust_datasets(runner.train_dataloader.dataset)
         allowed, length = allowance(datasets)
+        text = f'{len(bad)} of {length} training videos cannot be read'
+        where = self.list.path or 'the log'
         runner.logger.warning(
-            f'epoch {runner.epoch + 1}: {len(bad)} of {length} training '
-            f'videos cannot be read; {replaced} reads were replaced by other '
-            f'videos; see {self.list.path or "the log"}'
+            f'epoch {runner.epoch + 1}: {text}; {sum(n for _, n in every)} '
+            f'reads were replaced by other videos; see {where}'
         )
         if len(bad) > allowed:
             raise TooManyBadVideosError(
-                f'{len(bad)} of {length} training videos cannot be read, '
-                f'more than max_bad_fraction allows; {self.list.path} lists '
+                f'{text}, more than max_bad_fraction allows; {where} lists '
                 'those of this node: repair them, or leave them out with '
                 '--exclude of tools/data'
             )
 
 
-def robust_datasets(dataset: Any) -> Iterator[SurvivesBadVideos]:
+def robust_datasets(dataset: Any) -> list[SurvivesBadVideos]:
     """The robust data sets within wrappers (RepeatDataset, Concat...)."""
     if isinstance(dataset, SurvivesBadVideos):
-        yield dataset
-        return
-    inner = getattr(dataset, 'dataset', None)
-    if inner is not None:
-        yield from robust_datasets(inner)
-    for part in getattr(dataset, 'datasets', None) or ():
-        yield from robust_datasets(part)
+        return [dataset]
+    parts = [getattr(dataset, 'dataset', None)]
+    parts += getattr(dataset, 'datasets', None) or ()
+    return sum((robust_datasets(p) for p in parts if p is not None), [])

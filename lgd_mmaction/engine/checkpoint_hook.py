@@ -30,10 +30,10 @@ from lgd_mmaction.files import PART, write_bytes
 class SafeCheckpointHook(CheckpointHook):
     """The stock CheckpointHook, safe against kills, full disks and NaN.
 
-    Takes the stock arguments. What is added:
+    Arguments are the stock ones. What is added:
 
-    - every checkpoint and ``last_checkpoint`` is written under a hidden name,
-      synced and renamed: its name always stands for a complete file;
+    - the name of a checkpoint, and of ``last_checkpoint``, always stands for
+      a complete file;
     - outdated checkpoints, the former best one among them, are removed after
       the new one is complete (stock: before), so the disk needs room for one
       more than ``max_keep_ckpts`` and the best; one that a kill kept from
@@ -41,9 +41,7 @@ class SafeCheckpointHook(CheckpointHook):
     - ``--resume auto`` checks the sums of the checkpoint and falls back to
       the newest complete one, with a warning that says which and why;
     - a run that resumes at the end of an epoch validates it, if it was to be
-      validated: a kill may have cut the validation off;
-    - weights that are NaN are not saved: training stops, and the checkpoints
-      before stay.
+      validated: a kill may have cut the validation off.
 
     Raises:
         ConfigError: Another storage than a local disk.
@@ -114,12 +112,11 @@ class SafeCheckpointHook(CheckpointHook):
         return path, []
 
     def before_train(self, runner: Runner) -> None:
-        """Set up as stock; clear what a killed run left behind."""
         super().before_train(runner)
         self.file_backend = _CheckpointFolder(self.out_dir)
         # without stock's limit of length: the outdated one is in it too
         self.keep_ckpt_ids = list(getattr(self, 'keep_ckpt_ids', ()))
-        if is_main_process():
+        if is_main_process():  # what a killed run left behind
             for folder in {self.out_dir, runner.work_dir}:
                 for part in Path(folder).glob(f'.*{PART}'):
                     part.unlink()
@@ -247,7 +244,6 @@ class AtomicBackend(LocalBackend):
     """mmengine's backend of the local disk, with atomic writes."""
 
     def put(self, obj: bytes, filepath: str | Path) -> None:
-        """Write bytes; one sentence when the disk does not take them."""
         try:
             write_bytes(filepath, obj)
         except OSError as error:
@@ -259,11 +255,10 @@ class AtomicBackend(LocalBackend):
             ) from error
 
 
-class _CheckpointFolder(AtomicBackend):
+class _CheckpointFolder(LocalBackend):
     """A folder in which removing waits until what is new is complete.
 
-    Only the names of paths count: a work directory may have been moved or
-    copied since they were stored.
+    Only the names of paths count: the work directory may have been moved.
     """
 
     def __init__(self, folder: str | Path) -> None:
@@ -271,11 +266,9 @@ class _CheckpointFolder(AtomicBackend):
         self._waiting: list[str] = []
 
     def isfile(self, filepath: str | Path) -> bool:
-        """Whether there is a file of this name."""
         return (self._folder / Path(filepath).name).is_file()
 
     def remove(self, filepath: str | Path) -> None:
-        """Remember a file to remove."""
         self._waiting.append(Path(filepath).name)
 
     def remove_waiting(self, keep: set[str]) -> None:

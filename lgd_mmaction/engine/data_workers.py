@@ -27,7 +27,7 @@ def start_worker(
     Args:
         start: The function that it replaces, or None.
         entropy: For :func:`seed_samples`; None: no sample is seeded.
-        worker_id: Its number.
+        worker_id: What torch gives.
     """
     if start is not None:
         start(worker_id)
@@ -58,11 +58,7 @@ def _end_workers() -> None:
 
 
 class GuardedLoader(DataLoader):
-    """A ``DataLoader`` that calls ``when_lost`` before it raises for a worker.
-
-    The call comes between two steps, so that the state of the training can
-    be saved.
-    """
+    """Calls ``when_lost`` before it raises for a worker, between two steps."""
 
     when_lost: Callable[[], None]
 

@@ -31,22 +31,20 @@ class BFloat16OptimWrapper(OptimWrapper):
 class DeviceSettingsHook(Hook):
     """Chooses precision and algorithms by the device.
 
-    - bfloat16 autocast in training, on a GPU that computes it; float32
-      elsewhere, and where ``--amp`` or the config asks for something else.
-      Validation and tests are float32.
     - cuDNN searches for the fastest algorithm in training, where every clip
       has one size, and not in validation and testing, where every video may
       have its own. This replaces ``env_cfg.cudnn_benchmark``.
     - On a machine without a GPU, freed memory stays with the process
       (:func:`keep_freed_memory`).
-    - A warning, once, of convolutions whose bfloat16 gradients this processor
+    - A warning of convolutions whose bfloat16 gradients this processor
       computes wrongly (:func:`wrong_in_bf16`).
 
     TensorFloat-32 stays as torch has it: on in cuDNN's convolutions, off in
-    matrix products.
+    matrix products. Validation and tests are float32.
 
     Args:
-        bf16: Whether to train in bfloat16 where a GPU computes it.
+        bf16: Train in bfloat16 autocast on a GPU that computes it, unless
+            ``--amp`` or the config asks for something else.
     """
 
     def __init__(self, bf16: bool = False) -> None:
@@ -57,7 +55,6 @@ class DeviceSettingsHook(Hook):
             keep_freed_memory()
 
     def before_train(self, runner: Runner) -> None:
-        """Set the precision; warn before time is spent on wrong gradients."""
         # a config cannot: the stock --amp takes only the stock wrappers
         if (
             self.bf16
@@ -78,13 +75,11 @@ class DeviceSettingsHook(Hook):
             )
 
     def before_train_epoch(self, runner: Runner, metrics: Any = None) -> None:
-        """Search: training clips have one size."""
         torch.backends.cudnn.benchmark = True
 
-    after_val_epoch = before_train_epoch  # which may stand within an epoch
+    after_val_epoch = before_train_epoch  # it may stand within an epoch
 
     def before_val_epoch(self, runner: Runner) -> None:
-        """Do not search: every video may have its own size."""
         torch.backends.cudnn.benchmark = False
 
     before_test_epoch = before_val_epoch
@@ -105,9 +100,8 @@ def keep_freed_memory() -> None:
 def wrong_in_bf16(model: nn.Module) -> list[str]:
     """Names of the layers whose bf16 weight gradient is wrong on this CPU.
 
-    These are stock Conv3d of kernel kt x 1 x 1, kt > 1, in a model on an x86
-    processor with AVX-512 and without AMX (torch 2.13, oneDNN 3.12; seen for
-    2 frames), if the weights or autocast are bfloat16.
+    These are stock Conv3d of kernel kt x 1 x 1, kt > 1, on an x86 processor
+    with AVX-512 and without AMX (torch 2.13, oneDNN 3.12; seen for 2 frames).
     """
     if (
         not torch.backends.cpu.get_cpu_capability().startswith('AVX512')

@@ -24,6 +24,8 @@ class EpochSeedHook(Hook):
 
     mmengine saves no state of random generators: a resumed run draws other
     dropout masks and other crops than the uninterrupted one. With this hook
+    it ends with the same weights, bit for bit where the kernels are
+    deterministic:
 
     - every sample is made with seeds from (seed of the run, epoch, index of
       the sample), whatever the number of workers and processes;
@@ -32,11 +34,8 @@ class EpochSeedHook(Hook):
     - a run that is resumed from a checkpoint written within an epoch goes on
       with the next batch; the ones before are skipped, not read.
 
-    So a run that was killed and resumed ends with the same weights, bit for
-    bit where the kernels are deterministic. Every epoch has its own
-    augmentation (mmengine alone starts the data workers of each with the same
-    seeds): persistent workers are started afresh, which also returns the
-    memory that decoders leak.
+    Persistent workers are started afresh in every epoch, which also returns
+    the memory that decoders leak.
 
     With ``IterBasedTrainLoop`` samples are not seeded one by one, and a
     resumed run reads the batches before once more, with other crops.
@@ -51,15 +50,14 @@ class EpochSeedHook(Hook):
     _start = None  # the loader's own worker_init_fn
 
     def before_train(self, runner: Runner) -> None:
-        """See whether the run goes on within an epoch; wrap the workers."""
         self._done = batches_done(runner)
         length = len(runner.train_dataloader)
+        runner.message_hub.update_info('epoch_length', length)
         if self._done:
             runner.logger.info(
                 f'EpochSeedHook: epoch {runner.epoch + 1} goes on after '
                 f'{self._done} of {length} batches.'
             )
-        runner.message_hub.update_info('epoch_length', length)
         self._start = runner.train_dataloader.worker_init_fn
         # a signal to all processes of a job finds the other workers idle
         loader = getattr(runner._val_loop, 'dataloader', None)

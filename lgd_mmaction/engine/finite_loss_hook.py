@@ -26,9 +26,8 @@ class FiniteLossHook(Hook):
     Gradients are looked at after the step, through the norm that clipping
     computes anyway (``optim_wrapper.clip_grad``): infinite ones with a finite
     loss have spoilt the weights in memory, and training stops as above. With
-    a loss scale (fp16) they are no error until the scale falls below 1: the
-    scaler leaves the step out and halves the scale. A loss that is not
-    finite is an error under fp16 too: the scale acts on the gradients only.
+    a loss scale (fp16) the scaler leaves the step out and halves the scale,
+    which is no error until the scale falls below 1.
 
     Cost: a step waits for the forward pass (one host synchronisation), and
     several processes all-reduce one number.

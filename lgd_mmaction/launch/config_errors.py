@@ -70,12 +70,11 @@ def config_files(path: str | Path) -> list[Path]:
 def naming_slips(path: str | Path) -> Iterator[None]:
     """Say where a component or an argument stands that does not exist.
 
+    A ConfigError takes the place of the error of the registry or the class.
+    (One about a name that is not in the config stays: it is the code's.)
+
     Args:
         path: The config whose parts are built in the body.
-
-    Raises:
-        ConfigError: In place of the error of the registry or the class. (One
-            about a name that is not in the config stays: it is the code's.)
     """
     try:
         yield

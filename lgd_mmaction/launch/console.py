@@ -75,7 +75,7 @@ class BriefFormatter(logging.Formatter):
 
 
 class SummaryHook(Hook):
-    """Says what is going to be trained, and how; then what a clip costs."""
+    """Says what is going to be trained, then what a clip costs."""
 
     _counted = False
 

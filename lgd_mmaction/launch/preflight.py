@@ -1,8 +1,7 @@
 """Look at what a config names before its model is built.
 
 Seconds, also for lists of 500,000 clips: lines are counted and compared, and
-of videos as many are opened as a time budget allows. (Data sets look at their
-files themselves when they are built.)
+of videos as many are opened as a time budget allows.
 """
 
 import os

@@ -11,11 +11,12 @@ import errno
 import os
 import sys
 from argparse import Namespace
-from importlib.util import find_spec, module_from_spec, spec_from_file_location
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
 from typing import NoReturn
 
+import mmaction
 from mmengine.config import Config
 
 from lgd_mmaction.checkpoints import MID_EPOCH_FILE
@@ -28,13 +29,8 @@ EXIT_USER_ERROR = 2
 
 
 def stock_tools_dir() -> Path:
-    """The folder of the stock scripts in the installed mmaction2.
-
-    Raises:
-        ConfigError: if that installation carries no scripts.
-    """
-    spec = find_spec('mmaction')
-    package = Path(spec.origin).parent if spec and spec.origin else Path()
+    """The folder of the stock scripts; ConfigError where there is none."""
+    package = Path(mmaction.__file__).parent
     # an editable mmaction2 may keep its scripts at the root of its checkout
     for folder in (package / '.mim' / 'tools', package.parent / 'tools'):
         if (folder / 'train.py').is_file():
@@ -49,19 +45,14 @@ def stock_tools_dir() -> Path:
 def run_stock_tool(name: str) -> None:
     """Run the stock ``train.py`` or ``test.py`` with this process's arguments.
 
-    Ends the process with exit code 2 and one sentence when the config, the
-    data or a checkpoint cannot be used; ``LGD_TRACEBACK=1`` shows the
-    traceback of such an error too.
-
-    Args:
-        name: file name of the script, ``'train.py'`` or ``'test.py'``.
+    ``LGD_TRACEBACK=1`` shows the traceback of an error that ends it with 2.
     """
     try:
         script = _load_script(stock_tools_dir() / name)
         args = script.parse_args()
         cfg = _merged_config(script, args)
-        checkpoint = getattr(args, 'checkpoint', None)
-        check_config(cfg, name == 'test.py', checkpoint)
+        tested = getattr(args, 'checkpoint', None)
+        check_config(cfg, name == 'test.py', tested)
         shorten_console()
         script.parse_args = lambda: args
         with naming_slips(args.config):
@@ -69,8 +60,7 @@ def run_stock_tool(name: str) -> None:
     except LGDError as error:
         _end(error, str(error))
     except OSError as error:
-        full = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-        if error.errno not in full:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise
         _end(
             error,

@@ -1,43 +1,13 @@
-"""Data workers: signals left to the parent, a call when one is lost."""
+"""Data workers end with the training; when one is lost, it is told."""
 
-import ctypes
 import multiprocessing
 import multiprocessing.util
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from typing import Any
 
-from torch.utils.data import DataLoader, get_worker_info
+from torch.utils.data import DataLoader
 from torch.utils.data._utils import signal_handling
-
-from lgd_mmaction.engine.seeding import seed_samples
-
-
-def start_worker(
-    start: Callable[[int], None] | None,
-    entropy: tuple[int, ...] | None,
-    worker_id: int,
-) -> None:
-    """A ``worker_init_fn``: signals left to the parent, samples seeded.
-
-    A cluster sends SIGTERM to every process of a job; a worker that died of
-    it would take the training down before it has finished its step.
-
-    Args:
-        start: The function that it replaces, or None.
-        entropy: For :func:`seed_samples`; None: no sample is seeded.
-        worker_id: What torch gives.
-    """
-    if start is not None:
-        start(worker_id)
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1):
-        signal.signal(number, signal.SIG_IGN)
-    with suppress(AttributeError, OSError):  # Linux only
-        pr_set_pdeathsig = 1
-        ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
-    if entropy is not None:
-        seed_samples(get_worker_info().dataset, entropy)
 
 
 def end_workers_at_exit() -> None:

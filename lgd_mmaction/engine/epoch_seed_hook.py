@@ -1,21 +1,26 @@
 """Random numbers that depend on what is trained only: resuming is exact."""
 
-from collections.abc import Iterator
+import ctypes
+import random
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import partial
 from itertools import islice
 from typing import Any
 
+import numpy as np
+import torch
 from mmaction.registry import HOOKS
 from mmengine.dist import get_rank
 from mmengine.hooks import Hook
 from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop, Runner
+from torch.utils.data import Dataset, get_worker_info
 
-from lgd_mmaction.engine.data_workers import end_workers_at_exit, start_worker
-from lgd_mmaction.engine.seeding import (
-    ITERATION,
-    seed_everything,
-    seed_samples,
-)
+from lgd_mmaction.engine.data_workers import end_workers_at_exit
+
+# first of the numbers of a seed, so that no two purposes share one
+SAMPLE, ITERATION = 101, 102
 
 
 @HOOKS.register_module()
@@ -148,3 +153,74 @@ def skip_batches(loop: EpochBasedTrainLoop, done: int) -> None:
 
     sampler.__class__ = Rest
     loop.run_iter = run_iter
+
+
+def seed_everything(*entropy: int, devices: bool = True) -> None:
+    """Seed random, numpy and torch from these numbers.
+
+    Args:
+        entropy: The numbers.
+        devices: GPUs too, which is slow from a data worker.
+    """
+    seed = int(np.random.SeedSequence(entropy).generate_state(1)[0])
+    random.seed(seed)
+    np.random.seed(seed)
+    (torch if devices else torch.default_generator).manual_seed(seed)
+
+
+def seed_samples(dataset: Dataset, entropy: tuple[int, ...]) -> None:
+    """Seed all generators anew before each sample that a data set makes.
+
+    Crops and flips of a sample then depend on these numbers and on its index
+    only: not on the number of workers or processes, nor on what was read
+    before. The object gets a subclass of its class, so that it stays what it
+    is for everybody else.
+
+    Args:
+        dataset: A data set with indices, as the data loader holds it.
+        entropy: What the seeds are made from, besides the index.
+    """
+    if not hasattr(dataset, '_lgd_entropy'):
+        dataset.__class__ = _seeded_class(type(dataset))
+    dataset._lgd_entropy = entropy
+
+
+def _seeded_class(cls: type) -> type:
+    def getitem(self: Dataset, index: int) -> object:
+        numbers = (SAMPLE, *self._lgd_entropy, int(index))
+        seed_everything(*numbers, devices=False)
+        return cls.__getitem__(self, index)
+
+    def getitems(self: Dataset, indices: list[int]) -> list:
+        return [self[index] for index in indices]
+
+    methods = {'__getitem__': getitem}
+    if hasattr(cls, '__getitems__'):  # torch prefers it
+        methods['__getitems__'] = getitems
+    return type(cls.__name__, (cls,), methods)
+
+
+def start_worker(
+    start: Callable[[int], None] | None,
+    entropy: tuple[int, ...] | None,
+    worker_id: int,
+) -> None:
+    """A ``worker_init_fn``: signals left to the parent, samples seeded.
+
+    A cluster sends SIGTERM to every process of a job; a worker that died of
+    it would take the training down before it has finished its step.
+
+    Args:
+        start: The function that it replaces, or None.
+        entropy: For :func:`seed_samples`; None: no sample is seeded.
+        worker_id: What torch gives.
+    """
+    if start is not None:
+        start(worker_id)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1):
+        signal.signal(number, signal.SIG_IGN)
+    with suppress(AttributeError, OSError):  # Linux only
+        pr_set_pdeathsig = 1
+        ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
+    if entropy is not None:
+        seed_samples(get_worker_info().dataset, entropy)

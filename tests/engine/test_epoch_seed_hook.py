@@ -15,9 +15,14 @@ from mmengine.dataset import DefaultSampler
 from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
-from lgd_mmaction.engine.data_workers import end_workers_at_exit, start_worker
-from lgd_mmaction.engine.epoch_seed_hook import EpochSeedHook, skip_batches
-from lgd_mmaction.engine.seeding import seed_everything, seed_samples
+from lgd_mmaction.engine.data_workers import end_workers_at_exit
+from lgd_mmaction.engine.epoch_seed_hook import (
+    EpochSeedHook,
+    seed_everything,
+    seed_samples,
+    skip_batches,
+    start_worker,
+)
 
 
 class Numbers(torch.utils.data.Dataset):

@@ -4,13 +4,7 @@ from pathlib import Path
 
 import torch
 from mmaction.registry import HOOKS
-from mmengine.dist import (
-    all_gather_object,
-    broadcast_object_list,
-    get_rank,
-    get_world_size,
-    is_main_process,
-)
+from mmengine import dist
 from mmengine.fileio import LocalBackend, register_backend
 from mmengine.hooks import CheckpointHook
 from mmengine.model import is_model_wrapper
@@ -74,13 +68,13 @@ class SafeCheckpointHook(CheckpointHook):
         if runner._has_loaded or not runner._resume:
             return
         outcome = [None, [], None]  # path, notes, error
-        if is_main_process():
+        if dist.is_main_process():
             try:
                 outcome[:2] = self._resume_point(runner)
             except CheckpointError as error:
                 outcome[2] = error
         # the other processes may look at another disk, or look too early
-        broadcast_object_list(outcome)
+        dist.broadcast_object_list(outcome)
         path, notes, error = outcome
         if error:
             raise error
@@ -116,7 +110,7 @@ class SafeCheckpointHook(CheckpointHook):
         self.file_backend = _CheckpointFolder(self.out_dir)
         # without stock's limit of length: the outdated one is in it too
         self.keep_ckpt_ids = list(getattr(self, 'keep_ckpt_ids', ()))
-        if is_main_process():  # what a killed run left behind
+        if dist.is_main_process():  # what a killed run left behind
             for folder in {self.out_dir, runner.work_dir}:
                 for part in Path(folder).glob(f'.*{PART}'):
                     part.unlink()
@@ -169,7 +163,7 @@ class SafeCheckpointHook(CheckpointHook):
     def _remove_outdated(self, runner: Runner) -> None:
         info = runner.message_hub.runtime_info
         best = [v for k, v in info.items() if k.startswith('best_ckpt')]
-        if is_main_process():
+        if dist.is_main_process():
             self.file_backend.remove_waiting({Path(v).name for v in best})
 
     def save_state(
@@ -183,9 +177,9 @@ class SafeCheckpointHook(CheckpointHook):
             together: Whether all ranks are at the same step; else only
                 rank 0's running statistics can be saved.
         """
-        if together and get_world_size() > 1:
+        if together and dist.get_world_size() > 1:
             own = {k: v.cpu() for k, v in model_of(runner).named_buffers()}
-            self._buffers = all_gather_object(own)
+            self._buffers = dist.all_gather_object(own)
         meta = dict(epoch=epoch, iter=iteration)
         self._write(runner, MID_EPOCH_FILE, meta)
         self._buffers = None
@@ -205,7 +199,7 @@ class SafeCheckpointHook(CheckpointHook):
             **self.args,
         )
         self.saved_iter = meta['iter']
-        if is_main_process():
+        if dist.is_main_process():
             pointer = Path(runner.work_dir, 'last_checkpoint')
             AtomicBackend().put(self.last_ckpt.encode(), pointer)
 
@@ -233,9 +227,9 @@ class SafeCheckpointHook(CheckpointHook):
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Take the statistics of this rank from a state within an epoch."""
         buffers = checkpoint.get('rank_buffers', ())
-        if runner._resume and len(buffers) == get_world_size():
+        if runner._resume and len(buffers) == dist.get_world_size():
             weights = checkpoint['state_dict']
-            own = buffers[get_rank()]
+            own = buffers[dist.get_rank()]
             weights.update({k: v for k, v in own.items() if k in weights})
 
 

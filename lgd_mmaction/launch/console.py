@@ -19,6 +19,7 @@ from torch._subclasses import FakeTensorMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from lgd_mmaction.engine.checkpoint_hook import model_of
+from lgd_mmaction.engine.two_stage_hook import TwoStageHook
 
 # of other packages, known and harmless: silenced by name, on the console only
 _SILENCED = (
@@ -148,24 +149,19 @@ def summary(runner: Runner) -> list[str]:
         data += f'; {len(runner.val_loop.dataloader.dataset)} for validation'
     rates = runner.optim_wrapper.optimizer.param_groups
     start = {g.get('initial_lr', g['lr']) for g in rates}
+    stages = ''.join(
+        f': stage 1, loss (5), for {hook.switch_epoch}, then stage 2, loss '
+        f'(6), from epoch {hook.switch_epoch + 1}'
+        for hook in runner.hooks
+        if isinstance(hook, TwoStageHook)
+    )
     return [
         f'versions: {", ".join(versions)}; on {runner.world_size} x {where}',
         f'model: {" + ".join(parts)}, {count / 1e6:.2f} M parameters'
         f'{f" ({fixed / 1e6:.2f} M fixed)" if fixed else ""}',
         f'data: {data}',
         f'schedule: {loop.max_epochs} epochs, {loop.max_iters} steps'
-        f'{_stages(runner)}; {type(runner.optim_wrapper.optimizer).__name__},'
+        f'{stages}; {type(runner.optim_wrapper.optimizer).__name__},'
         f' learning rate {", ".join(f"{lr:g}" for lr in sorted(start))}',
         f'everything is in {runner._log_dir}/{runner.timestamp}.log',
     ]
-
-
-def _stages(runner: Runner) -> str:
-    for hook in runner.hooks:
-        switch = getattr(hook, 'switch_epoch', None)
-        if switch is not None:
-            return (
-                f': stage 1, loss (5), for {switch}, then stage 2, loss (6), '
-                f'from epoch {switch + 1}'
-            )
-    return ''

@@ -191,12 +191,11 @@ def _another(idx: int, attempt: int, length: int) -> int:
 
 
 def _mark(data: object, key: str, value: str) -> None:
-    if isinstance(data, list):  # of RepeatsSampling
-        for part in data:
-            _mark(part, key, value)
-    sample = data.get('data_samples') if isinstance(data, dict) else None
-    if hasattr(sample, 'set_metainfo'):
-        sample.set_metainfo({key: value})
+    # RepeatsSampling gives a list
+    for part in data if isinstance(data, list) else [data]:
+        sample = part.get('data_samples') if isinstance(part, dict) else None
+        if hasattr(sample, 'set_metainfo'):
+            sample.set_metainfo({key: value})
 
 
 @DATASETS.register_module()

@@ -15,7 +15,7 @@ from lgd_mmaction.datasets.robust_video_dataset import (
     allowance,
 )
 from lgd_mmaction.engine.accuracy import KnowsBadVideos
-from lgd_mmaction.engine.data_workers import guard_loader
+from lgd_mmaction.engine.guarded_loader import guard_loader
 from lgd_mmaction.engine.preemption_hook import end_for_resuming
 from lgd_mmaction.errors import ConfigError
 from lgd_mmaction.video.bad_videos import NOT_OPENED, BadVideoList

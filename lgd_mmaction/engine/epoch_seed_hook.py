@@ -1,6 +1,8 @@
 """Random numbers that depend on what is trained only: resuming is exact."""
 
 import ctypes
+import multiprocessing
+import multiprocessing.util
 import random
 import signal
 from collections.abc import Callable, Iterator
@@ -17,7 +19,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop, Runner
 from torch.utils.data import Dataset, get_worker_info
 
-from lgd_mmaction.engine.data_workers import end_workers_at_exit
+from lgd_mmaction.engine.preemption_hook import SIGNALS
 
 # first of the numbers of a seed, so that no two purposes share one
 SAMPLE, ITERATION = 101, 102
@@ -136,9 +138,8 @@ def batches_done(runner: Runner) -> int:
 def skip_batches(loop: EpochBasedTrainLoop, done: int) -> None:
     """Let the coming epoch begin after so many batches, unread.
 
-    Their indices are drawn from the sampler and dropped. The epoch keeps its
-    length, and hooks, and so the log, get the numbers that the batches have
-    in the whole epoch.
+    The epoch keeps its length, and hooks, and so the log, get the numbers
+    that the batches have in the whole epoch.
     """
     sampler = loop.dataloader.batch_sampler
 
@@ -169,16 +170,11 @@ def seed_everything(*entropy: int, devices: bool = True) -> None:
 
 
 def seed_samples(dataset: Dataset, entropy: tuple[int, ...]) -> None:
-    """Seed all generators anew before each sample that a data set makes.
+    """Seed all generators from these numbers and the index of each sample.
 
-    Crops and flips of a sample then depend on these numbers and on its index
-    only: not on the number of workers or processes, nor on what was read
-    before. The object gets a subclass of its class, so that it stays what it
-    is for everybody else.
-
-    Args:
-        dataset: A data set with indices, as the data loader holds it.
-        entropy: What the seeds are made from, besides the index.
+    Crops and flips then depend on nothing else: not on the number of workers
+    or processes, nor on what was read before. The data set gets a subclass
+    of its class, so that it stays what it is for everybody else.
     """
     if not hasattr(dataset, '_lgd_entropy'):
         dataset.__class__ = _seeded_class(type(dataset))
@@ -213,14 +209,31 @@ def start_worker(
     Args:
         start: The function that it replaces, or None.
         entropy: For :func:`seed_samples`; None: no sample is seeded.
-        worker_id: What torch gives.
+        worker_id: Its number.
     """
     if start is not None:
         start(worker_id)
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1):
+    for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)
     with suppress(AttributeError, OSError):  # Linux only
         pr_set_pdeathsig = 1
         ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
     if entropy is not None:
         seed_samples(get_worker_info().dataset, entropy)
+
+
+def end_workers_at_exit() -> None:
+    """End the data workers with the process, now that they ignore SIGTERM.
+
+    multiprocessing would send them SIGTERM at its exit and wait. It calls
+    this before: at the end of a program and of a process that it started.
+    """
+    multiprocessing.util.Finalize(None, _end_workers, exitpriority=100)
+
+
+def _end_workers() -> None:
+    # torch's handler would call a worker that ends an error
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    for process in multiprocessing.active_children():
+        if process.daemon:
+            process.kill()

@@ -25,8 +25,6 @@ from lgd_mmaction.launch.config_errors import naming_slips, read_config
 from lgd_mmaction.launch.console import shorten_console
 from lgd_mmaction.launch.preflight import check_config
 
-EXIT_USER_ERROR = 2
-
 
 def stock_tools_dir() -> Path:
     """The folder of the stock scripts; ConfigError where there is none."""
@@ -74,7 +72,7 @@ def _end(error: Exception, sentence: str) -> NoReturn:
     if os.environ.get('LGD_TRACEBACK') == '1':
         raise error
     print(f'error: {sentence}', file=sys.stderr)
-    sys.exit(EXIT_USER_ERROR)
+    sys.exit(2)
 
 
 def _can_resume(cfg: Config) -> bool:

@@ -15,9 +15,9 @@ from mmengine.dataset import DefaultSampler
 from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
-from lgd_mmaction.engine.data_workers import end_workers_at_exit
 from lgd_mmaction.engine.epoch_seed_hook import (
     EpochSeedHook,
+    end_workers_at_exit,
     seed_everything,
     seed_samples,
     skip_batches,

@@ -1,30 +1,11 @@
-"""Data workers end with the training; when one is lost, it is told."""
+"""A data loader that tells when one of its workers was lost."""
 
-import multiprocessing
-import multiprocessing.util
 import signal
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from torch.utils.data import DataLoader
 from torch.utils.data._utils import signal_handling
-
-
-def end_workers_at_exit() -> None:
-    """End the data workers with the process, now that they ignore SIGTERM.
-
-    multiprocessing would send them SIGTERM at its exit and wait. It calls
-    this before: at the end of a program and of a process that it started.
-    """
-    multiprocessing.util.Finalize(None, _end_workers, exitpriority=100)
-
-
-def _end_workers() -> None:
-    # torch's handler would call a worker that ends an error
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    for process in multiprocessing.active_children():
-        if process.daemon:
-            process.kill()
 
 
 class GuardedLoader(DataLoader):

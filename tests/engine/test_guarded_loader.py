@@ -17,7 +17,7 @@ from mmengine.config import Config
 from torch.utils.data import DataLoader
 
 from lgd_mmaction.engine import BadVideoHook
-from lgd_mmaction.engine.data_workers import guard_loader
+from lgd_mmaction.engine.guarded_loader import guard_loader
 from lgd_mmaction.errors import ConfigError, DataError
 from lgd_mmaction.video.reading_notes import ReadingNotes, take_crashes
 from tests.engine.test_bad_video_hook import config, listed, test_run, videos
@@ -142,7 +142,7 @@ def test_without_workers_the_next_start_goes_on(
         'import sys\nfrom mmengine.config import Config\n'
         'from mmengine.registry import init_default_scope\n'
         'init_default_scope("mmaction")\n'
-        'import tests.engine.test_data_workers\n'
+        'import tests.engine.test_guarded_loader\n'
         'from tests.engine import tiny_run\n'
         'sys.modules["tiny_run"] = tiny_run\n'
         'tiny_run.train(Config.fromfile(sys.argv[1]), True)\n'

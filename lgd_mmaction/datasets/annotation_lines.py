@@ -1,4 +1,4 @@
-"""Look at every line of an annotation file, so that errors have numbers."""
+"""Look at every line of a list, so that errors have numbers."""
 
 from mmengine.fileio import get
 
@@ -6,14 +6,10 @@ from lgd_mmaction.errors import DataError
 
 
 def check_lines(dataset) -> None:
-    """Check the file of a VideoDataset or RawframeDataset before it is read.
+    """Check the ``ann_file`` of a VideoDataset or RawframeDataset.
 
     The stock classes report a bad line without its number, and take an empty
     one for a video.
-
-    Args:
-        dataset: Robust(Video|Rawframe)Dataset; its ``ann_file``, and the
-            arguments that say how a line looks.
 
     Raises:
         DataError: The file cannot be read, is empty, is no UTF-8, or a line
@@ -21,55 +17,51 @@ def check_lines(dataset) -> None:
     """
     path = dataset.ann_file
     try:
-        data = get(path)
+        data = bytes(get(path))
     except OSError as error:
         raise DataError(
             f'the annotation file {path} cannot be read: '
             f'{error.strerror or error}; write it again with tools/data'
         ) from error
-    lines = bytes(data).split(b'\n')
-    if lines[-1] == b'':
-        lines.pop()
-    if not lines:
+    if not data:
         raise DataError(
             f'the annotation file {path} is empty; write it with tools/data'
         )
-    labelled = None
+    labelled = set()
+    lines = data.removesuffix(b'\n').split(b'\n')
     for number, raw in enumerate(lines, 1):
-        problem, has_label = _text_problem(raw), True
-        if problem is None:
-            text = raw.decode().strip()
-            problem, has_label = _line_problem(dataset, text)
-        if problem is None and labelled not in (None, has_label):
-            problem = 'only some lines have a label'
-        if problem is not None:
+        try:
+            labelled.add(_has_label(dataset, _text(raw)))
+            if len(labelled) > 1:
+                raise ValueError('only some lines have a label')
+        except ValueError as problem:
             shown = raw[:80].decode(errors='backslashreplace').strip()
             raise DataError(
                 f'{path}:{number}: {problem}: {shown!r}; correct the line, '
                 'or write the file again with tools/data'
-            )
-        labelled = has_label
+            ) from None
 
 
-def _text_problem(raw: bytes) -> str | None:
+def _text(raw: bytes) -> str:
+    """A line; a ValueError says what is wrong with it."""
     try:
         text = raw.decode()
     except UnicodeDecodeError as error:
-        return f'no UTF-8 (byte {error.start + 1})'
+        raise ValueError(f'no UTF-8 (byte {error.start + 1})') from None
     if not text.strip():
-        return 'the line is empty'
+        raise ValueError('the line is empty')
     if text.startswith('\ufeff'):
-        return 'a byte order mark'
+        raise ValueError('a byte order mark')
     if '\0' in text:
-        return 'a zero byte'
+        raise ValueError('a zero byte')
     # str.splitlines() would also break at these; the stock reader at \r
     if '\r' in text.rstrip('\r'):
-        return 'a carriage return within the line'
-    return None
+        raise ValueError('a carriage return within the line')
+    return text.strip()
 
 
-def _line_problem(dataset, text: str) -> tuple[str | None, bool]:
-    """(problem, has a label) of a line.
+def _has_label(dataset, text: str) -> bool:
+    """Whether a line has a label; a ValueError says what is wrong with it.
 
     `path label`, or `dir [offset] total_frames label` of frames.
     """
@@ -81,26 +73,22 @@ def _line_problem(dataset, text: str) -> tuple[str | None, bool]:
     fields = text.split(None if is_frames else dataset.delimiter)
     numbers, labels = fields[1 : len(names)], fields[len(names) :]
     if len(fields) < len(names) or not (labels or dataset.test_mode):
-        problem = shape
-    elif not all(map(_is_whole, numbers)):
-        problem = f'{shape}, {" ".join(names[1:])} as numbers'
-    elif numbers and int(numbers[-1]) < 1:
-        problem = 'there are no frames (total_frames is 0)'
-    elif len(labels) > 1 and not dataset.multi_class:
-        problem = f'{shape}, and a path without blanks'
-    else:
-        problem = _label_problem(dataset, labels)
-    return problem, bool(labels)
+        raise ValueError(shape)
+    if not all(map(_is_whole, numbers)):
+        raise ValueError(f'{shape}, {" ".join(names[1:])} as numbers')
+    if numbers and int(numbers[-1]) < 1:
+        raise ValueError('there are no frames (total_frames is 0)')
+    if len(labels) > 1 and not dataset.multi_class:
+        raise ValueError(f'{shape}, and a path without blanks')
+    for label in labels:
+        if not _is_whole(label):
+            problem = 'is not a whole number from 0'
+            raise ValueError(f'the label {label!r} {problem}')
+        if dataset.num_classes and int(label) >= dataset.num_classes:
+            limit = f'num_classes={dataset.num_classes}'
+            raise ValueError(f'label {label} with {limit}')
+    return bool(labels)
 
 
 def _is_whole(text: str) -> bool:
     return text.isascii() and text.isdigit() and len(text) < 10
-
-
-def _label_problem(dataset, labels: list[str]) -> str | None:
-    for label in labels:
-        if not _is_whole(label):
-            return f'the label {label!r} is not a whole number from 0'
-        if dataset.num_classes and int(label) >= dataset.num_classes:
-            return f'label {label} with num_classes={dataset.num_classes}'
-    return None

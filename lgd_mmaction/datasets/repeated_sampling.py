@@ -1,10 +1,9 @@
 """Several clips of a video for one opening of it."""
 
 from collections.abc import Sequence
-from itertools import chain
 
 import numpy as np
-from mmengine.dataset import pseudo_collate
+from mmengine.dataset import Compose, pseudo_collate
 from mmengine.registry import FUNCTIONS
 
 from lgd_mmaction.errors import ConfigError
@@ -12,7 +11,7 @@ from lgd_mmaction.video.transforms import VideoDecode, VideoOpen
 
 
 class RepeatsSampling:
-    """Repeated sampling: what a stock video data set needs for it.
+    """Repeated sampling, for a stock video data set.
 
     A mixin, before the stock class. With ``clips_per_video`` = K > 1 a video
     is opened once, the transforms between ``VideoOpen`` and ``VideoDecode``
@@ -27,12 +26,11 @@ class RepeatsSampling:
 
     ``batch_size`` counts videos, and an epoch shows each video K times:
     divide both, and the epochs of the schedule, by K to train as many clips
-    in as large batches. What it changes for SGD: the K clips of a video are
-    alike and share their label, so the gradient of a batch (and its
-    statistics in batch normalization) varies more than that of as many
-    clips of different videos, at most as much as that of ``batch_size``
-    clips. In the log, each of the K clips of a replaced video counts as one
-    replaced read; the video is listed once.
+    in as large batches. The K clips of a video are alike, so the gradient of a
+    batch (and its statistics in batch normalization) varies more than that
+    of as many clips of different videos, at most as much as that of
+    ``batch_size`` clips. Each of the K clips of a replaced video counts as
+    one replaced read.
 
     Args:
         clips_per_video: K of training; 1: the stock data set.
@@ -60,50 +58,43 @@ class RepeatsSampling:
                 'tests use num_clips of SampleFrames'
             )
         steps = self.pipeline.transforms
-        self._at = [
+        opening, decoding = (
             next((i for i, s in enumerate(steps) if isinstance(s, kind)), -1)
             for kind in (VideoOpen, VideoDecode)
-        ]
-        if not 0 <= self._at[0] < self._at[1]:
+        )
+        if not 0 <= opening < decoding:
             raise ConfigError(
                 f'clips_per_video={clips_per_video} needs VideoOpen and '
                 'VideoDecode in the pipeline'
             )
+        self._open = Compose(steps[: opening + 1])
+        self._draw = Compose(steps[opening + 1 : decoding])
+        self._decode = steps[decoding]
+        self._augment = Compose(steps[decoding + 1 :])
 
     def prepare_data(self, idx: int):
         if self.clips_per_video == 1:
             return super().prepare_data(idx)
-        opening, decoding = self._at
-        steps = self.pipeline.transforms
-        video = _run(steps[: opening + 1], self.get_data_info(idx))
-        drawn = [
-            _run(steps[opening + 1 : decoding], dict(video))
-            for _ in range(self.clips_per_video)
-        ]
+        video = self._open(self.get_data_info(idx))
+        drawn = [self._draw(dict(video)) for _ in range(self.clips_per_video)]
         numbers = [np.ravel(clip['frame_inds']) for clip in drawn]
-        read = steps[decoding]({**video, 'frame_inds': np.hstack(numbers)})
+        read = self._decode({**video, 'frame_inds': np.hstack(numbers)})
         images = iter(read.pop('imgs'))
         samples = []
         for clip, inds in zip(drawn, numbers, strict=True):
             sampled = {k: v for k, v in clip.items() if k not in video}
             sampled['frame_inds'] = inds
             sampled['imgs'] = [next(images) for _ in inds]
-            samples.append(_run(steps[decoding + 1 :], {**read, **sampled}))
+            samples.append(self._augment({**read, **sampled}))
         return samples
-
-
-def _run(steps: list, results: dict) -> dict:
-    for step in steps:
-        results = step(results)
-    return results
 
 
 @FUNCTIONS.register_module()
 def spread_clips(batch: Sequence[list]) -> dict:
     """Collate the lists of :class:`RepeatsSampling`.
 
-    First one clip of each video, then the next one of each; what one device
-    normalizes together, or a smaller part of the batch, holds as many
-    different videos as can be.
+    First one clip of each video, then the next one of each: any part of the
+    batch holds as many different videos as can be.
     """
-    return pseudo_collate(list(chain.from_iterable(zip(*batch, strict=True))))
+    rounds = zip(*batch, strict=True)
+    return pseudo_collate([clip for clips in rounds for clip in clips])

@@ -1,6 +1,7 @@
 """Data sets that survive videos which cannot be read."""
 
 import os
+from collections.abc import Sequence
 from contextlib import nullcontext
 
 import numpy as np
@@ -23,32 +24,29 @@ REPLACES_KEY = 'replaces_video'
 
 
 class SurvivesBadVideos:
-    """What a data set of mmaction2 needs to go on when a video is broken.
+    """A data set of mmaction2 that goes on when a video is broken.
 
     A mixin, before the stock class. A video is broken when the pipeline
-    raises :class:`BrokenVideoError`, as ``VideoOpen``,
-    ``VideoDecode`` and ``CheckedFrameDecode`` do; any other error
-    stops the run as it always did.
+    raises :class:`BrokenVideoError`, as ``VideoOpen``, ``VideoDecode`` and
+    ``CheckedFrameDecode`` do; any other error stops the run.
 
     Training: the video is replaced by another of the same data set. Which
     one follows from the index alone, and nothing remembers that a video was
     bad, so a run that is resumed reads the same. The data sample names the
-    video that it replaces in ``replaces_video``. Each broken video is logged
-    once. When more than ``max_bad_fraction`` of the data set is broken (of
-    data sets that are joined: more than all of them allow together), or 16
-    videos in a row, training stops.
+    video that it replaces in ``replaces_video``. When more than
+    ``max_bad_fraction`` of the data set is broken (of data sets that are
+    joined: more than all of them allow together), or 16 videos in a row,
+    training stops.
 
-    Validation and test: nothing is replaced. Without an evaluator that knows
-    about it, the first broken video is an error. ``RobustAccMetric`` with
-    ``BadVideoHook`` gets a black clip, whose data sample says in
-    ``bad_video`` why it is not real.
+    Validation and test: nothing is replaced, the first broken video is an
+    error. ``RobustAccMetric`` with ``BadVideoHook`` gets a black clip, whose
+    data sample says in ``bad_video`` why it is not real.
 
     Args:
         max_bad_fraction: Part of the data set, 0 to 1; 0 stops at the first.
 
     Raises:
-        DataError: A line of the annotation file is wrong (its number is
-            told).
+        DataError: A line of the annotation file is wrong.
         TooManyBadVideosError: See above.
     """
 
@@ -72,8 +70,7 @@ class SurvivesBadVideos:
         bad_videos: BadVideoList,
         subset: str,
         marks: bool,
-        allowed: float | None = None,
-        total: int | None = None,
+        limit: tuple[float, int] | None = None,
         notes: ReadingNotes | None = None,
     ) -> None:
         """Share a run's list; BadVideoHook does it before workers start.
@@ -81,17 +78,15 @@ class SurvivesBadVideos:
         Args:
             bad_videos: The list.
             subset: 'train', 'val' or 'test', as the list is to call it.
-            marks: In testing, whether the evaluator looks at the mark of
-                black clips, so that they may stand in for broken videos.
-            allowed: In training, how many videos of all data sets that share
-                the list may be broken, of ``total``; None: it is of this one
-                alone.
+            marks: In testing, whether black clips may stand in for broken
+                videos: the evaluator looks at their marks.
+            limit: ``allowance`` of all that share the list; None: of this one.
             notes: Where to note which video is being read.
         """
         self.bad_videos = bad_videos
         self.listed_as = subset
         self.marks_bad_videos = marks
-        self.allowed, self.total = allowed, total
+        self.limit = limit
         self.notes = notes
 
     def load_data_list(self) -> list[dict]:
@@ -120,12 +115,12 @@ class SurvivesBadVideos:
         return os.path.relpath(path, prefix) if prefix else path
 
     def _read(self, idx: int):
-        """A sample; the note says whose fault it is if this never ends."""
         name = self.name_of(idx)
         reason = self.bad_videos.condemned(name, self.listed_as)
         if reason is not None:
             path = self.get_data_info(idx)[self.path_key]
             raise BrokenVideoError(path, reason)
+        # whose fault it is if this never ends
         with self.notes.reading(name) if self.notes else nullcontext():
             return super().__getitem__(idx)
 
@@ -139,9 +134,9 @@ class SurvivesBadVideos:
                 data = self._read(found)
             except BrokenVideoError as error:
                 broken = error
-                continue
-            _mark(data, REPLACES_KEY, name)
-            return data
+            else:
+                _mark(data, REPLACES_KEY, name)
+                return data
         raise TooManyBadVideosError(
             f'{MAX_IN_A_ROW} videos of {self.ann_file} in a row cannot be '
             f'read, the last one is {broken}; is '
@@ -153,16 +148,10 @@ class SurvivesBadVideos:
         name = self.name_of(idx)
         if not self.bad_videos.add(name, broken.reason, self.listed_as):
             return
-        print_log(
-            f'broken video, replaced by another: {broken}',
-            logger='current',
-            level=30,
-        )
+        text = f'broken video, replaced by another: {broken}'
+        print_log(text, logger='current', level=30)
         count = len(self.bad_videos.found(self.listed_as))
-        total = self.total or self.num_videos
-        allowed = self.allowed
-        if allowed is None:
-            allowed = self.max_bad_fraction * total
+        allowed, total = self.limit or allowance([self])
         if count > allowed:
             whose, limit = self.ann_file, f'={self.max_bad_fraction}'
             if total != self.num_videos:
@@ -187,6 +176,12 @@ class SurvivesBadVideos:
         return data
 
 
+def allowance(datasets: Sequence[SurvivesBadVideos]) -> tuple[float, int]:
+    """How many videos of some data sets may be broken, and of how many."""
+    sizes = [(d.max_bad_fraction, d.num_videos) for d in datasets]
+    return sum(part * n for part, n in sizes), sum(n for _, n in sizes)
+
+
 def _another(idx: int, attempt: int, length: int) -> int:
     """An index that follows from these numbers alone."""
     entropy = np.random.SeedSequence((idx % length, attempt))
@@ -196,12 +191,11 @@ def _another(idx: int, attempt: int, length: int) -> int:
 
 
 def _mark(data: object, key: str, value: str) -> None:
-    if isinstance(data, list):  # of RepeatsSampling
-        for part in data:
-            _mark(part, key, value)
-    sample = data.get('data_samples') if isinstance(data, dict) else None
-    if hasattr(sample, 'set_metainfo'):
-        sample.set_metainfo({key: value})
+    # RepeatsSampling gives a list
+    for part in data if isinstance(data, list) else [data]:
+        sample = part.get('data_samples') if isinstance(part, dict) else None
+        if hasattr(sample, 'set_metainfo'):
+            sample.set_metainfo({key: value})
 
 
 @DATASETS.register_module()

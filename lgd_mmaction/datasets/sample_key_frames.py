@@ -11,9 +11,8 @@ class SampleKeyFrames(SampleAVAFrames):
     """The frames around the key frame, the last ones repeated at the ends.
 
     Stock SampleAVAFrames without its jitter in training, which draws each
-    frame of a clip twice or not at all with ``frame_interval=1``, and with
-    an error for a video that ends before its key frame. Around key frame t
-    the clip is t - clip_len // 2 * frame_interval, ..., every
+    frame of a clip twice or not at all with ``frame_interval=1``. Around key
+    frame t the clip is t - clip_len // 2 * frame_interval, ..., every
     ``frame_interval`` frames, ``clip_len`` of them.
 
     Args:
@@ -34,9 +33,8 @@ class SampleKeyFrames(SampleAVAFrames):
 
     def transform(self, results: dict) -> dict:
         frames = results['total_frames']
-        annotated = results['num_frames']
         # flow leads from a frame to the next: one less
-        expected = annotated - (results['modality'] == 'Flow')
+        expected = results['num_frames'] - (results['modality'] == 'Flow')
         short = expected - frames
         # a black clip stands in for a video that cannot be read
         if short > self.max_missing and not results.get('placeholder'):

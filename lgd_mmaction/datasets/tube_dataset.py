@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 from mmaction.datasets import BaseActionDataset
@@ -25,12 +26,11 @@ TEMPLATES = {'RGB': '{:05}.jpg', 'Flow': 'flow_{}_{:05}.jpg'}
 class ActionTubeDataset(SurvivesBadVideos, BaseActionDataset):
     r"""Spatio-temporal detection: one sample is a key frame and its boxes.
 
-    Training draws key frames among those with annotated boxes, testing takes
-    every frame, annotated or not. Frames are thinned by runs: the key frames
-    of a video are cut into runs of ``frame_stride`` frames, or into
-    ``frames_per_video`` runs of equal length, and each run is one sample.
-    Training draws a frame of the run anew whenever it is read, testing
-    takes the middle one.
+    Training has the frames with annotated boxes, testing every frame. The
+    key frames of a video are cut into runs of ``frame_stride`` frames, or
+    into ``frames_per_video`` runs of equal length, and each run is one
+    sample. Training draws a frame of the run anew whenever it is read,
+    testing takes the middle one.
 
     A sample serves the stock AVA transforms and AVARoIHead. Its keys::
 
@@ -49,12 +49,12 @@ class ActionTubeDataset(SurvivesBadVideos, BaseActionDataset):
         data_prefix: ``dict(video=folder)`` of ``<class>/<video><suffix>``,
             or with ``use_frames`` ``dict(img=folder)`` of
             ``<class>/<video>/<filename_tmpl>``.
-        use_frames: Read images (always with flow) instead of videos.
+        use_frames: Read images instead of videos, as is always done with
+            ``modality='Flow'``.
         suffix: Of the videos.
         filename_tmpl: Of the images; RGB ``'{:05}.jpg'``, flow
             ``'flow_{}_{:05}.jpg'`` by default.
         start_index: Number of the first image; videos count from 0.
-        modality: ``'RGB'`` or ``'Flow'``.
         proposal_file: Boxes of a person detector (docs/detection.md); None
             takes the ground truth. In training the ground truth is added.
         frame_stride, frames_per_video: Thinning, see above; one of them.
@@ -62,7 +62,6 @@ class ActionTubeDataset(SurvivesBadVideos, BaseActionDataset):
             ground truth of their frame by 0.3, the best three of a frame, in
             frames without action too. Needs ``proposal_file`` and a head
             with K + 1 classes.
-        test_mode: See above.
         kwargs: Those of SurvivesBadVideos (what becomes of broken videos)
             and of mmengine's BaseDataset.
 
@@ -153,7 +152,7 @@ class ActionTubeDataset(SurvivesBadVideos, BaseActionDataset):
         return data
 
     def load_data_list(self) -> list[dict]:
-        """Read the annotations; one small dict for each run of key frames."""
+        """One small dict for each run of key frames."""
         annotations = load_tubes(self.ann_file)
         videos = annotations.subset(self.split, self.subset)
         what = f'{annotations.dataset} {self.split}/{self.subset}'
@@ -174,7 +173,7 @@ class ActionTubeDataset(SurvivesBadVideos, BaseActionDataset):
                 videos,
                 set(annotations.videos),
             )
-        self.key_frames = self._key_frames()
+        self.key_frames = self._key_frames()  # numbered through, too
         runs = self._runs()
         boxed = len(np.unique(self.truth.frame))
         print_log(
@@ -189,11 +188,9 @@ class ActionTubeDataset(SurvivesBadVideos, BaseActionDataset):
 
     @property
     def num_videos(self) -> int:
-        """A video has many samples."""
         return len(self.names)
 
     def _key_frames(self) -> np.ndarray:
-        """Frames that a sample can be about, numbered through."""
         if self.test_mode:
             return np.arange(int(self.num_frames.sum()))
         frames = self.truth.frame
@@ -203,21 +200,15 @@ class ActionTubeDataset(SurvivesBadVideos, BaseActionDataset):
 
     def _runs(self) -> list[dict]:
         ends = self.first_frame + self.num_frames
-        starts = np.searchsorted(self.key_frames, self.first_frame)
-        stops = np.searchsorted(self.key_frames, ends)
+        bounds = np.searchsorted(self.key_frames, [self.first_frame, ends])
         runs = []
-        for video, (start, stop) in enumerate(
-            zip(starts.tolist(), stops.tolist(), strict=True)
-        ):
+        for video, (start, stop) in enumerate(bounds.T.tolist()):
             if self.frames_per_video is None:
                 edges = [*range(start, stop, self.frame_stride), stop]
             else:
                 edges = np.linspace(start, stop, self.frames_per_video + 1)
                 edges = np.unique(edges.astype(np.int64)).tolist()
-            runs += [
-                dict(video=video, run=run)
-                for run in zip(edges[:-1], edges[1:], strict=True)
-            ]
+            runs += [dict(video=video, run=run) for run in pairwise(edges)]
         return runs
 
     def _path(self, name: str) -> str:
@@ -226,11 +217,9 @@ class ActionTubeDataset(SurvivesBadVideos, BaseActionDataset):
         return os.path.join(self.data_prefix[self.prefix_key], name)
 
     def _check_files(self) -> None:
-        """Look for every video, or for the folder of its images."""
         paths = [self._path(name) for name in self.names]
-        missing = [
-            p for p in paths if '://' not in p and not os.path.exists(p)
-        ]
+        local = (path for path in paths if '://' not in path)
+        missing = [path for path in local if not os.path.exists(path)]
         if missing:
             raise DataError(
                 f'{len(missing)} of {len(paths)} videos of {self.split}/'
@@ -242,11 +231,9 @@ class ActionTubeDataset(SurvivesBadVideos, BaseActionDataset):
         """One sample; see the class for its keys."""
         info = super().get_data_info(idx)
         video, (start, stop) = info.pop('video'), info.pop('run')
-        if self.test_mode:
-            position = (start + stop) // 2
-        else:
-            position = np.random.randint(start, stop)
-        frame = int(self.key_frames[position])
+        middle = (start + stop) // 2
+        place = middle if self.test_mode else np.random.randint(start, stop)
+        frame = int(self.key_frames[place])
         count = int(self.num_frames[video])
         info.update(
             video_id=self.names[video],
@@ -267,8 +254,7 @@ class ActionTubeDataset(SurvivesBadVideos, BaseActionDataset):
         """Boxes of a frame: truth (background included) and proposals."""
         rows = self.truth.rows(frame)
         boxes = self.truth.boxes[rows]
-        label = self.truth.extra['label'][rows]
-        tube = self.truth.extra['tube'][rows]
+        label, tube = (self.truth.extra[k][rows] for k in ('label', 'tube'))
         proposals, scores = boxes, np.ones(len(boxes), np.float32)
         if self.proposals is not None:
             rows = self.proposals.rows(frame)
@@ -288,11 +274,9 @@ class ActionTubeDataset(SurvivesBadVideos, BaseActionDataset):
                     more = np.full(len(apart), self.num_classes - 1)
                     label = np.concatenate([label, more])
                     tube = np.concatenate([tube, np.full(len(apart), -1)])
-        one_hot = np.zeros((len(label), self.num_classes), np.float32)
-        one_hot[np.arange(len(label)), label] = 1
         return dict(
             gt_bboxes=boxes.copy(),
-            gt_labels=one_hot,
+            gt_labels=np.eye(self.num_classes, dtype=np.float32)[label],
             entity_ids=tube.astype(np.int64),
             proposals=proposals.copy(),
             proposal_scores=scores.copy(),
@@ -301,21 +285,21 @@ class ActionTubeDataset(SurvivesBadVideos, BaseActionDataset):
 
 def _truth(videos: list[TubeVideo], first_frame: np.ndarray) -> FrameBoxes:
     """Every annotated box, as fractions, with its label and tube."""
-    frames, boxes, labels, tubes = [], [], [], []
+    frames, boxes = [np.zeros(0, np.int64)], [np.zeros((0, 4), np.float32)]
+    labels, numbers = [], []
     for video, first in zip(videos, first_frame.tolist(), strict=True):
         size = np.array([video.width, video.height] * 2, np.float32)
         for number, tube in enumerate(video.tubes):
-            count = len(tube.boxes)
             frames.append(first + np.arange(tube.start, tube.stop))
             boxes.append(tube.boxes / size)
-            labels.append(np.full(count, tube.label, np.int16))
-            tubes.append(np.full(count, number, np.int16))
+            labels += [tube.label] * len(tube.boxes)
+            numbers += [number] * len(tube.boxes)
     truth = FrameBoxes(
-        np.concatenate([np.zeros(0, np.int64), *frames]),
-        np.concatenate([np.zeros((0, 4), np.float32), *boxes]),
+        np.concatenate(frames),
+        np.concatenate(boxes),
         dict(
-            label=np.concatenate([np.zeros(0, np.int16), *labels]),
-            tube=np.concatenate([np.zeros(0, np.int16), *tubes]),
+            label=np.array(labels, np.int16),
+            tube=np.array(numbers, np.int16),
         ),
     )
     return truth.take(np.argsort(truth.frame, kind='stable'))

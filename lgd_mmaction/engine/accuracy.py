@@ -14,23 +14,19 @@ from scipy.stats import binomtest
 from lgd_mmaction.datasets.robust_video_dataset import BAD_KEY
 from lgd_mmaction.errors import ConfigError, DataError, LGDError
 
-_FAILURE = 'failure'
-
 
 class KnowsBadVideos:
-    """What a metric needs to take no broken video for a tested one.
+    """A metric that takes no broken video for a tested one.
 
     A mixin, before the metric's class. The robust data sets put a marked
     black clip where a video cannot be read, so that a test reaches its end;
-    ``bad_videos`` decides what becomes of it. The metric calls
-    :meth:`settle` in ``compute_metrics``, which only rank 0 runs; an error
-    there is raised on every rank, so that none waits for ever.
+    ``bad_videos`` decides what becomes of it. The metric has a ``measure``
+    in place of ``compute_metrics``: only rank 0 runs it, and its error is
+    raised on every rank, so that none waits for ever.
 
     Args:
-        bad_videos: 'error', after the test, or 'wrong'.
+        bad_videos: 'error', a DataError after the test, or 'wrong'.
     """
-
-    knows_bad_videos = True
 
     def __init__(self, *args, bad_videos: str = 'error', **kwargs) -> None:
         if bad_videos not in ('error', 'wrong'):
@@ -42,14 +38,11 @@ class KnowsBadVideos:
         super().__init__(*args, **kwargs)
 
     def settle(self, bad: Sequence[str], remedy: str) -> dict[str, int]:
-        """Refuse broken videos, or count them in the metrics.
+        """Refuse broken videos (DataError), or count them in the metrics.
 
         Args:
             bad: A sentence for each.
             remedy: What counts them as wrong.
-
-        Raises:
-            DataError: There are some, with bad_videos='error'.
         """
         if bad:
             # thousands of names help nobody
@@ -66,21 +59,15 @@ class KnowsBadVideos:
             print_log(f'{text}; they count as wrong', 'current', 30)
         return dict(bad_videos=len(bad)) if self.bad_videos == 'wrong' else {}
 
-    def evaluate(self, size: int) -> dict[str, float]:
-        compute = self.compute_metrics
-
-        def guarded(results: list) -> dict[str, Any]:
-            try:
-                return compute(results)
-            except LGDError as error:
-                return {_FAILURE: str(error)}
-
-        self.compute_metrics = guarded
+    def compute_metrics(self, results: list) -> dict[str, Any]:
         try:
-            metrics = super().evaluate(size)
-        finally:
-            del self.compute_metrics
-        failure = metrics.get(f'{self.prefix}/{_FAILURE}')
+            return self.measure(results)
+        except LGDError as error:
+            return {'failure': str(error)}
+
+    def evaluate(self, size: int) -> dict[str, float]:
+        metrics = super().evaluate(size)
+        failure = metrics.get(f'{self.prefix}/failure')
         if failure is not None:
             raise DataError(failure)
         return metrics
@@ -90,23 +77,13 @@ class KnowsBadVideos:
 class RobustAccMetric(KnowsBadVideos, AccMetric):
     """``AccMetric`` that never takes a broken video for a tested one.
 
-    With ``bad_videos='wrong'`` broken videos are in no top-k, they count in
-    the number of their class, and ``bad_videos`` among the metrics is how
-    many there were. As with every metric, each video counts once, whatever
-    the number of processes.
+    With ``bad_videos='wrong'`` they are in no top-k, count in the number of
+    their class, and ``bad_videos`` among the metrics is how many there were.
+    In their data samples the scores become NaN, so that a dump
+    (``tools/test.py --dump``, which comes after this metric) holds none that
+    look real; its key ``bad_video`` says why.
 
-    In the data samples of broken videos the scores become NaN, so that a
-    dump (``tools/test.py --dump``, which comes after this metric) holds no
-    scores that look real; its key ``bad_video`` says why.
-
-    Without broken videos the results are those of ``AccMetric``.
-
-    Args:
-        bad_videos: 'error' or 'wrong', see :class:`KnowsBadVideos`.
-        **kwargs: Those of ``AccMetric``.
-
-    Raises:
-        DataError: After the test, in every process, with 'error'.
+    Arguments are those of :class:`KnowsBadVideos` and of ``AccMetric``.
     """
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
@@ -125,7 +102,7 @@ class RobustAccMetric(KnowsBadVideos, AccMetric):
         print_intervals(metrics, size)
         return metrics
 
-    def compute_metrics(self, results: list[dict]) -> dict:
+    def measure(self, results: list[dict]) -> dict:
         bad = [r for r in results if r['bad'] is not None]
         count = self.settle(
             [r['bad'] for r in bad],
@@ -140,7 +117,7 @@ class RobustAccMetric(KnowsBadVideos, AccMetric):
                 other = (n for n in labels if n != r['label'])
                 r['pred'][next(other, r['label'] - 1)] = 0
                 r['label'] = -1  # no class is -1, so it is in no top-k
-        metrics = super().compute_metrics(results)
+        metrics = AccMetric.compute_metrics(self, results)
         if bad and 'mean1' in metrics:
             scores = [r['pred'] for r in results]
             metrics['mean1'] = mean_class_accuracy(scores, labels)
@@ -150,8 +127,7 @@ class RobustAccMetric(KnowsBadVideos, AccMetric):
 def print_intervals(metrics: dict, videos: int) -> None:
     """Log the 95 % Wilson interval of each top-k accuracy.
 
-    It takes videos for independent; where several are of one recording, the
-    truth is wider.
+    Where several videos are of one recording, the truth is wider.
     """
     shown = []
     for key, share in metrics.items():

@@ -1,6 +1,5 @@
 """Broken videos in a run: one list, counts, and an end when too many."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,9 @@ from mmengine.runner import Runner
 from lgd_mmaction.datasets.robust_video_dataset import (
     REPLACES_KEY,
     SurvivesBadVideos,
+    allowance,
 )
+from lgd_mmaction.engine.accuracy import KnowsBadVideos
 from lgd_mmaction.engine.guarded_loader import guard_loader
 from lgd_mmaction.engine.preemption_hook import end_for_resuming
 from lgd_mmaction.errors import ConfigError
@@ -24,15 +25,13 @@ from lgd_mmaction.video.reading_notes import ReadingNotes, take_crashes
 
 @HOOKS.register_module()
 class BadVideoHook(Hook):
-    """Gives the robust data sets of a run a list in its work directory.
+    """Lists the broken videos of a run in ``<work_dir>/bad_videos.txt``.
 
-    Every process and data worker enters the broken videos that it finds in
-    ``<work_dir>/bad_videos.txt`` (see :class:`BadVideoList`). After an epoch
-    of training with broken videos the log says how many there are and how
-    many reads were replaced, on all nodes together.
-
-    In validation and test it lets the data sets mark broken videos, if a
-    metric of the evaluator looks at the marks (``RobustAccMetric``).
+    Every process and data worker enters what it finds (see
+    :class:`BadVideoList`). After an epoch of training the log says how many
+    there are and how many reads were replaced, on all nodes together. In
+    validation and test the robust data sets mark broken videos, if a metric
+    looks at the marks (``RobustAccMetric``).
 
     What no check of a file can foresee, a crash or a hang within FFmpeg, ends
     the process that reads. If it is a data worker, the video is listed, a
@@ -40,13 +39,10 @@ class BadVideoHook(Hook):
     ends with exit code 85. The next start in this work directory, such as one
     with ``--resume auto``, knows which video it was and does not open it.
 
-    Without robust data sets it does nothing.
-
     Args:
         filename: Name of the list in the work directory.
         time_limit: Seconds for reading one sample, those in which the job
-            is suspended included. Less than the time-out of the process
-            group.
+            is suspended included; less than the process group's time-out.
 
     Raises:
         ConfigError: The time limit is not above 0.
@@ -99,7 +95,7 @@ class BadVideoHook(Hook):
 
     def _attach(self, runner: Runner, loop: Any, subset: str) -> None:
         """Give the data sets the list, and look when a reader is lost."""
-        datasets = list(robust_datasets(loop.dataloader.dataset))
+        datasets = robust_datasets(loop.dataloader.dataset)
         if not datasets:
             return
 
@@ -110,11 +106,11 @@ class BadVideoHook(Hook):
         guard_loader(loop.dataloader, when_lost)
         notes = ReadingNotes(runner.work_dir, subset, self.time_limit)
         metrics = [] if subset == 'train' else loop.evaluator.metrics
-        marks = any(getattr(m, 'knows_bad_videos', False) for m in metrics)
+        marks = any(isinstance(m, KnowsBadVideos) for m in metrics)
         # the list is that of all data sets, and so is what it may hold
-        allowed, total = _allowance(datasets)
+        limit = allowance(datasets)
         for dataset in datasets:
-            dataset.attach(self.list, subset, marks, allowed, total, notes)
+            dataset.attach(self.list, subset, marks, limit, notes)
 
     def before_train_epoch(self, runner: Runner) -> None:
         self.replaced = 0
@@ -123,49 +119,34 @@ class BadVideoHook(Hook):
         self, runner: Runner, batch_idx: int, data_batch: Any = None
     ) -> None:
         if isinstance(data_batch, dict):
-            for sample in data_batch.get('data_samples') or ():
-                keys = getattr(sample, 'metainfo_keys', list)()
-                self.replaced += REPLACES_KEY in keys
+            samples = data_batch.get('data_samples') or ()
+            self.replaced += sum(REPLACES_KEY in sample for sample in samples)
 
     def after_train_epoch(self, runner: Runner) -> None:
-        datasets = list(robust_datasets(runner.train_dataloader.dataset))
-        if not datasets:
-            return
-        mine = self.list.found('train'), self.replaced
-        every = all_gather_object(mine)
+        every = all_gather_object((self.list.found('train'), self.replaced))
         bad = {name for found, _ in every for name in found}
         if not bad:
             return
-        replaced = sum(count for _, count in every)
-        allowed, length = _allowance(datasets)
+        datasets = robust_datasets(runner.train_dataloader.dataset)
+        allowed, length = allowance(datasets)
+        text = f'{len(bad)} of {length} training videos cannot be read'
+        where = self.list.path or 'the log'
         runner.logger.warning(
-            f'epoch {runner.epoch + 1}: {len(bad)} of {length} training '
-            f'videos cannot be read; {replaced} reads were replaced by other '
-            f'videos; see {self.list.path or "the log"}'
+            f'epoch {runner.epoch + 1}: {text}; {sum(n for _, n in every)} '
+            f'reads were replaced by other videos; see {where}'
         )
         if len(bad) > allowed:
             raise TooManyBadVideosError(
-                f'{len(bad)} of {length} training videos cannot be read, '
-                f'more than max_bad_fraction allows; {self.list.path} lists '
+                f'{text}, more than max_bad_fraction allows; {where} lists '
                 'those of this node: repair them, or leave them out with '
                 '--exclude of tools/data'
             )
 
 
-def _allowance(datasets: list[SurvivesBadVideos]) -> tuple[float, int]:
-    """How many videos may be broken, and of how many."""
-    sizes = [dataset.num_videos for dataset in datasets]
-    parts = zip(datasets, sizes, strict=True)
-    return sum(d.max_bad_fraction * size for d, size in parts), sum(sizes)
-
-
-def robust_datasets(dataset: Any) -> Iterator[SurvivesBadVideos]:
+def robust_datasets(dataset: Any) -> list[SurvivesBadVideos]:
     """The robust data sets within wrappers (RepeatDataset, Concat...)."""
     if isinstance(dataset, SurvivesBadVideos):
-        yield dataset
-        return
-    inner = getattr(dataset, 'dataset', None)
-    if inner is not None:
-        yield from robust_datasets(inner)
-    for part in getattr(dataset, 'datasets', None) or ():
-        yield from robust_datasets(part)
+        return [dataset]
+    parts = [getattr(dataset, 'dataset', None)]
+    parts += getattr(dataset, 'datasets', None) or ()
+    return sum((robust_datasets(p) for p in parts if p is not None), [])

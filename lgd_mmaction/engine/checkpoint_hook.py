@@ -4,13 +4,7 @@ from pathlib import Path
 
 import torch
 from mmaction.registry import HOOKS
-from mmengine.dist import (
-    all_gather_object,
-    broadcast_object_list,
-    get_rank,
-    get_world_size,
-    is_main_process,
-)
+from mmengine import dist
 from mmengine.fileio import LocalBackend, register_backend
 from mmengine.hooks import CheckpointHook
 from mmengine.model import is_model_wrapper
@@ -30,10 +24,10 @@ from lgd_mmaction.files import PART, write_bytes
 class SafeCheckpointHook(CheckpointHook):
     """The stock CheckpointHook, safe against kills, full disks and NaN.
 
-    Takes the stock arguments. What is added:
+    Arguments are the stock ones. What is added:
 
-    - every checkpoint and ``last_checkpoint`` is written under a hidden name,
-      synced and renamed: its name always stands for a complete file;
+    - the name of a checkpoint, and of ``last_checkpoint``, always stands for
+      a complete file;
     - outdated checkpoints, the former best one among them, are removed after
       the new one is complete (stock: before), so the disk needs room for one
       more than ``max_keep_ckpts`` and the best; one that a kill kept from
@@ -41,9 +35,7 @@ class SafeCheckpointHook(CheckpointHook):
     - ``--resume auto`` checks the sums of the checkpoint and falls back to
       the newest complete one, with a warning that says which and why;
     - a run that resumes at the end of an epoch validates it, if it was to be
-      validated: a kill may have cut the validation off;
-    - weights that are NaN are not saved: training stops, and the checkpoints
-      before stay.
+      validated: a kill may have cut the validation off.
 
     Raises:
         ConfigError: Another storage than a local disk.
@@ -75,17 +67,17 @@ class SafeCheckpointHook(CheckpointHook):
         """Find the checkpoint that the runner is about to resume."""
         if runner._has_loaded or not runner._resume:
             return
-        outcome = [None, [], '']  # path, notes, error
-        if is_main_process():
+        outcome = [None, [], None]  # path, notes, error
+        if dist.is_main_process():
             try:
                 outcome[:2] = self._resume_point(runner)
             except CheckpointError as error:
-                outcome[2] = str(error)
+                outcome[2] = error
         # the other processes may look at another disk, or look too early
-        broadcast_object_list(outcome)
+        dist.broadcast_object_list(outcome)
         path, notes, error = outcome
         if error:
-            raise CheckpointError(error)
+            raise error
         if notes:
             runner.logger.warning(
                 f'SafeCheckpointHook: {"; ".join(notes)}; resuming from '
@@ -114,12 +106,11 @@ class SafeCheckpointHook(CheckpointHook):
         return path, []
 
     def before_train(self, runner: Runner) -> None:
-        """Set up as stock; clear what a killed run left behind."""
         super().before_train(runner)
         self.file_backend = _CheckpointFolder(self.out_dir)
         # without stock's limit of length: the outdated one is in it too
         self.keep_ckpt_ids = list(getattr(self, 'keep_ckpt_ids', ()))
-        if is_main_process():
+        if dist.is_main_process():  # what a killed run left behind
             for folder in {self.out_dir, runner.work_dir}:
                 for part in Path(folder).glob(f'.*{PART}'):
                     part.unlink()
@@ -172,7 +163,7 @@ class SafeCheckpointHook(CheckpointHook):
     def _remove_outdated(self, runner: Runner) -> None:
         info = runner.message_hub.runtime_info
         best = [v for k, v in info.items() if k.startswith('best_ckpt')]
-        if is_main_process():
+        if dist.is_main_process():
             self.file_backend.remove_waiting({Path(v).name for v in best})
 
     def save_state(
@@ -182,14 +173,13 @@ class SafeCheckpointHook(CheckpointHook):
 
         Args:
             runner: The runner of the training.
-            epoch: Full epochs that were trained.
-            iteration: Iterations that were trained.
-            together: Whether all ranks are at this call at the same step;
-                else only rank 0's running statistics can be saved.
+            epoch, iteration: How many were trained.
+            together: Whether all ranks are at the same step; else only
+                rank 0's running statistics can be saved.
         """
-        if together and get_world_size() > 1:
+        if together and dist.get_world_size() > 1:
             own = {k: v.cpu() for k, v in model_of(runner).named_buffers()}
-            self._buffers = all_gather_object(own)
+            self._buffers = dist.all_gather_object(own)
         meta = dict(epoch=epoch, iter=iteration)
         self._write(runner, MID_EPOCH_FILE, meta)
         self._buffers = None
@@ -209,7 +199,7 @@ class SafeCheckpointHook(CheckpointHook):
             **self.args,
         )
         self.saved_iter = meta['iter']
-        if is_main_process():
+        if dist.is_main_process():
             pointer = Path(runner.work_dir, 'last_checkpoint')
             AtomicBackend().put(self.last_ckpt.encode(), pointer)
 
@@ -237,9 +227,9 @@ class SafeCheckpointHook(CheckpointHook):
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Take the statistics of this rank from a state within an epoch."""
         buffers = checkpoint.get('rank_buffers', ())
-        if runner._resume and len(buffers) == get_world_size():
+        if runner._resume and len(buffers) == dist.get_world_size():
             weights = checkpoint['state_dict']
-            own = buffers[get_rank()]
+            own = buffers[dist.get_rank()]
             weights.update({k: v for k, v in own.items() if k in weights})
 
 
@@ -248,7 +238,6 @@ class AtomicBackend(LocalBackend):
     """mmengine's backend of the local disk, with atomic writes."""
 
     def put(self, obj: bytes, filepath: str | Path) -> None:
-        """Write bytes; one sentence when the disk does not take them."""
         try:
             write_bytes(filepath, obj)
         except OSError as error:
@@ -260,11 +249,10 @@ class AtomicBackend(LocalBackend):
             ) from error
 
 
-class _CheckpointFolder(AtomicBackend):
+class _CheckpointFolder(LocalBackend):
     """A folder in which removing waits until what is new is complete.
 
-    Only the names of paths count: a work directory may have been moved or
-    copied since they were stored.
+    Only the names of paths count: the work directory may have been moved.
     """
 
     def __init__(self, folder: str | Path) -> None:
@@ -272,11 +260,9 @@ class _CheckpointFolder(AtomicBackend):
         self._waiting: list[str] = []
 
     def isfile(self, filepath: str | Path) -> bool:
-        """Whether there is a file of this name."""
         return (self._folder / Path(filepath).name).is_file()
 
     def remove(self, filepath: str | Path) -> None:
-        """Remember a file to remove."""
         self._waiting.append(Path(filepath).name)
 
     def remove_waiting(self, keep: set[str]) -> None:

@@ -1,10 +1,10 @@
-"""What depends on the device: bf16 autocast, cuDNN's search, a CPU's memory
-and its fault."""
+"""What depends on the device: bf16, cuDNN's search, a CPU's memory."""
 
 import ctypes
 import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from mmaction.registry import HOOKS
@@ -15,8 +15,7 @@ from torch import nn
 
 
 class BFloat16OptimWrapper(OptimWrapper):
-    """Steps whose forward pass autocasts to bfloat16, which needs no scaling
-    of the loss; the weights stay float32."""
+    """Autocasts the forward pass to bfloat16; the weights stay float32."""
 
     @contextmanager
     def optim_context(self, model: nn.Module) -> Iterator[None]:
@@ -32,34 +31,30 @@ class BFloat16OptimWrapper(OptimWrapper):
 class DeviceSettingsHook(Hook):
     """Chooses precision and algorithms by the device.
 
-    - bfloat16 autocast in training, on a GPU that computes it; float32
-      elsewhere, and where ``--amp`` or the config asks for something else.
-      Validation and tests are float32.
     - cuDNN searches for the fastest algorithm in training, where every clip
       has one size, and not in validation and testing, where every video may
       have its own. This replaces ``env_cfg.cudnn_benchmark``.
     - On a machine without a GPU, freed memory stays with the process
       (:func:`keep_freed_memory`).
-    - A warning, once, of convolutions whose bfloat16 gradients this processor
+    - A warning of convolutions whose bfloat16 gradients this processor
       computes wrongly (:func:`wrong_in_bf16`).
 
     TensorFloat-32 stays as torch has it: on in cuDNN's convolutions, off in
-    matrix products.
+    matrix products. Validation and tests are float32.
 
     Args:
-        bf16: Whether to train in bfloat16 where a GPU computes it.
+        bf16: Train in bfloat16 autocast on a GPU that computes it, unless
+            ``--amp`` or the config asks for something else.
     """
 
     def __init__(self, bf16: bool = False) -> None:
         self.bf16 = bf16
 
     def before_run(self, runner: Runner) -> None:
-        """Keep freed memory where tensors live on the CPU."""
         if not torch.cuda.is_available():
             keep_freed_memory()
 
     def before_train(self, runner: Runner) -> None:
-        """Set the precision; warn before time is spent on wrong gradients."""
         # a config cannot: the stock --amp takes only the stock wrappers
         if (
             self.bf16
@@ -79,17 +74,13 @@ class DeviceSettingsHook(Hook):
                 "inflate_style='3x3x3', which has no such layer."
             )
 
-    def before_train_epoch(self, runner: Runner) -> None:
-        """Search: training clips have one size."""
+    def before_train_epoch(self, runner: Runner, metrics: Any = None) -> None:
         torch.backends.cudnn.benchmark = True
+
+    after_val_epoch = before_train_epoch  # it may stand within an epoch
 
     def before_val_epoch(self, runner: Runner) -> None:
-        """Do not search: every video may have its own size."""
         torch.backends.cudnn.benchmark = False
-
-    def after_val_epoch(self, runner: Runner, metrics: object = None) -> None:
-        """Search again: a validation may stand within an epoch."""
-        torch.backends.cudnn.benchmark = True
 
     before_test_epoch = before_val_epoch
 
@@ -98,8 +89,7 @@ def keep_freed_memory() -> None:
     """Have glibc keep large freed blocks for the next tensor: mallopt(3).
 
     It maps each block above 32 MiB anew, and the page faults took a fifth of
-    the step of an LGD-3D ResNet-50 (docs/results.md). Elsewhere than on glibc
-    nothing happens.
+    the step of an LGD-3D ResNet-50 (docs/results.md).
     """
     if platform.libc_ver()[0] == 'glibc':
         libc = ctypes.CDLL(None)
@@ -110,9 +100,8 @@ def keep_freed_memory() -> None:
 def wrong_in_bf16(model: nn.Module) -> list[str]:
     """Names of the layers whose bf16 weight gradient is wrong on this CPU.
 
-    These are stock Conv3d of kernel kt x 1 x 1, kt > 1, in a model on an x86
-    processor with AVX-512 and without AMX (torch 2.13, oneDNN 3.12; seen for
-    2 frames), if the weights or autocast are bfloat16.
+    These are stock Conv3d of kernel kt x 1 x 1, kt > 1, on an x86 processor
+    with AVX-512 and without AMX (torch 2.13, oneDNN 3.12; seen for 2 frames).
     """
     if (
         not torch.backends.cpu.get_cpu_capability().startswith('AVX512')

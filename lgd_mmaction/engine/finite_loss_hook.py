@@ -13,25 +13,21 @@ from torch import Tensor, nn
 from lgd_mmaction.engine.checkpoint_hook import last_checkpoint_of
 from lgd_mmaction.errors import TrainingError
 
-# the smallest loss scale of fp16 to go on with
-_MIN_SCALE = 1.0
-
 
 @HOOKS.register_module()
 class FiniteLossHook(Hook):
     """Ends training at a NaN or infinite loss, before the weights take it.
 
     The losses are looked at between the forward and the backward pass. If
-    one is not finite on any rank, all ranks stop with one sentence: the step,
+    one is not finite on any rank, all ranks stop: the error names the step,
     the learning rate, and the losses of the ranks concerned. Nothing is
     saved, so the last checkpoint is a good one.
 
     Gradients are looked at after the step, through the norm that clipping
     computes anyway (``optim_wrapper.clip_grad``): infinite ones with a finite
     loss have spoilt the weights in memory, and training stops as above. With
-    a loss scale (fp16) they are no error until the scale falls below 1: the
-    scaler leaves the step out and halves the scale. A loss that is not
-    finite is an error under fp16 too: the scale acts on the gradients only.
+    a loss scale (fp16) the scaler leaves the step out and halves the scale,
+    which is no error until the scale falls below 1.
 
     Cost: a step waits for the forward pass (one host synchronisation), and
     several processes all-reduce one number.
@@ -43,8 +39,6 @@ class FiniteLossHook(Hook):
     priority = 'ABOVE_NORMAL'  # before anything is logged or saved
 
     def before_train(self, runner: Runner) -> None:
-        """Look at what the network returns from now on."""
-
         def look(model: nn.Module, args: tuple, output: Any) -> None:
             if model.training and isinstance(output, dict):
                 self._check(runner, output)
@@ -52,7 +46,6 @@ class FiniteLossHook(Hook):
         self._handle = runner.model.register_forward_hook(look)
 
     def after_train(self, runner: Runner) -> None:
-        """Stop looking."""
         self._handle.remove()
 
     def _check(self, runner: Runner, output: dict) -> None:
@@ -68,15 +61,13 @@ class FiniteLossHook(Hook):
         }
         if not losses:
             return
-        bad = (~torch.stack(list(losses.values())).isfinite()).any().float()
+        own_bad = ~torch.stack(list(losses.values())).isfinite().all()
+        bad = own_bad.float()
         all_reduce(bad, 'max')
         if not bad.item():
             return
-        numbers = {key: value.item() for key, value in losses.items()}
-        own = None
-        if not all(map(math.isfinite, numbers.values())):
-            shown = ', '.join(f'{k} {v:g}' for k, v in numbers.items())
-            own = f'rank {get_rank()}: {shown}'
+        shown = ', '.join(f'{k} {v.item():g}' for k, v in losses.items())
+        own = f'rank {get_rank()}: {shown}' if own_bad else None
         ranks = [text for text in all_gather_object(own) if text]
         raise TrainingError(
             f'the loss is not finite at {_where(runner)} '
@@ -94,17 +85,18 @@ class FiniteLossHook(Hook):
         finite = math.isfinite(norm)
         scaler = getattr(wrapper, 'loss_scaler', None)
         if scaler is None:
-            if not finite:
-                raise TrainingError(
-                    f'the gradients are not finite (norm {norm:g}) at '
-                    f'{_where(runner)}, though the loss is; the step has '
-                    'spoilt the weights in memory and nothing was saved; '
-                    f'{_remedy(runner)}'
-                )
+            if finite:
+                return
+            raise TrainingError(
+                f'the gradients are not finite (norm {norm:g}) at '
+                f'{_where(runner)}, though the loss is; the step has spoilt '
+                'the weights in memory and nothing was saved; '
+                f'{_remedy(runner)}'
+            )
         # without a norm, now and then: reading the scale waits for the GPU
-        elif not finite or (key not in scalars and runner.iter % 50 == 0):
+        if not finite or (key not in scalars and runner.iter % 50 == 0):
             scale = scaler.get_scale()
-            if scale < _MIN_SCALE:
+            if scale < 1:
                 raise TrainingError(
                     f'fp16 does not hold the gradients: the loss scale is '
                     f'{scale:g} at {_where(runner)}; {_remedy(runner)}, or '
@@ -113,10 +105,10 @@ class FiniteLossHook(Hook):
 
 
 def _where(runner: Runner) -> str:
-    rates = [f'{v[0]:g}' for v in runner.optim_wrapper.get_lr().values()]
+    rate, *_ = next(iter(runner.optim_wrapper.get_lr().values()))
     return (
         f'iteration {runner.iter + 1} (epoch {runner.epoch + 1}), learning '
-        f'rate {", ".join(rates[:1])}'
+        f'rate {rate:g}'
     )
 
 

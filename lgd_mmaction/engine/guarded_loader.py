@@ -9,11 +9,7 @@ from torch.utils.data._utils import signal_handling
 
 
 class GuardedLoader(DataLoader):
-    """A ``DataLoader`` that calls ``when_lost`` before it raises for a worker.
-
-    Made of an ordinary loader by :func:`guard_loader`. The call comes between
-    two steps, so that the state of the training can be saved.
-    """
+    """Calls ``when_lost`` before it raises for a worker, between two steps."""
 
     when_lost: Callable[[], None]
 

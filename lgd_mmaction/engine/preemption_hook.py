@@ -33,13 +33,10 @@ class PreemptionHook(Hook):
     agree on it, the state is saved as ``mid_epoch.pth`` and the process ends
     with exit code 85. ``--resume auto`` goes on with the next batch, to the
     same weights as a run that was never stopped. It is enough that one rank
-    gets the signal.
-
-    - At the end of an epoch its checkpoint is saved as usual.
-    - During validation a process ends after the batch that it is at, if need
-      be rank 0 saves first; after resuming the validation is done again.
-    - Another signal, more than two seconds after the first, kills at once.
-      (The launcher and the cluster may both pass the first one on.)
+    gets the signal. During validation a process ends after the batch that it
+    is at, if need be rank 0 saves first; after resuming the validation is
+    done again. Another signal, more than two seconds after the first, kills
+    at once. (The launcher and the cluster may both pass the first one on.)
 
     Cost: one all-reduce of one number a step, none in a single process.
 
@@ -55,9 +52,8 @@ class PreemptionHook(Hook):
         self._since = 0.0
 
     def before_run(self, runner: Runner) -> None:
-        """Listen to the signals, in training only."""
         if not isinstance(runner._train_loop, BaseLoop):
-            return
+            return  # a test may be interrupted
         if _checkpoint_hook(runner) is None:
             raise ConfigError(
                 'PreemptionHook saves with SafeCheckpointHook: set default_'
@@ -70,7 +66,6 @@ class PreemptionHook(Hook):
                 self._stock[number] = signal.signal(number, self._heard)
 
     def _heard(self, number: int, frame: object) -> None:
-        """The signal handler."""
         now = time.monotonic()
         if self._signal is None:
             self._signal, self._since = number, now
@@ -85,55 +80,45 @@ class PreemptionHook(Hook):
     def after_train_iter(
         self, runner: Runner, batch_idx: int, *args, **kwargs
     ) -> None:
-        """Save and leave, if any rank was told to."""
         loop = runner.train_loop
         if isinstance(loop, EpochBasedTrainLoop) and self.end_of_epoch(
             loop.dataloader, batch_idx
         ):
             return  # after_train_epoch follows
-        if not runner.optim_wrapper.should_update():
-            return  # gradients that are being accumulated are not saved
-        if self._any_told():
+        # gradients that are being accumulated are not saved
+        if runner.optim_wrapper.should_update() and self._any_told():
             self._leave(runner, runner.epoch, runner.iter + 1)
 
     def after_train_epoch(self, runner: Runner) -> None:
-        """As after a step, with the checkpoint of the epoch where it is."""
         by_epoch = isinstance(runner.train_loop, EpochBasedTrainLoop)
         if by_epoch and self._any_told():
             self._leave(runner, runner.epoch + 1, runner.iter)
 
     def after_val_iter(self, runner: Runner, *args, **kwargs) -> None:
-        """Leave at once: ranks may be at different batches."""
         if self._stock and self._signal is not None:
+            # at once: ranks may be at different batches
             self._leave(runner, runner.epoch, runner.iter, together=False)
 
     def after_run(self, runner: Runner) -> None:
-        """Leave the signals to whoever had them."""
         for number, handler in self._stock.items():
             signal.signal(number, handler)
         self._stock.clear()
 
     def _any_told(self) -> bool:
-        told = self._signal is not None
-        if get_world_size() == 1:
-            return told
-        flag = torch.tensor(float(told))
-        all_reduce(flag, 'max')
-        return bool(flag.item())
+        told = torch.tensor(float(self._signal is not None))
+        all_reduce(told, 'max')  # nothing in a single process
+        return bool(told.item())
 
     def _leave(
         self, runner: Runner, epoch: int, iteration: int, together: bool = True
     ) -> None:
-        """Save, see SafeCheckpointHook.save_state, and end."""
         if together or is_main_process():
             _save(runner, epoch, iteration, together)
         if together:
             barrier()  # until the checkpoint is written
-        name = 'the signal of another rank'
-        if self._signal is not None:
-            name = signal.Signals(self._signal).name
         self._since = time.monotonic()  # the same request must not kill
-        _end(runner, name, iteration)
+        own = self._signal and signal.Signals(self._signal).name
+        _end(runner, own or 'the signal of another rank', iteration)
 
 
 def end_for_resuming(runner: Runner) -> None:

@@ -38,8 +38,7 @@ class TubeMetric(KnowsBadVideos, BaseMetric):
     (lgd_mmaction.detection.annotations). Gives `tube/frame_mAP@0.5`,
     `tube/video_mAP@0.2`, `tube/video_mAP@0.5:0.95` ... in [0, 1], and how
     much was not evaluated as it came: `tube/missing_frames`,
-    `tube/videos_without_boxes`, `tube/dropped_boxes`,
-    `tube/clipped_boxes`.
+    `videos_without_boxes`, `dropped_boxes`, `clipped_boxes`.
 
     Each data sample has `pred_instances` with `bboxes` (n, 4), fractions of
     width and height, and `scores` (n, K), and `video_id` (name in the
@@ -95,7 +94,6 @@ class TubeMetric(KnowsBadVideos, BaseMetric):
         self.annotations.subset(split, subset)  # raises if there is none
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
-        """Keep name, frame, boxes and scores of each data sample."""
         self.results += map(self._read, data_samples)
 
     def _read(self, sample: dict) -> FrameDetections:
@@ -120,9 +118,8 @@ class TubeMetric(KnowsBadVideos, BaseMetric):
                 f'num_classes={classes} and background_class=False of the '
                 'bbox head'
             )
-        weights = sample.get('proposal_scores')
-        if weights is not None:
-            weights = _array(weights).reshape(-1)
+        if sample.get('proposal_scores') is not None:
+            weights = _array(sample['proposal_scores']).reshape(-1)
             if len(weights) != len(scores):
                 raise DataError(
                     f'frame {frame} of {name} has {len(scores)} detections '
@@ -132,10 +129,7 @@ class TubeMetric(KnowsBadVideos, BaseMetric):
             scores = scores * weights[:, None]
         return FrameDetections(name, frame, boxes, scores, sample.get(BAD_KEY))
 
-    def compute_metrics(
-        self, results: list[FrameDetections]
-    ) -> dict[str, float]:
-        """Measure what all ranks collected."""
+    def measure(self, results: list[FrameDetections]) -> dict[str, float]:
         bad = {r.video: r.broken for r in results if r.broken}
         for i, r in enumerate(results):
             if r.video in bad:  # whatever frames of it could be read

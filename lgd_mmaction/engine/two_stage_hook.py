@@ -13,10 +13,9 @@ from lgd_mmaction.models.kernelized_head import KernelizedHead
 class TwoStageHook(Hook):
     """Puts the KernelizedHead into stage 2 at a given epoch.
 
-    The stage follows from the number of the epoch alone, and is set before
-    the epoch begins. So a run that is resumed anywhere continues as it would
-    have; the checkpoint written at the end of an epoch, and the validation
-    after it, are in the stage of that epoch.
+    The stage follows from the number of the epoch alone, so a run that is
+    resumed anywhere continues as it would have. The checkpoint at the end of
+    an epoch, and the validation after it, are in the stage of that epoch.
 
     Args:
         switch_epoch: Epochs 0 .. switch_epoch - 1, counted from 0, are
@@ -37,7 +36,6 @@ class TwoStageHook(Hook):
         self.switch_epoch = switch_epoch
 
     def before_train(self, runner: Runner) -> None:
-        """Refuse what cannot be switched before time is spent on it."""
         self._heads(runner)
         if isinstance(runner.train_loop, IterBasedTrainLoop):
             raise ConfigError(
@@ -53,7 +51,6 @@ class TwoStageHook(Hook):
             )
 
     def before_train_epoch(self, runner: Runner) -> None:
-        """Set the stage of the coming epoch."""
         stage = 1 if runner.epoch < self.switch_epoch else 2
         for head in self._heads(runner):
             if head.active_stage != stage:

@@ -17,19 +17,14 @@ from mmengine.config import Config
 from lgd_mmaction.errors import ConfigError, LGDError
 
 # what mmengine's registries and Python say of a name that does not exist
-_SLIPS = (
-    r'(\w+) is not in the \S+ registry',
-    r"__init__\(\) got an unexpected keyword argument '(\w+)'",
+_SLIP = (
+    r'(\w+) is not in the \S+ registry|'
+    r"__init__\(\) got an unexpected keyword argument '(\w+)'"
 )
 
 
 def read_config(path: str) -> Config:
-    """``Config.fromfile``, with one sentence for what a user got wrong.
-
-    Raises:
-        ConfigError: The file, or one that it inherits from, cannot be read
-            or run; names file and line.
-    """
+    """``Config.fromfile``, with a ConfigError that names file and line."""
     try:
         return Config.fromfile(path)
     except LGDError:  # a component's own sentence
@@ -75,20 +70,18 @@ def config_files(path: str | Path) -> list[Path]:
 def naming_slips(path: str | Path) -> Iterator[None]:
     """Say where a component or an argument stands that does not exist.
 
+    A ConfigError takes the place of the error of the registry or the class.
+    (One about a name that is not in the config stays: it is the code's.)
+
     Args:
         path: The config whose parts are built in the body.
-
-    Raises:
-        ConfigError: In place of the error of the registry or the class. (One
-            about a name that is not in the config stays: it is the code's.)
     """
     try:
         yield
     except (KeyError, TypeError) as error:
         text = ' '.join(str(error.args[0] if error.args else '').split())
-        matches = [re.search(pattern, text) for pattern in _SLIPS]
-        name = next((match[1] for match in matches if match), None)
-        places = _places(path, name) if name else []
+        slip = re.search(_SLIP, text)
+        places = _places(path, slip[1] or slip[2]) if slip else []
         if not places:
             raise
         raise ConfigError(

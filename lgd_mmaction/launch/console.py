@@ -19,8 +19,8 @@ from torch._subclasses import FakeTensorMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from lgd_mmaction.engine.checkpoint_hook import model_of
+from lgd_mmaction.engine.two_stage_hook import TwoStageHook
 
-_LONG = 8  # lines of a message
 # of other packages, known and harmless: silenced by name, on the console only
 _SILENCED = (
     'paramwise_options --',
@@ -28,7 +28,7 @@ _SILENCED = (
     '"FileClient" will be deprecated in future',
     '"HardDiskBackend" is the alias of "LocalBackend"',
 )
-_PACKAGES = ('lgd_mmaction', 'torch', 'mmaction2', 'mmengine', 'mmcv')
+_PACKAGES = ('lgd_mmaction', 'torch', 'mmaction2', 'mmengine')
 
 
 @functools.cache  # once in a process
@@ -67,7 +67,7 @@ class BriefFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         text = self.inner.format(record)
         lines = [s for s in text.splitlines() if s.strip('- ')]
-        if len(lines) <= _LONG or record.levelno > logging.WARNING:
+        if len(lines) <= 8 or record.levelno > logging.WARNING:
             return text
         # the first may be nothing but the time
         head = lines[0] if not lines[0].endswith('INFO - ') else ''
@@ -76,7 +76,7 @@ class BriefFormatter(logging.Formatter):
 
 
 class SummaryHook(Hook):
-    """Says what is going to be trained, and how; then what a clip costs."""
+    """Says what is going to be trained, then what a clip costs."""
 
     _counted = False
 
@@ -87,10 +87,9 @@ class SummaryHook(Hook):
     def before_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None
     ) -> None:
-        """The first batch tells the size of the input."""
         if self._counted:
             return
-        self._counted = True
+        self._counted = True  # the first batch tells the size of the input
         # data of another kind, or layers that cannot be counted
         with contextlib.suppress(Exception):
             shape = data_batch['inputs'][0].shape  # (clips, C, T, H, W)
@@ -126,12 +125,9 @@ def count_gmac(model: torch.nn.Module, shape: Sequence[int]) -> float:
 def summary(runner: Runner) -> list[str]:
     """A line each: versions, model, data, schedule, log file."""
     versions = []
-    for name in _PACKAGES:
-        for known in (name, f'{name}-lite'):
-            try:
-                versions.append(f'{known} {metadata.version(known)}')
-            except metadata.PackageNotFoundError:
-                continue
+    for name in (*_PACKAGES, 'mmcv', 'mmcv-lite'):
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            versions.append(f'{name} {metadata.version(name)}')
     model = model_of(runner)
     device = next(model.parameters()).device
     cuda = device.type == 'cuda'
@@ -153,24 +149,19 @@ def summary(runner: Runner) -> list[str]:
         data += f'; {len(runner.val_loop.dataloader.dataset)} for validation'
     rates = runner.optim_wrapper.optimizer.param_groups
     start = {g.get('initial_lr', g['lr']) for g in rates}
+    stages = ''.join(
+        f': stage 1, loss (5), for {hook.switch_epoch}, then stage 2, loss '
+        f'(6), from epoch {hook.switch_epoch + 1}'
+        for hook in runner.hooks
+        if isinstance(hook, TwoStageHook)
+    )
     return [
         f'versions: {", ".join(versions)}; on {runner.world_size} x {where}',
         f'model: {" + ".join(parts)}, {count / 1e6:.2f} M parameters'
         f'{f" ({fixed / 1e6:.2f} M fixed)" if fixed else ""}',
         f'data: {data}',
         f'schedule: {loop.max_epochs} epochs, {loop.max_iters} steps'
-        f'{_stages(runner)}; {type(runner.optim_wrapper.optimizer).__name__},'
+        f'{stages}; {type(runner.optim_wrapper.optimizer).__name__},'
         f' learning rate {", ".join(f"{lr:g}" for lr in sorted(start))}',
         f'everything is in {runner._log_dir}/{runner.timestamp}.log',
     ]
-
-
-def _stages(runner: Runner) -> str:
-    for hook in runner.hooks:
-        switch = getattr(hook, 'switch_epoch', None)
-        if switch is not None:
-            return (
-                f': stage 1, loss (5), for {switch}, then stage 2, loss (6), '
-                f'from epoch {switch + 1}'
-            )
-    return ''

@@ -1,8 +1,7 @@
 """Hand over to the stock scripts of the installed mmaction2.
 
-``tools/train.py`` and ``tools/test.py`` call :func:`run_stock_tool`. Options,
-help and behaviour are the stock script's; what is added is a look at the
-files that the config names before anything expensive starts, and one
+Options, help and behaviour are the stock script's; what is added is a look at
+the files that the config names before anything expensive starts, and one
 sentence instead of a traceback for the errors that a user can mend. Exit codes
 are 0, 2 for such an error, and 85 for a training that saved itself because it
 was told to stop (``engine/preemption_hook.py``).
@@ -12,31 +11,24 @@ import errno
 import os
 import sys
 from argparse import Namespace
-from importlib.util import find_spec, module_from_spec, spec_from_file_location
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
 from typing import NoReturn
 
+import mmaction
 from mmengine.config import Config
 
 from lgd_mmaction.checkpoints import MID_EPOCH_FILE
 from lgd_mmaction.errors import ConfigError, LGDError
 from lgd_mmaction.launch.config_errors import naming_slips, read_config
 from lgd_mmaction.launch.console import shorten_console
-from lgd_mmaction.launch.list_check import check_lists
 from lgd_mmaction.launch.preflight import check_config
-
-EXIT_USER_ERROR = 2
 
 
 def stock_tools_dir() -> Path:
-    """The folder of the stock scripts in the installed mmaction2.
-
-    Raises:
-        ConfigError: if that installation carries no scripts.
-    """
-    spec = find_spec('mmaction')
-    package = Path(spec.origin).parent if spec and spec.origin else Path()
+    """The folder of the stock scripts; ConfigError where there is none."""
+    package = Path(mmaction.__file__).parent
     # an editable mmaction2 may keep its scripts at the root of its checkout
     for folder in (package / '.mim' / 'tools', package.parent / 'tools'):
         if (folder / 'train.py').is_file():
@@ -51,30 +43,22 @@ def stock_tools_dir() -> Path:
 def run_stock_tool(name: str) -> None:
     """Run the stock ``train.py`` or ``test.py`` with this process's arguments.
 
-    Ends the process with exit code 2 and one sentence when the config, the
-    data or a checkpoint cannot be used; ``LGD_TRACEBACK=1`` shows the
-    traceback of such an error too.
-
-    Args:
-        name: file name of the script, ``'train.py'`` or ``'test.py'``.
+    ``LGD_TRACEBACK=1`` shows the traceback of an error that ends it with 2.
     """
     try:
         script = _load_script(stock_tools_dir() / name)
         args = script.parse_args()
-        if getattr(args, 'resume', None) == 'auto':
-            args = _keep_load_from(script, args)
         cfg = _merged_config(script, args)
-        is_test = name == 'test.py'
-        check_config(cfg, is_test, getattr(args, 'checkpoint', None))
-        check_lists(cfg, is_test)
+        tested = getattr(args, 'checkpoint', None)
+        check_config(cfg, name == 'test.py', tested)
         shorten_console()
+        script.parse_args = lambda: args
         with naming_slips(args.config):
             script.main()
     except LGDError as error:
         _end(error, str(error))
     except OSError as error:
-        full = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-        if error.errno not in full:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise
         _end(
             error,
@@ -88,33 +72,7 @@ def _end(error: Exception, sentence: str) -> NoReturn:
     if os.environ.get('LGD_TRACEBACK') == '1':
         raise error
     print(f'error: {sentence}', file=sys.stderr)
-    sys.exit(EXIT_USER_ERROR)
-
-
-def _keep_load_from(script: ModuleType, args: Namespace) -> Namespace:
-    """Let the first start with ``--resume auto`` load the config's weights.
-
-    Stock ``--resume auto`` drops ``load_from``, also where there is nothing
-    to resume yet: a job that always says ``--resume auto``, so that it can be
-    started again, would train from random weights. Then the option is taken
-    out, and the arguments are parsed again.
-    """
-    cfg = _merged_config(script, args)
-    # merging clears it
-    wanted = read_config(args.config).get('load_from')
-    if args.cfg_options is not None:
-        wanted = args.cfg_options.get('load_from', wanted)
-    if wanted is None or _can_resume(cfg):
-        return args
-    print(
-        f'--resume auto: nothing to resume in {cfg.work_dir}, so training '
-        f'starts from {wanted}.',
-        file=sys.stderr,
-    )
-    at = next(i for i, a in enumerate(sys.argv) if a.startswith('--resume'))
-    end = at + 1 + (sys.argv[at + 1 : at + 2] == ['auto'])
-    del sys.argv[at:end]
-    return script.parse_args()
+    sys.exit(2)
 
 
 def _can_resume(cfg: Config) -> bool:
@@ -141,15 +99,35 @@ def _load_script(path: Path) -> ModuleType:
     return script
 
 
-def _merged_config(script: ModuleType, args: object) -> Config:
-    """The config as the stock script is going to use it."""
+def _merged_config(script: ModuleType, args: Namespace) -> Config:
+    """The config as the stock script is going to use it.
+
+    Stock ``--resume auto`` drops ``load_from``, also where there is nothing
+    to resume yet: a job that always says ``--resume auto``, so that it can be
+    started again, would train from random weights. Then the option is taken
+    out of the arguments.
+    """
     if not Path(args.config).is_file():
         raise ConfigError(
             f'there is no config file {args.config}; the configs of this '
             'package are in its folder configs/'
         )
-    cfg = script.merge_args(read_config(args.config), args)
+    cfg = read_config(args.config)
+    options = args.cfg_options or {}
+    wanted = options.get('load_from', cfg.get('load_from'))
+    cfg = script.merge_args(cfg, args)
+    if (
+        getattr(args, 'resume', None) == 'auto'
+        and wanted is not None
+        and not _can_resume(cfg)
+    ):
+        print(
+            f'--resume auto: nothing to resume in {cfg.work_dir}, so training '
+            f'starts from {wanted}.',
+            file=sys.stderr,
+        )
+        args.resume = None
+        cfg = script.merge_args(read_config(args.config), args)
     # train.py merges these by itself, test.py only later; twice is harmless
-    if args.cfg_options is not None:
-        cfg.merge_from_dict(args.cfg_options)
+    cfg.merge_from_dict(options)
     return cfg

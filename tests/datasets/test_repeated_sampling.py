@@ -10,7 +10,7 @@ from torch.utils.data import DataLoader
 
 from lgd_mmaction.datasets import RobustVideoDataset, VideoOpen
 from lgd_mmaction.datasets.robust_video_dataset import REPLACES_KEY
-from lgd_mmaction.engine.seeding import seed_samples
+from lgd_mmaction.engine.epoch_seed_hook import seed_samples
 from lgd_mmaction.errors import ConfigError
 from tests.video.test_reader import sequential
 

@@ -17,12 +17,10 @@ from torch.utils.data import DataLoader
 
 from lgd_mmaction.engine.epoch_seed_hook import (
     EpochSeedHook,
-    skip_batches,
-)
-from lgd_mmaction.engine.seeding import (
     end_workers_at_exit,
     seed_everything,
     seed_samples,
+    skip_batches,
     start_worker,
 )
 

@@ -7,14 +7,15 @@ import pytest
 
 from lgd_mmaction.launch import stock_tools as launch
 from lgd_mmaction.launch.stock_tools import (
-    _keep_load_from,
     _load_script,
     _merged_config,
     stock_tools_dir,
 )
 
 
-@pytest.mark.parametrize('option', [['--resume'], ['--resume', 'auto']])
+@pytest.mark.parametrize(
+    'option', [['--resume'], ['--resume', 'auto'], ['--res', 'auto']]
+)
 def test_first_start_keeps_load_from(
     option: list[str],
     tmp_path: Path,
@@ -29,9 +30,9 @@ def test_first_start_keeps_load_from(
 
     def start() -> tuple[bool, str | None]:
         monkeypatch.setattr(sys, 'argv', [*argv, '--seed', '3'])
-        args = _keep_load_from(script, script.parse_args())
-        assert args.seed == 3
+        args = script.parse_args()
         cfg = _merged_config(script, args)
+        assert args.seed == 3
         return cfg.resume, cfg.load_from
 
     assert start() == (False, 'kinetics.pth')
@@ -77,8 +78,7 @@ def test_load_from_gives_way_only_to_what_is_resumed(
     argv = ['train.py', 'a.py', '--work-dir', 'run', '--resume', 'auto']
     monkeypatch.setattr(sys, 'argv', argv)
     script = _load_script(stock_tools_dir() / 'train.py')
-    args = _keep_load_from(script, script.parse_args())
-    cfg = _merged_config(script, args)
+    cfg = _merged_config(script, script.parse_args())
     wanted = (True, None) if resumes else (False, 'kinetics.pth')
     assert (cfg.resume, cfg.load_from) == wanted
 
@@ -90,14 +90,16 @@ def test_the_train_tool_does_so(
     config.write_text("load_from = 'kinetics.pth'\nresume = False\n")
     script = _load_script(stock_tools_dir() / 'train.py')
     started = []
-    monkeypatch.setattr(script, 'main', lambda: started.append(sys.argv[1:]))
+    monkeypatch.setattr(
+        script, 'main', lambda: started.append(vars(script.parse_args()))
+    )
     monkeypatch.setattr(launch, '_load_script', lambda path: script)
     monkeypatch.setattr(
         launch, 'check_config', lambda cfg, *_: started.append(cfg.load_from)
     )
     options = [str(config), '--work-dir', str(tmp_path / 'run')]
-    monkeypatch.setattr(
-        sys, 'argv', ['train.py', *options, '--resume', 'auto']
-    )
+    monkeypatch.setattr(sys, 'argv', ['train.py', *options])
+    expected = vars(script.parse_args())
+    sys.argv += ['--resume', 'auto']
     launch.run_stock_tool('train.py')
-    assert started == ['kinetics.pth', options]
+    assert started == ['kinetics.pth', expected]

@@ -12,7 +12,6 @@ from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 
 from lgd_mmaction.launch.config_errors import read_config
-from lgd_mmaction.launch.list_check import check_lists
 from lgd_mmaction.launch.preflight import check_config
 from lgd_tools.cli import ToolError, read_list
 from lgd_tools.lists import folder, own_config
@@ -45,7 +44,6 @@ def checked(cfg: Config) -> None:
     """What train.py does before and while it builds."""
     init_default_scope('mmaction')
     check_config(cfg)
-    check_lists(cfg)
     for part in ('train', 'test'):
         dataset = DATASETS.build(cfg[f'{part}_dataloader'].dataset)
         assert dataset[0]['inputs'].dtype == torch.uint8

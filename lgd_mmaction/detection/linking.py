@@ -79,14 +79,9 @@ def link_tubes(
     within one frame, boxes rank by score, then by row. Of boxes of equal
     worth a tube takes the first by rank.
 
-    Args:
-        detections: Detections.
-        video: Index of the video.
-        linking: Settings; min_length and min_score are not applied, since
-            trimming comes first.
-
     Returns:
-        The tubes, in the order class, first frame, rank there.
+        The tubes, in the order class, first frame, rank there. Those below
+        min_length and min_score are among them: trimming comes first.
     """
     first, last = detections.video_offset[video : video + 2]
     # (frames, K, D) rows by rank, -1 as padding
@@ -117,7 +112,6 @@ def link_tubes(
     link = link[np.lexsort((link['number'], link['label']))]
     return fill_gaps(
         link['number'],
-        np.full(len(link), video),
         link['label'],
         detections.frame[first + link['step']],
         detections.boxes[link['row']],
@@ -131,13 +125,9 @@ def _choose(
     tubes: np.ndarray,
     rows: np.ndarray,
 ) -> np.ndarray:
-    """(L,) rank of the box that each tube takes, or -1.
+    """(L,) rank of the box that each tube that may go on takes, or -1.
 
-    Args:
-        detections: Detections.
-        linking: Settings.
-        tubes: (L,) those that may go on.
-        rows: (K, D) boxes of this frame by rank, -1 as padding.
+    rows: (K, D) boxes of this frame by rank, -1 as padding.
     """
     mean = tubes['sum'] / tubes['count']
     # the surest first within its class

@@ -142,40 +142,32 @@ def _starts_late(packets: list) -> bool:
     return any(p.pts is None or p.pts < start.pts for p in packets)
 
 
-class IndexCache:
-    """Indices on disk, one small file a video, for many readers at once.
+def _cached(folder: str | os.PathLike, path: str) -> Path:
+    """Where the index of a file is kept: one small file a video."""
+    name = sha256(os.fsencode(os.path.abspath(path))).hexdigest()
+    return Path(folder, name[:2], f'{name[2:34]}.npy')
 
-    Args:
-        folder: Where they are; made when the first one is kept.
-    """
 
-    def __init__(self, folder: str | os.PathLike) -> None:
-        self.folder = Path(folder)
-
-    def _place(self, path: str) -> Path:
-        name = sha256(os.fsencode(os.path.abspath(path))).hexdigest()
-        return self.folder / name[:2] / f'{name[2:34]}.npy'
-
-    def get(self, path: str) -> Index | None:
-        """The index of a file; None if it is not there or has changed."""
-        try:
-            status = os.stat(path)
-            head, *rows = np.load(self._place(path)).tolist()
-        except (OSError, ValueError, EOFError):
-            return None
-        *same, total = head
-        if same != [status.st_size, status.st_mtime_ns]:
-            return None
-        stamps, flags = [row[0] for row in rows], [row[1] for row in rows]
-        return _index(stamps, flags) if rows else Index(total)
-
-    def put(self, path: str, index: Index) -> None:
-        """Keep an index; a folder that cannot be written is no error."""
+def load_index(folder: str | os.PathLike, path: str) -> Index | None:
+    """The index kept of a file; None if it is not there or has changed."""
+    try:
         status = os.stat(path)
-        head = [status.st_size, status.st_mtime_ns, index.total]
-        rows = zip(index.stamps, index.flags, strict=True)
-        table = np.array([head, *((*row, 0) for row in rows)], dtype=np.int64)
-        content = BytesIO()
-        np.save(content, table)
-        with suppress(OSError):
-            write_bytes(self._place(path), content.getvalue())
+        (size, time, total), *rows = np.load(_cached(folder, path)).tolist()
+    except (OSError, ValueError, EOFError):
+        return None
+    if (size, time) != (status.st_size, status.st_mtime_ns):
+        return None
+    stamps, flags = [row[0] for row in rows], [row[1] for row in rows]
+    return _index(stamps, flags) if rows else Index(total)
+
+
+def save_index(folder: str | os.PathLike, path: str, index: Index) -> None:
+    """Keep an index; a folder that cannot be written is no error."""
+    status = os.stat(path)
+    head = [status.st_size, status.st_mtime_ns, index.total]
+    rows = zip(index.stamps, index.flags, strict=True)
+    table = np.array([head, *((*row, 0) for row in rows)], dtype=np.int64)
+    content = BytesIO()
+    np.save(content, table)
+    with suppress(OSError):
+        write_bytes(_cached(folder, path), content.getvalue())

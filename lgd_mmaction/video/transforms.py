@@ -12,7 +12,7 @@ from mmcv.transforms import BaseTransform
 from lgd_mmaction.errors import ConfigError
 from lgd_mmaction.video.errors import BrokenVideoError
 from lgd_mmaction.video.files import find_file
-from lgd_mmaction.video.reader import Size, Video, too_large
+from lgd_mmaction.video.reader import Size, Video, check_memory
 
 Wanted = Size | Callable[[int, int], Size] | None
 
@@ -69,15 +69,15 @@ class DecordVideo:
         indices = [int(i) for i in indices]
         try:
             first = self._one(indices[0])
-            if first.nbytes * len(indices) > self.memory_limit:
-                raise too_large(self.path, first.shape[1::-1], len(indices))
+            self.size = width, height = first.shape[1::-1]
+            check_memory(
+                self.path, width, height, len(indices), self.memory_limit
+            )
             out = np.stack([first, *map(self._one, indices[1:])])
         except BrokenVideoError:
             raise
         except Exception as error:
             raise self._broken(error) from None
-        height, width = first.shape[:2]
-        self.size = width, height
         wanted = size(width, height) if callable(size) else size
         if wanted is None or wanted == self.size:
             return out

@@ -181,10 +181,6 @@ class KernelizedHead(BaseHead):
 
         Stage 1 with both features gives the logarithm of the mean of both
         softmaxes, so that the stock averaging over clips applies to it.
-
-        Args:
-            x: (x_L, g_L).
-            kwargs: What the stock recognizer hands to every head.
         """
         return _combined(self.logits(x))
 
@@ -195,7 +191,7 @@ class KernelizedHead(BaseHead):
             feats: (x_L, g_L).
             data_samples: N samples with ``gt_label``, a class index or K
                 class probabilities (mixup, cutmix).
-            kwargs: What the stock recognizer hands to every head.
+            kwargs: Not used.
 
         Returns:
             ``loss_local`` and ``loss_global`` in stage 1, ``loss_cls`` in
@@ -212,20 +208,17 @@ class KernelizedHead(BaseHead):
             hit = top == labels[:, None]  # (N, k)
             for k in self.topk:
                 losses[f'top{k}_acc'] = hit[:, :k].any(1).float().mean()
-        if self.label_smooth_eps:
+        if eps := self.label_smooth_eps:
             if labels.dim() == 1:
                 labels = F.one_hot(labels, self.num_classes)
-            labels = (
-                1 - self.label_smooth_eps
-            ) * labels + self.label_smooth_eps / self.num_classes
-        for name, scores in logits.items():
-            loss = self.loss_cls(scores, labels)
+            labels = (1 - eps) * labels + eps / self.num_classes
+        for name, z in logits.items():
+            loss = self.loss_cls(z, labels)
             if not isinstance(loss, dict):
                 losses[f'loss_{name}'] = loss
-            elif name == 'cls':
-                losses.update(loss)
-            else:
-                losses.update({f'{k}_{name}': v for k, v in loss.items()})
+                continue
+            end = '' if name == 'cls' else f'_{name}'
+            losses |= {key + end: value for key, value in loss.items()}
         return losses
 
     def _phi(self, x: Tensor) -> Tensor:
@@ -244,20 +237,17 @@ class KernelizedHead(BaseHead):
         return F.linear(x, fc.weight.to(x.dtype), fc.bias.to(x.dtype))
 
     def _checked_input(self, feats: Any) -> dict[str, Tensor]:
-        """What backbone or neck returned -> the features in use, by name.
-
-        In float32 or better.
-        """
+        """The features in use by name, in float32 or better."""
         while isinstance(feats, tuple | list) and len(feats) == 1:
             feats = feats[0]  # the pairs of one out_indices
-        if isinstance(feats, Tensor) and self.features != ('local',):
-            raise ConfigError(
-                'KernelizedHead got one feature map, but needs the pair '
-                '(x_L, g_L): use an LGD backbone with diffusion=dict(...) or '
-                'add neck=dict(type="DiffusionNeck", ...), or set '
-                'features=("local",) in the head.'
-            )
         if isinstance(feats, Tensor):
+            if self.features != ('local',):
+                raise ConfigError(
+                    'KernelizedHead got one feature map, but needs the pair '
+                    '(x_L, g_L): use an LGD backbone with diffusion=dict(...)'
+                    ' or add neck=dict(type="DiffusionNeck", ...), or set '
+                    'features=("local",) in the head.'
+                )
             feats = (feats,)
         elif not (
             isinstance(feats, tuple | list)

@@ -7,9 +7,8 @@ from mmengine.model import BaseModule
 from torch import Tensor
 
 from lgd_mmaction.errors import ConfigError
+from lgd_mmaction.models.kernelized_head import FEATURES
 from lgd_mmaction.upstream_fixes import score_frames_without_boxes
-
-FEATURES = ('local', 'global')
 
 
 @MODELS.register_module()
@@ -59,9 +58,9 @@ class RoIFeatures(BaseModule):
         self.features = chosen
 
     def forward(self, x: Tensor | tuple[Tensor, Tensor]) -> tuple[Tensor, ...]:
-        pair = isinstance(x, tuple) and all(isinstance(p, Tensor) for p in x)
         if isinstance(x, Tensor) and self.features == ('local',):
             return (x.float(),)
+        pair = isinstance(x, tuple) and all(isinstance(p, Tensor) for p in x)
         if not pair or len(x) != 2:
             raise ConfigError(
                 'RoIFeatures takes the pair (x_L, g_L) of an LGD backbone '

@@ -28,29 +28,16 @@ FAULTS = {
 
 @dataclass
 class DetectionSet:
-    """Checked detections in the order video, frame, row of the table.
+    """Checked detections in the order video, frame, row of the table."""
 
-    Attributes:
-        videos: The V videos of the subset.
-        classes: The K class names.
-        boxes: (M, 4) float64 pixels, inside the frame.
-        scores: (M, K) float32.
-        video, frame: (P,) int, the frames that were tested, in order.
-        offset: (P + 1,) int, frame p has rows offset[p] : offset[p + 1].
-        video_offset: (V + 1,) int, video v has frames
-            video_offset[v] : video_offset[v + 1].
-        counts: Numbers of `videos`, `frames` and `boxes`, and of FAULTS.
-    """
-
-    videos: Sequence[TubeVideo]
-    classes: Sequence[str]
-    boxes: np.ndarray
-    scores: np.ndarray
-    video: np.ndarray
-    frame: np.ndarray
-    offset: np.ndarray
-    video_offset: np.ndarray
-    counts: dict[str, int]
+    videos: Sequence[TubeVideo]  # the V of the subset
+    classes: Sequence[str]  # K names
+    boxes: np.ndarray  # (M, 4) float64 pixels, inside the frame
+    scores: np.ndarray  # (M, K) float32
+    frame: np.ndarray  # (P,) int, the frames that were tested, in order
+    offset: np.ndarray  # (P + 1,): frame p has rows offset[p] : offset[p + 1]
+    video_offset: np.ndarray  # (V + 1,): likewise, the frames of a video
+    counts: dict[str, int]  # of `videos`, `frames`, `boxes`, and FAULTS
 
     def count_truths(self) -> tuple[np.ndarray, np.ndarray]:
         """(K,) annotated boxes and (K,) annotated tubes of each class."""
@@ -91,6 +78,15 @@ def check_detections(
         v = int(np.searchsorted(starts, number, side='right')) - 1
         return f'frame {number - starts[v]} of {videos[v].name}'
 
+    classes = len(annotations.classes)
+    if table.scores.shape[1] != classes:
+        raise DataError(
+            f'the detections have {table.scores.shape[1]} scores a box, '
+            f'{annotations.dataset} has {classes} classes; set num_classes '
+            'of the bbox head to it, without a background class'
+        )
+    position = _positions(table, videos, annotations, where)
+
     def numbered(video: np.ndarray, frame: np.ndarray) -> np.ndarray:
         video = position[video]
         wrong = (frame < 0) | (frame >= lengths[video])
@@ -104,14 +100,6 @@ def check_detections(
             )
         return starts[video] + frame
 
-    classes = len(annotations.classes)
-    if table.scores.shape[1] != classes:
-        raise DataError(
-            f'the detections have {table.scores.shape[1]} scores a box, '
-            f'{annotations.dataset} has {classes} classes; set num_classes '
-            'of the bbox head to it, without a background class'
-        )
-    position = _positions(table, videos, annotations, where)
     number = numbered(table.video, table.frame)
     tested = np.unique(number)
     if table.frames_video is not None:
@@ -148,14 +136,13 @@ def check_detections(
     }
     rows = rows[np.argsort(number[rows], kind='stable')]
     ends = np.searchsorted(number[rows], tested, side='right')
-    tested_video = np.searchsorted(starts, tested, side='right') - 1
+    owner = np.searchsorted(starts, tested, side='right') - 1
     return DetectionSet(
         videos,
         annotations.classes,
         boxes[rows],
         table.scores[rows],
-        tested_video,
-        tested - starts[tested_video],
+        tested - starts[owner],
         np.concatenate([[0], ends]),
         np.searchsorted(tested, starts),
         {name: int(number) for name, number in counts.items()},

@@ -60,23 +60,20 @@ def _match(
     """Set `hits` (T, M, K) of a video's detections, among `kept` (M, K)."""
     first, last = detections.video_offset[video : video + 2]
     tested = detections.frame[first:last]
-    truths = [  # frame, class and box of each annotated one that was tested
-        (first + i, tube.label, tube.boxes[tested[i] - tube.start])
-        for tube in detections.videos[video].tubes
-        for i in range(*np.searchsorted(tested, [tube.start, tube.stop]))
-    ]
-    if not truths:
-        return
-    frame, label, boxes = map(np.array, zip(*truths, strict=True))
     # a group: what is annotated of a class in a frame, in the order of tubes
-    order = np.lexsort((label, frame))
-    frame, label, boxes = frame[order], label[order], boxes[order]
-    new = (np.diff(frame, prepend=-1) != 0) | (np.diff(label, prepend=-1) != 0)
-    group = np.cumsum(new) - 1
-    place = np.arange(len(group)) - np.flatnonzero(new)[group]
-    frame, label = frame[new], label[new][:, None]
-    truth = np.zeros((len(frame), place.max() + 1, 4))  # (N, G, 4)
-    truth[group, place] = boxes
+    groups: dict[tuple[int, int], list[np.ndarray]] = {}
+    for tube in detections.videos[video].tubes:
+        for i in range(*np.searchsorted(tested, [tube.start, tube.stop])):
+            box = tube.boxes[tested[i] - tube.start]
+            groups.setdefault((first + i, tube.label), []).append(box)
+    if not groups:
+        return
+    frame, label = np.array([*groups]).T
+    label = label[:, None]
+    most = max(map(len, groups.values()))
+    truth = np.zeros((len(groups), most, 4))  # (N, G, 4)
+    for padded, boxes in zip(truth, groups.values(), strict=True):
+        padded[: len(boxes)] = boxes
     # (N, D) the detections of each group by rank
     rows, there = frame_rows(detections, frame)
     there &= kept[rows, label]

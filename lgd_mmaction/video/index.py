@@ -31,20 +31,16 @@ DISCARD, KEY = 2, 1
 
 @dataclass
 class Index:
-    """The frames of a video stream, in the order of its packets.
+    """The frames of a video stream, in the order of its packets."""
 
-    Attributes:
-        total: Number of frames.
-        stamps: Of each packet the time that tells it from the others: that
-            of decoding if ``ranked`` is empty, else that of showing. Empty:
-            only a decode from the start tells which frame is which.
-        flags: Of each packet, KEY and DISCARD (decoded, not shown).
-        ranked: Sorted times of showing, if known.
-    """
-
-    total: int
+    total: int  # number of frames
+    # of each packet the time that tells it from the others: that of decoding
+    # if `ranked` is empty, else that of showing; empty: only a decode from
+    # the start tells which frame is which
     stamps: list[int] = field(default_factory=list)
+    # of each packet, KEY and DISCARD (decoded, not shown)
     flags: list[int] = field(default_factory=list)
+    # sorted times of showing, if known
     ranked: list[int] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -61,12 +57,7 @@ class Index:
 
 
 def from_container(container, stream) -> Index | None:
-    """The index of an MP4 file; None where it is not to be trusted.
-
-    Args:
-        container: As just opened; its place in the file changes.
-        stream: The video stream.
-    """
+    """The index of an MP4 file as just opened; None if not to be trusted."""
     if 'mp4' not in container.format.name or not _seekable(stream):
         return None
     entries = list(stream.index_entries)
@@ -75,7 +66,7 @@ def from_container(container, stream) -> Index | None:
         return None
     stamps = [entry.timestamp for entry in entries]
     flags = [entry.flags & 3 for entry in entries]
-    rising = all(a < b for a, b in zip(stamps, stamps[1:], strict=False))
+    rising = stamps == sorted(set(stamps))
     if not rising or not flags[0] & KEY:
         return None
     first = list(islice(container.demux(stream), PEEK))

@@ -200,55 +200,55 @@ class Video:
 
     def _pick(self, numbers: list[int]) -> Iterator[tuple[int, av.VideoFrame]]:
         """Numbers and pictures of frames, in order."""
+        rest = deque(numbers)
+        read = self._seek if self._index.stamps else self._decode_on
         with self._explained():
-            for number, frame in self._read(deque(numbers)):
+            for number, frame in read(rest):
                 self._turn = round(frame.rotation / 90) % 4
                 yield number, frame
+        if rest:
+            raise BrokenVideoError(
+                self.path,
+                f'frame {rest[0]} of {self.num_frames} cannot be decoded: '
+                'damaged or cut short',
+            )
 
-    def _read(self, rest: deque) -> Iterator[tuple[int, av.VideoFrame]]:
-        while rest and self._index.stamps:
-            key = self._index.key_before(rest[0])
+    def _decode_on(self, rest: deque) -> Iterator[tuple[int, av.VideoFrame]]:
+        """By decoding all of the file, until its end or the last one."""
+        for number, frame in enumerate(self._decode_all() if rest else ()):
+            if number == rest[0]:
+                yield rest.popleft(), frame
+                if not rest:
+                    return
+
+    def _seek(self, rest: deque) -> Iterator[tuple[int, av.VideoFrame]]:
+        """By seeks, until one cannot be decoded or the last one."""
+        while rest:
+            wanted = rest[0]
+            key = self._index.key_before(wanted)
             # where a frame refers to what is before the key frame, as in an
             # open GOP, the key frame before that one will do
-            wanted = rest[0]
             for start in dict.fromkeys((key, max(key - 1, 0), 0)):
                 try:
-                    for number, frame in self._read_from(start, rest):
-                        rest.popleft()
-                        yield number, frame
+                    yield from self._read_from(start, rest)
                 except av.FFmpegError:
                     if start == 0:
                         raise
                 if not rest or rest[0] != wanted:
                     break
             else:
-                self._missing(wanted)
-        if rest:
-            for number, frame in enumerate(self._decode_all()):
-                if number == rest[0]:
-                    yield rest.popleft(), frame
-                    if not rest:
-                        return
-            self._missing(rest[0])
-
-    def _missing(self, number: int) -> None:
-        raise BrokenVideoError(
-            self.path,
-            f'frame {number} of {self.num_frames} cannot be decoded: damaged '
-            'or cut short',
-        )
+                return
 
     def _read_from(
         self, start: int, rest: deque
     ) -> Iterator[tuple[int, av.VideoFrame]]:
         """Frames from a key frame on, until a seek gets further sooner."""
-        wanted = self._group(rest)
+        unsent = self._group(rest)
         self._go_to(start)
         codec = self._codec
         skips = codec.name in SKIPS
-        unsent, left = set(wanted), deque(wanted)
         numbers: dict[int, int] = {}
-        for packet, number in self._packets(wanted[0]):
+        for packet, number in self._packets(rest[0]):
             if number is not None:
                 numbers[packet.pts] = number
             keep = number in unsent
@@ -262,8 +262,8 @@ class Video:
                 pictures += codec.decode(None)
             for frame in pictures:
                 number = numbers.get(frame.pts)
-                if left and number == left[0] and not frame.is_corrupt:
-                    yield left.popleft(), frame
+                if rest and number == rest[0] and not frame.is_corrupt:
+                    yield rest.popleft(), frame
             if not unsent:
                 return
 
@@ -282,16 +282,15 @@ class Video:
             at = ends[start + 1] - 1
         self._container.seek(index.stamps[at], stream=self._stream)
 
-    def _group(self, rest: deque) -> list[int]:
+    def _group(self, rest: deque) -> set[int]:
         """What is read by decoding on."""
-        index, group = self._index, []
+        index, last = self._index, rest[0]
         for number in rest:
-            if group:
-                key = index.keys[index.key_before(number)]
-                if index.before[key] > group[-1] + SEEK_COST:
-                    break
-            group.append(number)
-        return group
+            key = index.keys[index.key_before(number)]
+            if index.before[key] > last + SEEK_COST:
+                break
+            last = number
+        return {number for number in rest if number <= last}
 
     def _packets(self, first: int) -> Iterator[tuple[av.Packet, int | None]]:
         """Packets from a key frame on, with the numbers of their frames.

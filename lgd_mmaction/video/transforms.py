@@ -36,9 +36,7 @@ class DecordVideo:
     """What :class:`Video` offers, with the frames that decord gives.
 
     Opened by path: handed an open file, as by ``DecordInit``, decord ends
-    the process on some AVI files that are cut short.
-
-    Arguments as there; ``index_cache`` is not used.
+    the process on some AVI files that are cut short. Arguments as there.
     """
 
     def __init__(
@@ -46,7 +44,7 @@ class DecordVideo:
         path: str,
         threads: int,
         memory_limit: int,
-        index_cache: str | None = None,
+        index_cache: str | None = None,  # not used
     ) -> None:
         import decord
 
@@ -66,22 +64,17 @@ class DecordVideo:
 
     def frames(self, indices: Iterable[int], size: Wanted = None):
         """(K, H, W, 3) uint8 RGB, scaled as ``Resize`` does."""
-        indices = [int(i) for i in indices]
-        try:
-            first = self._one(indices[0])
-            self.size = width, height = first.shape[1::-1]
-            check_memory(
-                self.path, width, height, len(indices), self.memory_limit
-            )
-            out = np.stack([first, *map(self._one, indices[1:])])
-        except BrokenVideoError:
-            raise
-        except Exception as error:
-            raise self._broken(error) from None
+        first, *others = map(int, indices)
+        out = [self._one(first)]
+        self.size = width, height = out[0].shape[1::-1]
+        check_memory(
+            self.path, width, height, 1 + len(others), self.memory_limit
+        )
+        out += map(self._one, others)
         wanted = size(width, height) if callable(size) else size
-        if wanted is None or wanted == self.size:
-            return out
-        return np.stack([mmcv.imresize(frame, wanted) for frame in out])
+        if wanted not in (None, self.size):
+            out = [mmcv.imresize(frame, wanted) for frame in out]
+        return np.stack(out)
 
     def close(self) -> None:
         self._reader = None
@@ -89,10 +82,13 @@ class DecordVideo:
     def _one(self, index: int) -> np.ndarray:
         # Rows are padded: decord takes bytes per row / width for the number
         # of colours, too many for some narrow frames.
-        frame = self._reader[index].asnumpy()
-        height, width = frame.shape[:2]
-        rows = frame.reshape(height, -1)[:, : 3 * width]
-        return rows.reshape(height, width, 3)
+        try:
+            frame = self._reader[index].asnumpy()
+            height, width = frame.shape[:2]
+            rows = frame.reshape(height, -1)[:, : 3 * width]
+            return rows.reshape(height, width, 3)
+        except Exception as error:
+            raise self._broken(error) from None
 
     def _broken(self, error: Exception) -> BrokenVideoError:
         text = ' '.join(str(error).split()).rsplit('.cc:', 1)[-1][:200]

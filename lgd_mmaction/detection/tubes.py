@@ -52,13 +52,6 @@ class TubeSet:
         """Some of the tubes, in another order."""
         return self.cut(tube, self.offset[tube], np.diff(self.offset)[tube])
 
-    def drop(self, min_length: int, min_score: float) -> 'TubeSet':
-        """Without shorter tubes, and those of lower mean score."""
-        good = np.diff(self.offset) >= min_length
-        return self.take(
-            np.flatnonzero(good & (self.mean_scores() >= min_score))
-        )
-
 
 def fill_gaps(
     tube: np.ndarray,
@@ -74,10 +67,9 @@ def fill_gaps(
             frame.
         boxes, scores: (M, 4) and (M,) float64.
     """
-    new = np.diff(tube, prepend=-1) != 0
     # frames from each link up to, not including, the next one of its tube
     span = np.diff(frame, append=0)
-    span[np.r_[new[1:], np.ones(min(len(tube), 1), bool)]] = 1
+    span[np.diff(tube, append=-1) != 0] = 1
     offset = np.concatenate([[0], np.cumsum(span)])
     link = np.repeat(np.arange(len(tube)), span)
     part = np.arange(len(link)) - offset[link]
@@ -86,7 +78,7 @@ def fill_gaps(
     filled, filled_scores = boxes[link], scores[link]
     filled[inside] += (boxes[a + 1] - boxes[a]) * part[:, None]
     filled_scores[inside] += (scores[a + 1] - scores[a]) * part
-    first = np.flatnonzero(new)
+    first = np.flatnonzero(np.diff(tube, prepend=-1))
     return TubeSet(
         label[first],
         frame[first],

@@ -43,10 +43,13 @@ def video_ap(
         tubes = link_tubes(detections, video, linking)
         if trimming is not None:
             tubes = trim_tubes(tubes, trimming)
-        tubes = tubes.drop(linking.min_length, linking.min_score)
-        # in the order in which equal scores rank
-        tubes = tubes.take(np.lexsort((tubes.start, tubes.label)))
         score = tubes.mean_scores()
+        good = np.diff(tubes.offset) >= linking.min_length
+        good &= score >= linking.min_score
+        # in the order in which equal scores rank
+        order = np.lexsort((tubes.start, tubes.label))
+        order = order[good[order]]
+        tubes, score = tubes.take(order), score[order]
         hits = _hits(tubes, score, annotated.tubes, np.array(thresholds))
         parts.append((tubes.label, score, hits))
     label, score, hits = map(np.concatenate, zip(*parts, strict=True))

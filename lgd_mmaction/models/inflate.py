@@ -95,12 +95,11 @@ def inflate_2d_weights(
     Args:
         backbone: A network of the ResNet3d family.
         state: From :func:`load_2d_state_dict`.
-        source: The name of the weights, for messages.
+        source: Where the weights come from, for messages.
 
     Raises:
         CheckpointError: A layer of the network is not among the weights, or
-            of another shape, or the weights hold blocks that the network
-            lacks (another depth).
+            of another shape, or they hold blocks that it lacks.
     """
     used = set()
     for name, module in backbone.named_modules():

@@ -38,11 +38,11 @@ class KernelizedHead(BaseHead):
     phi = [1/N sum_i phi(x_L^i), phi(g_L)] of (4). ``TwoStageHook`` switches
     in the course of one run. The stage is part of the state dict: a
     checkpoint is tested with the classifier that it was trained with. The
-    classifier that a stage does not use gets no gradient, so optimisers
-    leave it alone and DDP needs ``find_unused_parameters=True``.
+    other stage's classifiers get no gradient: DDP needs
+    ``find_unused_parameters=True``.
 
-    Everything here is computed in float32, whatever autocast says: products
-    of two features overflow half precision. Accuracies stay on the device.
+    Everything is computed in float32, whatever autocast says: products of
+    two features overflow half precision.
 
     Args:
         num_classes: K.
@@ -55,8 +55,7 @@ class KernelizedHead(BaseHead):
             (``paramwise_cfg``).
         features: Which of ``'local'`` (x_L) and ``'global'`` (g_L) are used;
             both in the paper. One alone is for linear probes and ablations.
-        stage: 1 or 2, the stage of a network that no checkpoint was loaded
-            into and no hook switches.
+        stage: 1 or 2, until a checkpoint or a hook says otherwise.
         dropout_ratio: Dropout before whichever classifier is in use.
         init_std: Standard deviation of the normal start of all classifiers;
             ``init_cfg`` is another start.
@@ -157,11 +156,10 @@ class KernelizedHead(BaseHead):
         self.active_stage = stage
 
     def logits(self, feats: Any) -> dict[str, Tensor]:
-        """(x_L, g_L) -> the output of every classifier of this stage.
+        """(x_L, g_L) -> what every classifier of this stage says, by name.
 
-        Returns:
-            Stage 1: ``local`` and / or ``global``; stage 2: ``cls``; each
-            (N, K), float32.
+        Stage 1: ``local`` and / or ``global``; stage 2: ``cls``; each (N, K),
+        float32.
         """
         pair = self._checked_input(feats)
         device = pair[self.features[0]].device.type
@@ -187,11 +185,8 @@ class KernelizedHead(BaseHead):
     def loss(self, feats: Any, data_samples: list, **kwargs) -> dict:
         """Loss (5) or (6), and the top-k accuracies of the scores.
 
-        Args:
-            feats: (x_L, g_L).
-            data_samples: N samples with ``gt_label``, a class index or K
-                class probabilities (mixup, cutmix).
-            kwargs: Not used.
+        ``gt_label`` of the N samples is a class index, or K probabilities
+        (mixup, cutmix).
 
         Returns:
             ``loss_local`` and ``loss_global`` in stage 1, ``loss_cls`` in

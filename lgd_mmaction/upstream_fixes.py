@@ -55,11 +55,10 @@ def allow_mmengine_checkpoints() -> None:
 
     mmengine saves its message hub: ``HistoryBuffer`` objects, the numpy arrays
     and scalars in them, and references to the buffer's methods
-    (https://github.com/open-mmlab/mmengine/issues/1655). Since torch 2.6
-    weights_only is the default and refuses them. Naming numpy's own types as
-    safe would let a file make pointers out of its bytes, and ``getattr`` and
-    ``bytes`` are too much as well; so narrow stand-ins take the place of all
-    these. weights_only stays on, and everything else is refused as before.
+    (https://github.com/open-mmlab/mmengine/issues/1655), which weights_only
+    refuses. Naming numpy's own types as safe would let a file make pointers
+    out of its bytes, and ``getattr`` and ``bytes`` are too much as well; so
+    narrow stand-ins take the place of all these.
     """
     import torch
     from mmengine.logging import HistoryBuffer
@@ -102,9 +101,8 @@ def resume_without_code() -> None:
 
     ``Runner.resume`` executes the text ``meta['config']`` of a checkpoint,
     and an inferencer that is given weights alone its ``cfg`` (seen in
-    mmengine 0.10.7; no thread known). weights_only cannot help: to it they
-    are text. mmengine has written ``meta['cfg']`` instead of ``config``
-    since its first release, so resuming loses nothing.
+    mmengine 0.10.7; no thread known). mmengine has written ``meta['cfg']``
+    instead of ``config`` since its first release, so resuming loses nothing.
     """
     from mmengine.infer import BaseInferencer
     from mmengine.runner import Runner
@@ -212,8 +210,7 @@ def allow_processes_on_cpu() -> None:
 
     With the gloo backend mmengine 0.10.7 still calls torch.cuda.set_device,
     which fails without CUDA, and names a GPU to DistributedDataParallel, which
-    refuses that for a model on the CPU (seen; no thread known). Inert where
-    there is a GPU, with other backends, and where upstream names no GPU.
+    refuses that for a model on the CPU (seen; no thread known).
     """
     import torch
     from mmengine.device import get_device
@@ -246,26 +243,23 @@ def score_frames_without_boxes() -> None:
     (mmaction2 1.2.0, seen; no thread known). On a GPU the RoIAlign before it
     would end it too: its kernel is launched for no box, which CUDA refuses
     (mmcv 2.1.0, read, not seen; mmdet's own extractor guards against it).
-    Called by lgd_mmaction.models.roi, where mmdet and the operators of mmcv
-    are there.
+    Called by models/roi.py, where mmdet and mmcv's operators are there.
     """
     from mmaction.models.roi_heads.bbox_heads import BBoxHeadAVA
     from mmaction.models.roi_heads.roi_extractors import SingleRoIExtractor3D
 
-    stock = BBoxHeadAVA.forward
+    score, pool = BBoxHeadAVA.forward, SingleRoIExtractor3D.forward
 
-    def forward(self: Any, x: Any) -> Any:
+    def score_any(self: Any, x: Any) -> Any:
         # x: (boxes, C, T, h, w)
-        return stock(self, x) if len(x) else x.new_zeros(0, self.num_classes)
+        return score(self, x) if len(x) else x.new_zeros(0, self.num_classes)
 
-    BBoxHeadAVA.forward = forward
-    pool = SingleRoIExtractor3D.forward
-
-    def pool_forward(self: Any, feat: Any, rois: Any) -> Any:
+    def pool_any(self: Any, feat: Any, rois: Any) -> Any:
         # rois: (boxes, 5)
         if len(rois):
             return pool(self, feat, rois)
         pooled, whole = pool(self, feat, rois.new_zeros(1, 5))
         return pooled[:0], whole
 
-    SingleRoIExtractor3D.forward = pool_forward
+    BBoxHeadAVA.forward = score_any
+    SingleRoIExtractor3D.forward = pool_any

@@ -1,22 +1,11 @@
 """The annotation file of spatio-temporal detection: videos, tubes, splits.
 
 One JSON file describes a data set, whatever its annotations looked like as
-they were distributed (``tools/data/jhmdb.py`` and ``tools/data/ucf101_24.py``
-write it; docs/detection.md describes it):
-
-    {"format": "lgd_mmaction tubes", "version": 1, "dataset": "jhmdb",
-     "classes": ["brush_hair", ...],
-     "splits": {"1": {"train": ["brush_hair/April_09...", ...],
-                      "test": [...]}},
-     "videos": {"brush_hair/April_09...": {
-         "num_frames": 40, "width": 320, "height": 240,
-         "tubes": [{"label": 0, "start": 0,
-                    "boxes": [[x1, y1, x2, y2], ...]}]}}}
-
-Frames count from 0, and a tube has one box in every frame from ``start`` on.
-Boxes are pixels of a ``width`` x ``height`` frame, edges as continuous
-coordinates: a box that begins at pixel 0 and is 10 pixels wide is x1 = 0,
-x2 = 10. Labels index ``classes``.
+they were distributed; docs/detection.md shows one. Frames count from 0, and a
+tube has one box in every frame from ``start`` on. Boxes are pixels of a
+``width`` x ``height`` frame, edges as continuous coordinates: a box that
+begins at pixel 0 and is 10 pixels wide is x1 = 0, x2 = 10. Labels index
+``classes``.
 """
 
 import json

@@ -31,9 +31,7 @@ def average_precision(
         envelope = np.maximum.accumulate(precision[::-1])[::-1]
         return float(envelope.sum() / num_truths)
     # precision one rank earlier: found - 1 of places, or 1 at the start
-    before = np.ones(len(places))
-    later = places > 0
-    before[later] = (found[later] - 1) / places[later]
+    before = np.where(places > 0, (found - 1) / np.maximum(places, 1), 1)
     return float((precision + before).sum() / 2 / num_truths)
 
 

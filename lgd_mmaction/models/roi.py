@@ -21,14 +21,13 @@ class RoIFeatures(BaseModule):
                                       local: x_L     pools RoIs of each and
                                       global: US(g)  joins their channels
 
-    The RoI feature is then what the local path sees in the box, and, beside
-    it, the whole clip as context. US copies g_L to every position, so that
-    pooling any box of it gives g_L back. Both leave as float32, also under
-    autocast: RoIAlign wants the type of the boxes.
+    The RoI feature is then what the local path sees in the box, and beside it
+    the whole clip: US copies g_L to every position, so that pooling any box
+    of it gives g_L back. Both leave as float32, also under autocast: RoIAlign
+    wants the type of the boxes.
 
     Args:
         features: 'local', 'global' or both, in this order of channels.
-        init_cfg: As in mmengine's BaseModule.
 
     Shapes (forward):
         x_L (N, C, T, H, W), g_L (N, C, 1, 1, 1) -> a tuple of x_L and

@@ -25,9 +25,9 @@ class _SketchSum(torch.autograd.Function):
     """phi summed over positions, (N, C, L) -> (N, D), in bounded memory.
 
     Nothing of length D is kept per position: the backward pass sketches
-    again. It has two real transforms for each hash, where autograd would
-    have two and a complex one of the full length, twice as dear as both: the
-    gradient of a circular convolution is a correlation with the other factor.
+    again. The gradient of a circular convolution is a correlation with the
+    other factor: two real transforms a hash, where autograd would add a
+    complex one of the full length, twice as dear as both.
     """
 
     @staticmethod
@@ -161,10 +161,9 @@ class TensorSketch(nn.Module):
     ) -> None:
         """Take over the saved hashes, unless they point into another D.
 
-        The shapes of ``index`` and ``sign`` do not tell D; hashes into a
-        longer sketch would read past the end, into a shorter one would leave
-        a part empty. Such hashes are reported as torch reports a size
-        mismatch: an error if strict, else a warning, and ours are kept.
+        The shapes of ``index`` and ``sign`` do not tell D. Hashes into
+        another are reported as torch reports a size mismatch: an error if
+        strict, else a warning, and ours are kept.
         """
         size = int(state_dict.get(prefix + 'size', self.sketch_dim))
         if size == self.sketch_dim:

@@ -72,13 +72,11 @@ def nms(
             boxes = detections.boxes[rows]
             overlaps = box_iou(boxes[:, :, None], boxes[:, None]) > iou
             kept = _suppress(order, overlaps, there)
-            # kept ones to the front, in their order
-            place = np.argsort(~kept, axis=2, kind='stable')
-            order = np.take_along_axis(order, place, 2)
-            kept = np.take_along_axis(kept, place, 2)
-        order = np.where(
-            kept, detections.offset[frames, None, None] + order, -1
-        )
+        order += detections.offset[frames, None, None]
+        order[~kept] = -1
+        # kept ones to the front, in their order
+        place = np.argsort(~kept, axis=2, kind='stable')
+        order = np.take_along_axis(order, place, 2)
         width = min(depth, order.shape[2])
         out[frames - first, :, :width] = order[..., :width]
     return out

@@ -18,7 +18,7 @@ from lgd_mmaction.errors import ConfigError, DataError
 RANGE = tuple(round(0.5 + 0.05 * i, 2) for i in range(10))
 
 
-@dataclass(frozen=True)
+@dataclass
 class TubeProtocol:
     """How detections are measured; the defaults are for J-HMDB.
 
@@ -51,7 +51,7 @@ class TubeProtocol:
                 raise ConfigError(
                     f'{name}={values} must be overlaps in (0, 1]'
                 )
-            object.__setattr__(self, name, tuple(map(float, values)))
+            setattr(self, name, tuple(map(float, values)))
         if self.nms_iou is not None and not 0 < self.nms_iou <= 1:
             raise ConfigError(
                 f'nms_iou={self.nms_iou} is not in (0, 1]; give None for '
@@ -62,8 +62,7 @@ class TubeProtocol:
                 f'ap={self.ap!r} must be one of {", ".join(map(repr, KINDS))}'
             )
         if self.linking.nms_iou is None:
-            linking = replace(self.linking, nms_iou=self.nms_iou)
-            object.__setattr__(self, 'linking', linking)
+            self.linking = replace(self.linking, nms_iou=self.nms_iou)
 
     @classmethod
     def from_dicts(
@@ -149,11 +148,8 @@ class TubeReport:
             lines.append(line(name, self.truth_tubes[k], cells))
         cells = map(per_cent, self.means.values())
         lines.append(line('mean', self.truth_tubes.sum(), cells))
-        lines.append(
-            '{boxes} boxes in {frames} frames of {videos} videos'.format_map(
-                self.counts
-            )
-        )
+        total = '{boxes} boxes in {frames} frames of {videos} videos'
+        lines.append(total.format_map(self.counts))
         if absent := int((self.truth_tubes == 0).sum()):
             lines.append(
                 f'{absent} classes have no tube in this subset and no part '
@@ -163,11 +159,8 @@ class TubeReport:
 
     def warnings(self) -> list[str]:
         """One sentence for everything that should not be there."""
-        return [
-            f'{self.counts[key]} {text}'
-            for key, text in FAULTS.items()
-            if self.counts[key]
-        ]
+        counted = ((self.counts[key], text) for key, text in FAULTS.items())
+        return [f'{count} {text}' for count, text in counted if count]
 
 
 def evaluate_tubes(

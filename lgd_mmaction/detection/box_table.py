@@ -53,14 +53,11 @@ class BoxTable:
 
     @classmethod
     def load(cls, path: str | PathLike, kind: str) -> 'BoxTable':
-        """Read a table and check that its fields fit one another.
-
-        Args:
-            path: An ``.npz`` file.
-            kind: 'proposals' or 'detections'.
+        """Read a table of 'proposals' or 'detections' (.npz), and check it.
 
         Raises:
-            DataError: The file is missing, damaged or of the other kind.
+            DataError: The file is missing, damaged or of the other kind, or
+                its fields do not fit one another.
         """
         path = Path(path)
         try:

@@ -133,9 +133,8 @@ def _choose(
     score = detections.scores[mine, label[:, None]].astype(np.float64)
     worth = score + linking.overlap_weight * overlap
     worth[(mine < 0) | (overlap < linking.iou)] = -1
-    groups = np.full(
-        (len(rows), rank.max(initial=-1) + 1, rows.shape[1]), -1.0
-    )
+    classes, depth = rows.shape
+    groups = np.full((classes, rank.max(initial=-1) + 1, depth), -1.0)
     groups[label, rank] = worth
     place = np.empty(len(tubes), np.int64)
     place[order] = greedy_match(groups, 0.0)[label, rank]

@@ -51,9 +51,8 @@ def read_proposals(
     over. Boxes that reach out of the frame are clipped, and counted.
 
     Args:
-        path: A file of proposals, see :mod:`lgd_mmaction.detection.box_table`.
-        videos: The videos whose proposals are wanted; their order numbers
-            the frames.
+        path: A file of proposals, see box_table.py.
+        videos: The wanted ones; their order numbers the frames.
         known: Names of all annotated videos.
 
     Returns:

@@ -97,14 +97,12 @@ class Trimming:
     these are Saha's u and 1 - u less a constant; the division makes it
     work for scores that are small everywhere, such as products with the
     score of a person detector.
-
-    Attributes:
-        level: Share of the tube's highest score, in (0, 1).
-        penalty: Price of each change of label, in the same unit: at level
-            0.5, a pause with score 0 is cut out from 2 * penalty frames on.
     """
 
+    # share of the tube's highest score, in (0, 1)
     level: float = 0.5
+    # price of each change of label, in the same unit: at level 0.5, a pause
+    # with score 0 is cut out from 2 * penalty frames on
     penalty: float = 3.0
 
     def __post_init__(self) -> None:

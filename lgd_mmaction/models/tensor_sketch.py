@@ -122,7 +122,7 @@ class TensorSketch(nn.Module):
         self.sketch_dim = sketch_dim
         self.chunk = chunk
         rng = torch.Generator(device='cpu').manual_seed(seed)
-        options = dict(size=(2, in_channels), generator=rng, device='cpu')
+        options: Any = dict(size=(2, in_channels), generator=rng, device='cpu')
         index = torch.randint(sketch_dim, **options)
         sign = torch.randint(2, **options)
         self.register_buffer('index', index)  # h1, h2: (2, C), 0 .. D - 1

@@ -20,7 +20,7 @@ SEEKABLE = {
     'ffv1', 'h264', 'hevc', 'libdav1d', 'mjpeg', 'mpeg1video', 'mpeg2video',
     'mpeg4', 'rawvideo', 'vp9',
 }  # fmt: skip
-# of which a frame may come as two packets, the two fields
+# those of which a frame may come as two packets, the two fields
 FIELDS = {'h264', 'mpeg1video', 'mpeg2video'}
 # an MPEG-4 packet this small says 'as before', and yields no frame
 NO_FRAME_BYTES = 16
@@ -104,19 +104,16 @@ def _index(stamps: list[int], flags: list[int]) -> Index | None:
 
 
 def _seekable(stream) -> bool:
-    name = stream.codec_context.name
-    return name in SEEKABLE and not (name in FIELDS and _in_fields(stream))
-
-
-def _in_fields(stream) -> bool:
     codec = stream.codec_context
+    if codec.name not in FIELDS:
+        return codec.name in SEEKABLE
     if hasattr(codec, 'field_order'):
-        return int(codec.field_order) > 1  # 0 unknown, 1 progressive
+        return int(codec.field_order) <= 1  # 0 unknown, 1 progressive
     # PyAV 17, the last for Python 3.10, tells it of frames alone
     with suppress(av.FFmpegError), av.open(stream.container.name) as again:
         for frame in again.decode(streams=stream.index):
-            return frame.interlaced_frame
-    return True
+            return not frame.interlaced_frame
+    return False
 
 
 def _starts_late(packets: list) -> bool:

@@ -25,11 +25,9 @@ def fault_of(path: str | Path) -> str | None:
         return 'it does not exist'
     if path.stat().st_size == 0:
         return 'it is empty'
+    checked = torch.serialization.get_crc32_options()
     try:
-        if (
-            zipfile.is_zipfile(path)
-            and torch.serialization.get_crc32_options()
-        ):
+        if checked and zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as archive:
                 broken = archive.testzip()
             if broken is not None:
@@ -47,7 +45,8 @@ def fault_of(path: str | Path) -> str | None:
     missing = [part for part in _PARTS if part not in content]
     if missing:
         return f'it holds weights to load, but no {", ".join(missing)}'
-    if not {'epoch', 'iter'} <= content['meta'].keys():
+    meta = content['meta']
+    if not isinstance(meta, dict) or not {'epoch', 'iter'} <= meta.keys():
         return 'it does not tell its epoch and iteration'
     return None
 
@@ -57,15 +56,10 @@ def find_resume_point(
 ) -> tuple[Path | None, list[str]]:
     """The newest complete checkpoint of a run; None: begin from the start.
 
-    What ``last_checkpoint`` names is taken if it is complete. Else the
-    newest complete one that is not newer is taken. Without a name the state
+    What ``last_checkpoint`` in ``work_dir`` names is taken if it is complete,
+    else the newest complete one that is not newer. Without a name the state
     within an epoch comes first: the checkpoint of an epoch removes it, so it
-    is the newer one.
-
-    Args:
-        work_dir: Where ``last_checkpoint`` is.
-        folder: Where the checkpoints are.
-        filename_tmpl: Their name, such as ``'epoch_{}.pth'``.
+    is the newer one. ``filename_tmpl`` is such as ``'epoch_{}.pth'``.
 
     Returns:
         The path, and one sentence for each that was passed over.
@@ -109,6 +103,9 @@ def find_resume_point(
 def _numbered(folder: Path, filename_tmpl: str) -> dict[int, Path]:
     """The checkpoints of a folder by number, newest first."""
     name = re.compile(re.escape(filename_tmpl).replace(r'\{\}', r'(\d+)'))
-    matches = [(name.fullmatch(path.name), path) for path in folder.glob('*')]
-    found = {int(match[1]): path for match, path in matches if match}
+    found = {
+        int(match[1]): path
+        for path in folder.glob('*')
+        if (match := name.fullmatch(path.name))
+    }
     return dict(sorted(found.items(), reverse=True))

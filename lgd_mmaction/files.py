@@ -44,12 +44,7 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
 
 
 def write_bytes(path: str | os.PathLike, data: bytes) -> None:
-    """Write a file whole or not at all.
-
-    Raises:
-        OSError: The disk is full, or the folder cannot be written. What
-            stood under the name before is untouched.
-    """
+    """Write a file whole; an OSError leaves what stood there untouched."""
     with atomic_path(path) as part:
         part.write_bytes(data)
 

@@ -106,12 +106,10 @@ class _Unpickler(pickle._Unpickler):
     )
 
     def find_class(self, module: str, name: str) -> Any:
-        try:
-            return self.admitted[f'{module}.{name}']
-        except KeyError:
-            raise UnsafePickle(
-                f'names {module}.{name}, which no data need'
-            ) from None
+        full = f'{module}.{name}'
+        if full not in self.admitted:
+            raise UnsafePickle(f'names {full}, which no data need')
+        return self.admitted[full]
 
     def persistent_load(self, pid: Any) -> Any:
         raise UnsafePickle('refers to something outside itself')
@@ -354,6 +352,7 @@ def _require_plain(path: Path, is_zip: bool) -> None:
             names = [n for n in archive.namelist() if n.endswith('/data.pkl')]
             pickles = [io.BytesIO(archive.read(name)) for name in names[:1]]
         elif size:  # the old format begins with five pickles
+            # a map has room for no more than there is, whatever is asked for
             access = memory_map.ACCESS_READ
             pickles = [memory_map.mmap(file.fileno(), 0, access=access)] * 5
         else:

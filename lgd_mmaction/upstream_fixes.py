@@ -1,12 +1,11 @@
 """The only place that works around mmaction2, mmengine and their stack.
 
-One small function per defect, with the thread it answers. Each is inert where
-upstream is fixed. Nothing on disk changes.
+One small function per defect, with the thread it answers; where upstream is
+fixed, it changes nothing. Nothing on disk changes.
 """
 
 import functools
 import sys
-from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
@@ -33,27 +32,22 @@ def provide_missing_drn() -> None:
     imports (https://github.com/open-mmlab/mmaction2/issues/2714).
     """
     folder = Path(find_spec('mmaction').origin).parent
-    package = 'mmaction.models.localizers.drn'
     if (folder / 'models' / 'localizers' / 'drn').exists():
         return
     from mmaction.registry import MODELS
-    from torch import nn
 
-    class DRN(nn.Module):
-        """Stands in for the localizer that the release left out."""
+    @MODELS.register_module()
+    def DRN(*args: Any, **kwargs: Any) -> None:
+        raise ImportError(
+            'DRN is not part of the mmaction2 release that is installed '
+            '(open-mmlab/mmaction2 issue 2714); install mmaction2 from '
+            'its git repository to use it.'
+        )
 
-        def __init__(self, *args: Any, **kwargs: Any) -> None:
-            raise ImportError(
-                'DRN is not part of the mmaction2 release that is installed '
-                '(open-mmlab/mmaction2 issue 2714); install mmaction2 from '
-                'its git repository to use it.'
-            )
-
-    DRN.__module__, DRN.__qualname__ = f'{package}.drn', 'DRN'
+    package = 'mmaction.models.localizers.drn'
     sys.modules[package] = ModuleType(package)
-    sys.modules[DRN.__module__] = module = ModuleType(DRN.__module__)
-    sys.modules[package].drn = module
-    module.DRN = MODELS.register_module(module=DRN)
+    sys.modules[f'{package}.drn'] = module = ModuleType(f'{package}.drn')
+    module.DRN = DRN
 
 
 def allow_mmengine_checkpoints() -> None:
@@ -61,20 +55,40 @@ def allow_mmengine_checkpoints() -> None:
 
     mmengine saves its message hub: ``HistoryBuffer`` objects, the numpy arrays
     and scalars in them, and references to the buffer's methods
-    (https://github.com/open-mmlab/mmengine/issues/1655). Since torch 2.6
-    weights_only is the default and refuses them. Naming numpy's own types as
-    safe would let a file make pointers out of its bytes, and ``getattr`` and
-    ``bytes`` are too much as well; so narrow stand-ins take the place of all
-    these. weights_only stays on, and everything else is refused as before.
+    (https://github.com/open-mmlab/mmengine/issues/1655), which weights_only
+    refuses. Naming numpy's own types as safe would let a file make pointers
+    out of its bytes, and ``getattr`` and ``bytes`` are too much as well; so
+    narrow stand-ins take the place of all these.
     """
     import torch
+    from mmengine.logging import HistoryBuffer
 
-    from lgd_mmaction.pickles import ARRAYS
+    from lgd_mmaction.pickles import ARRAYS, UnsafePickle
+
+    class History:
+        """Becomes a ``HistoryBuffer`` when it is given the saved arrays.
+
+        The constructor would make arrays of whatever it is given, and lists
+        of one list unfold to far more than the file.
+        """
+
+        def __init__(self, *_: Any) -> None:
+            raise UnsafePickle('computes a HistoryBuffer')
+
+        def __setstate__(self, state: dict) -> None:
+            self.__class__ = HistoryBuffer
+            self.__setstate__(state)
+
+    def history_method(owner: Any, name: str) -> Any:
+        statistics = 'min', 'max', 'current', 'mean'  # that are registered
+        if owner is not History or name not in statistics:
+            raise UnsafePickle(f'asks for attribute {str(name)[:40]!r}')
+        return getattr(HistoryBuffer, name)
 
     names = ARRAYS | {
-        'mmengine.logging.history_buffer.HistoryBuffer': _History,
+        'mmengine.logging.history_buffer.HistoryBuffer': History,
         # methods are pickled as getattr(HistoryBuffer, 'mean')
-        'builtins.getattr': _history_method,
+        'builtins.getattr': history_method,
     }
     del names['_codecs.encode']  # torch has its own
     torch.serialization.add_safe_globals(
@@ -82,44 +96,13 @@ def allow_mmengine_checkpoints() -> None:
     )
 
 
-class _History:
-    """``HistoryBuffer``: becomes one when it is given the saved arrays.
-
-    Its constructor would make arrays of whatever it is given, and lists of
-    one list unfold to far more than the file.
-    """
-
-    def __init__(self, *_: Any) -> None:
-        from lgd_mmaction.pickles import UnsafePickle
-
-        raise UnsafePickle('computes a HistoryBuffer')
-
-    def __setstate__(self, state: dict) -> None:
-        from mmengine.logging import HistoryBuffer
-
-        self.__class__ = HistoryBuffer
-        self.__setstate__(state)
-
-
-def _history_method(owner: Any, name: str) -> Any:
-    """A narrow ``getattr``: only the statistics that mmengine registers."""
-    from mmengine.logging import HistoryBuffer
-
-    from lgd_mmaction.pickles import UnsafePickle
-
-    if owner is not _History or name not in ('min', 'max', 'current', 'mean'):
-        raise UnsafePickle(f'asks for attribute {str(name)[:40]!r}')
-    return getattr(HistoryBuffer, name)
-
-
 def resume_without_code() -> None:
     """Take no config, which is a program, out of a checkpoint.
 
     ``Runner.resume`` executes the text ``meta['config']`` of a checkpoint,
     and an inferencer that is given weights alone its ``cfg`` (seen in
-    mmengine 0.10.7; no thread known). weights_only cannot help: to it they
-    are text. mmengine has written ``meta['cfg']`` instead of ``config``
-    since its first release, so resuming loses nothing.
+    mmengine 0.10.7; no thread known). mmengine has written ``meta['cfg']``
+    instead of ``config`` since its first release, so resuming loses nothing.
     """
     from mmengine.infer import BaseInferencer
     from mmengine.runner import Runner
@@ -152,17 +135,13 @@ def load_urls_as_weights() -> None:
     mmengine reads ``https://``, ``torchvision://`` and the like through
     ``torch.hub.load_state_dict_from_url``, which switches weights_only off
     unless told otherwise: whatever the server sends may run code (seen in
-    mmengine 0.10.7 with torch 2.13; no thread known). Inert where torch's
-    function says True by itself or has no such argument.
+    mmengine 0.10.7 with torch 2.13; no thread known).
     """
-    from inspect import signature
-
     from mmengine.runner import checkpoint
 
-    stock = checkpoint.load_url
-    option = signature(stock).parameters.get('weights_only')
-    if option is not None and option.default is not True:
-        checkpoint.load_url = partial(stock, weights_only=True)
+    checkpoint.load_url = functools.partial(
+        checkpoint.load_url, weights_only=True
+    )
 
 
 def load_yaml_as_data() -> None:
@@ -184,19 +163,11 @@ def flip_flow_fields() -> None:
     Since https://github.com/open-mmlab/mmaction2/pull/2631 a frame of flow
     is one picture with two channels. ``Flip`` still takes every second one of
     the list for an x picture: it inverts both channels of even frames and
-    none of odd ones. Inert where a flip of two such frames comes out right.
+    none of odd ones.
     """
-    import numpy as np
     from mmaction.datasets.transforms import Flip
     from mmcv.image import imflip_
 
-    def flipped(flip: Any) -> list:
-        field = np.array([[[55, 200]]], dtype=np.uint8)  # (1, 1, 2): x, y
-        frames = [field, field.copy()]
-        return [f.tolist() for f in flip._flip_imgs(frames, 'Flow')]
-
-    if flipped(Flip(direction='horizontal')) == [[[[200, 200]]]] * 2:
-        return
     stock = Flip._flip_imgs
 
     def flip_imgs(self: Any, imgs: list, modality: str) -> list:
@@ -239,8 +210,7 @@ def allow_processes_on_cpu() -> None:
 
     With the gloo backend mmengine 0.10.7 still calls torch.cuda.set_device,
     which fails without CUDA, and names a GPU to DistributedDataParallel, which
-    refuses that for a model on the CPU (seen; no thread known). Inert where
-    there is a GPU, with other backends, and where upstream names no GPU.
+    refuses that for a model on the CPU (seen; no thread known).
     """
     import torch
     from mmengine.device import get_device
@@ -273,26 +243,23 @@ def score_frames_without_boxes() -> None:
     (mmaction2 1.2.0, seen; no thread known). On a GPU the RoIAlign before it
     would end it too: its kernel is launched for no box, which CUDA refuses
     (mmcv 2.1.0, read, not seen; mmdet's own extractor guards against it).
-    Called by lgd_mmaction.models.roi, where mmdet and the operators of mmcv
-    are there.
+    Called by models/roi.py, where mmdet and mmcv's operators are there.
     """
     from mmaction.models.roi_heads.bbox_heads import BBoxHeadAVA
     from mmaction.models.roi_heads.roi_extractors import SingleRoIExtractor3D
 
-    stock = BBoxHeadAVA.forward
+    score, pool = BBoxHeadAVA.forward, SingleRoIExtractor3D.forward
 
-    def forward(self: Any, x: Any) -> Any:
+    def score_any(self: Any, x: Any) -> Any:
         # x: (boxes, C, T, h, w)
-        return stock(self, x) if len(x) else x.new_zeros(0, self.num_classes)
+        return score(self, x) if len(x) else x.new_zeros(0, self.num_classes)
 
-    BBoxHeadAVA.forward = forward
-    pool = SingleRoIExtractor3D.forward
-
-    def pool_forward(self: Any, feat: Any, rois: Any) -> Any:
+    def pool_any(self: Any, feat: Any, rois: Any) -> Any:
         # rois: (boxes, 5)
         if len(rois):
             return pool(self, feat, rois)
         pooled, whole = pool(self, feat, rois.new_zeros(1, 5))
         return pooled[:0], whole
 
-    SingleRoIExtractor3D.forward = pool_forward
+    BBoxHeadAVA.forward = score_any
+    SingleRoIExtractor3D.forward = pool_any

@@ -7,8 +7,7 @@ from lgd_mmaction.datasets.robust_video_dataset import (
 from lgd_mmaction.datasets.sample_key_frames import SampleKeyFrames
 from lgd_mmaction.datasets.tube_dataset import ActionTubeDataset
 from lgd_mmaction.video.checked_frames import CheckedFrameDecode
-from lgd_mmaction.video.transforms import VideoDecode, VideoOpen
-from lgd_mmaction.video.unpack_flow import UnpackFlow
+from lgd_mmaction.video.transforms import UnpackFlow, VideoDecode, VideoOpen
 
 __all__ = [
     'ActionTubeDataset',

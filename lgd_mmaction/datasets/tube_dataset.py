@@ -15,7 +15,7 @@ from lgd_mmaction.detection.boxes import box_iou
 from lgd_mmaction.detection.proposals import FrameBoxes, read_proposals
 from lgd_mmaction.errors import ConfigError, DataError
 from lgd_mmaction.video.errors import BrokenVideoError
-from lgd_mmaction.video.unpack_flow import UnpackFlow
+from lgd_mmaction.video.transforms import UnpackFlow
 
 # proposals that overlap less are background, the best ones of a frame
 BACKGROUND_IOU, MAX_BACKGROUND = 0.3, 3

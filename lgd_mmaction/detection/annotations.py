@@ -1,22 +1,11 @@
 """The annotation file of spatio-temporal detection: videos, tubes, splits.
 
 One JSON file describes a data set, whatever its annotations looked like as
-they were distributed (``tools/data/jhmdb.py`` and ``tools/data/ucf101_24.py``
-write it; docs/detection.md describes it):
-
-    {"format": "lgd_mmaction tubes", "version": 1, "dataset": "jhmdb",
-     "classes": ["brush_hair", ...],
-     "splits": {"1": {"train": ["brush_hair/April_09...", ...],
-                      "test": [...]}},
-     "videos": {"brush_hair/April_09...": {
-         "num_frames": 40, "width": 320, "height": 240,
-         "tubes": [{"label": 0, "start": 0,
-                    "boxes": [[x1, y1, x2, y2], ...]}]}}}
-
-Frames count from 0, and a tube has one box in every frame from ``start`` on.
-Boxes are pixels of a ``width`` x ``height`` frame, edges as continuous
-coordinates: a box that begins at pixel 0 and is 10 pixels wide is x1 = 0,
-x2 = 10. Labels index ``classes``.
+they were distributed; docs/detection.md shows one. Frames count from 0, and a
+tube has one box in every frame from ``start`` on. Boxes are pixels of a
+``width`` x ``height`` frame, edges as continuous coordinates: a box that
+begins at pixel 0 and is 10 pixels wide is x1 = 0, x2 = 10. Labels index
+``classes``.
 """
 
 import json
@@ -39,17 +28,11 @@ MAX_SIDE = 10**5
 
 @dataclass(frozen=True)
 class Tube:
-    """One actor doing one action: a box in each of F consecutive frames.
+    """One actor doing one action: a box in each of F consecutive frames."""
 
-    Attributes:
-        label: Class index.
-        start: First frame, counted from 0.
-        boxes: (F, 4) float32, x1 y1 x2 y2 in pixels.
-    """
-
-    label: int
-    start: int
-    boxes: np.ndarray
+    label: int  # index into the classes
+    start: int  # first frame, counted from 0
+    boxes: np.ndarray  # (F, 4) float32, x1 y1 x2 y2 in pixels
 
     @property
     def stop(self) -> int:
@@ -59,7 +42,7 @@ class Tube:
 
 @dataclass(frozen=True)
 class TubeVideo:
-    """What is annotated of one video; ``tubes`` may be empty."""
+    """What is annotated of a video; no tubes, where nobody acts."""
 
     name: str
     num_frames: int
@@ -70,19 +53,12 @@ class TubeVideo:
 
 @dataclass(frozen=True)
 class TubeAnnotations:
-    """A whole annotation file.
+    """A whole annotation file."""
 
-    Attributes:
-        dataset: Name of the data set.
-        classes: Class names, in the order of the labels.
-        splits: Video names by split and subset, ``splits['1']['train']``.
-        videos: Every video by its name.
-    """
-
-    dataset: str
-    classes: tuple[str, ...]
-    splits: dict[str, dict[str, list[str]]]
-    videos: dict[str, TubeVideo]
+    dataset: str  # its name
+    classes: tuple[str, ...]  # names, in the order of the labels
+    splits: dict[str, dict[str, list[str]]]  # names, ['1']['train']
+    videos: dict[str, TubeVideo]  # every one by its name
 
     def subset(self, split: int | str, subset: str) -> list[TubeVideo]:
         """The videos of one subset, in the order of the file.
@@ -105,8 +81,9 @@ class TubeAnnotations:
 
 def save_tubes(annotations: TubeAnnotations, path: str | PathLike) -> None:
     """Write an annotation file, whole or not at all."""
-    videos = {
-        video.name: {
+    content = {'format': FORMAT, 'version': VERSION, **vars(annotations)}
+    content['videos'] = {
+        name: {
             'num_frames': video.num_frames,
             'width': video.width,
             'height': video.height,
@@ -119,15 +96,7 @@ def save_tubes(annotations: TubeAnnotations, path: str | PathLike) -> None:
                 for tube in video.tubes
             ],
         }
-        for video in annotations.videos.values()
-    }
-    content = {
-        'format': FORMAT,
-        'version': VERSION,
-        'dataset': annotations.dataset,
-        'classes': list(annotations.classes),
-        'splits': annotations.splits,
-        'videos': videos,
+        for name, video in annotations.videos.items()
     }
     text = json.dumps(content, separators=(',', ':')) + '\n'
     write_bytes(path, text.encode())
@@ -182,8 +151,8 @@ def _parse(content: dict) -> TubeAnnotations:
             )
             for tube in video['tubes']
         )
-        size = [video[key] for key in ('num_frames', 'width', 'height')]
-        size = [_integer(number, name) for number in size]
+        size = (video[key] for key in ('num_frames', 'width', 'height'))
+        size = (_integer(number, name) for number in size)
         videos[name] = TubeVideo(name, *size, tubes)
         check_video(videos[name], len(classes))
     splits = content['splits']
@@ -216,11 +185,10 @@ def check_name(name: str) -> None:
 def check_video(video: TubeVideo, num_classes: int) -> None:
     """Raise DataError where a video's annotation cannot be right."""
     check_name(video.name)
-    sides = video.width, video.height
-    if (
-        min(video.num_frames, *sides) < 1
-        or video.num_frames > MAX_FRAMES
-        or max(sides) > MAX_SIDE
+    if not (
+        1 <= video.num_frames <= MAX_FRAMES
+        and 1 <= video.width <= MAX_SIDE
+        and 1 <= video.height <= MAX_SIDE
     ):
         raise DataError(
             f'{video.name} has {video.num_frames} frames of {video.width}x'
@@ -228,8 +196,7 @@ def check_video(video: TubeVideo, num_classes: int) -> None:
             f'{MAX_FRAMES} frames with sides of {MAX_SIDE} are read'
         )
     for number, tube in enumerate(video.tubes):
-        fault = _fault(tube, video, num_classes)
-        if fault:
+        if fault := _fault(tube, video, num_classes):
             raise DataError(f'tube {number} of {video.name} {fault}')
 
 

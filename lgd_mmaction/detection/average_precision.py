@@ -31,16 +31,25 @@ def average_precision(
         envelope = np.maximum.accumulate(precision[::-1])[::-1]
         return float(envelope.sum() / num_truths)
     # precision one rank earlier: found - 1 of places, or 1 at the start
-    before = np.ones(len(places))
-    later = places > 0
-    before[later] = (found[later] - 1) / places[later]
+    before = np.where(places > 0, (found - 1) / np.maximum(places, 1), 1)
     return float((precision + before).sum() / 2 / num_truths)
+
+
+def ranked_ap(
+    scores: np.ndarray, hits: np.ndarray, num_truths: int, kind: str
+) -> list[float]:
+    """AP at T thresholds of (n,) scores that are right or not: (T, n) hits.
+
+    Equal scores rank in the order that they come in.
+    """
+    order = np.argsort(-scores, kind='stable')
+    return [average_precision(hit[order], num_truths, kind) for hit in hits]
 
 
 def greedy_match(
     worth: np.ndarray, threshold: float | np.ndarray
 ) -> np.ndarray:
-    """Which truth each detection takes, the surest first.
+    """Which truth each detection takes: (N, D) int64, its index, or -1.
 
     From the first rank on, a detection takes the best truth that is free,
     if it is worth at least the threshold. (Linking lets tubes take boxes.)
@@ -48,9 +57,6 @@ def greedy_match(
     Args:
         worth: (N, D, G) of N groups: D detections by rank, G truths.
         threshold: 0 or more; one number, or (N,) one for each group.
-
-    Returns:
-        (N, D) int64, its index, or -1.
     """
     groups, detections, truths = worth.shape
     taken = np.full((groups, detections), -1)

@@ -53,16 +53,12 @@ class BoxTable:
 
     @classmethod
     def load(cls, path: str | PathLike, kind: str) -> 'BoxTable':
-        """Read a table and check that its fields fit one another.
-
-        Args:
-            path: An ``.npz`` file.
-            kind: 'proposals' or 'detections'.
+        """Read a table of 'proposals' or 'detections' (.npz), and check it.
 
         Raises:
-            DataError: The file is missing, damaged or of the other kind.
+            DataError: The file is missing, damaged or of the other kind, or
+                its fields do not fit one another.
         """
-        needed = {'proposals': 'score', 'detections': 'scores'}[kind]
         path = Path(path)
         try:
             fields = cls._read(path)
@@ -78,6 +74,7 @@ class BoxTable:
                 f'{path} cannot be read as a file of {kind} ({error}); '
                 'docs/detection.md describes the format'
             ) from None
+        needed = {'proposals': 'score', 'detections': 'scores'}[kind]
         missing = {'videos', 'video', 'frame', 'boxes', needed} - set(fields)
         if missing:
             raise DataError(
@@ -108,14 +105,12 @@ class BoxTable:
         return fields
 
     def _check(self) -> None:
-        tested = [
-            None if array is None else array.shape
-            for array in (self.frames_video, self.frames_frame)
-        ]
-        if tested[0] != tested[1]:
+        video = getattr(self.frames_video, 'shape', None)
+        frame = getattr(self.frames_frame, 'shape', None)
+        if video != frame:
             raise DataError(
-                f'frames_video and frames_frame have shapes {tested[0]} and '
-                f'{tested[1]}, not both (frames,)'
+                f'frames_video and frames_frame have shapes {video} and '
+                f'{frame}, not both (frames,)'
             )
         rows = len(self.boxes) if self.boxes.ndim else 0
         for name, shape, kinds, content in (
@@ -131,9 +126,9 @@ class BoxTable:
             array = getattr(self, name)
             if array is None:
                 continue
+            known = zip(shape, array.shape, strict=True)
             if array.ndim != len(shape) or any(
-                wanted not in (None, length)
-                for wanted, length in zip(shape, array.shape, strict=True)
+                wanted not in (None, length) for wanted, length in known
             ):
                 raise DataError(
                     f'{name} has shape {array.shape}, not {shape} (None: any)'

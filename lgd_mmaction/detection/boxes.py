@@ -43,16 +43,11 @@ def nms(
     iou: float | None = None,
     top_k: int | None = None,
 ) -> np.ndarray:
-    """Greedy NMS within each frame and class.
+    """Greedy NMS within each class of the frames first : last.
 
     From the surest box on, a box that overlaps a kept one by more than
-    `iou` goes. Boxes of equal score keep their order.
-
-    Args:
-        detections: Detections.
-        first, last: Frames first : last of them.
-        iou: Threshold; None keeps every box.
-        top_k: At most so many boxes a frame and class; None for all.
+    `iou` goes (None: no box). Boxes of equal score keep their order. At
+    most `top_k` of a frame and class are left (None: all).
 
     Returns:
         (last - first, K, D) int64, rows of the detections, surest first,
@@ -77,13 +72,11 @@ def nms(
             boxes = detections.boxes[rows]
             overlaps = box_iou(boxes[:, :, None], boxes[:, None]) > iou
             kept = _suppress(order, overlaps, there)
-            # kept ones to the front, in their order
-            place = np.argsort(~kept, axis=2, kind='stable')
-            order = np.take_along_axis(order, place, 2)
-            kept = np.take_along_axis(kept, place, 2)
-        order = np.where(
-            kept, detections.offset[frames, None, None] + order, -1
-        )
+        order += detections.offset[frames, None, None]
+        order[~kept] = -1
+        # kept ones to the front, in their order
+        place = np.argsort(~kept, axis=2, kind='stable')
+        order = np.take_along_axis(order, place, 2)
         width = min(depth, order.shape[2])
         out[frames - first, :, :width] = order[..., :width]
     return out

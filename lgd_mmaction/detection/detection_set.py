@@ -28,39 +28,25 @@ FAULTS = {
 
 @dataclass
 class DetectionSet:
-    """Checked detections in the order video, frame, row of the table.
+    """Checked detections in the order video, frame, row of the table."""
 
-    Attributes:
-        videos: The V videos of the subset.
-        classes: The K class names.
-        boxes: (M, 4) float64 pixels, inside the frame.
-        scores: (M, K) float32.
-        video, frame: (P,) int, the frames that were tested, in order.
-        offset: (P + 1,) int, frame p has rows offset[p] : offset[p + 1].
-        video_offset: (V + 1,) int, video v has frames
-            video_offset[v] : video_offset[v + 1].
-        counts: Numbers of `videos`, `frames` and `boxes`, and of FAULTS.
-    """
-
-    videos: Sequence[TubeVideo]
-    classes: Sequence[str]
-    boxes: np.ndarray
-    scores: np.ndarray
-    video: np.ndarray
-    frame: np.ndarray
-    offset: np.ndarray
-    video_offset: np.ndarray
-    counts: dict[str, int]
+    videos: Sequence[TubeVideo]  # the V of the subset
+    classes: Sequence[str]  # K names
+    boxes: np.ndarray  # (M, 4) float64 pixels, inside the frame
+    scores: np.ndarray  # (M, K) float32
+    frame: np.ndarray  # (P,) int, the frames that were tested, in order
+    offset: np.ndarray  # (P + 1,): frame p has rows offset[p] : offset[p + 1]
+    video_offset: np.ndarray  # (V + 1,): likewise, the frames of a video
+    counts: dict[str, int]  # of `videos`, `frames`, `boxes`, and FAULTS
 
     def count_truths(self) -> tuple[np.ndarray, np.ndarray]:
         """(K,) annotated boxes and (K,) annotated tubes of each class."""
-        tubes = [tube for video in self.videos for tube in video.tubes]
-        label = np.array([tube.label for tube in tubes], np.int64)
-        boxes = np.array([len(tube.boxes) for tube in tubes], np.int64)
-        count = np.zeros((2, len(self.classes)), np.int64)
-        np.add.at(count[0], label, boxes)
-        np.add.at(count[1], label, 1)
-        return count[0], count[1]
+        boxes, tubes = np.zeros((2, len(self.classes)), np.int64)
+        for video in self.videos:
+            for tube in video.tubes:
+                boxes[tube.label] += len(tube.boxes)
+                tubes[tube.label] += 1
+        return boxes, tubes
 
 
 def check_detections(
@@ -75,8 +61,7 @@ def check_detections(
         table: Detections, in any order of rows. Without `frames_video` the
             tested frames are those that have a box.
         annotations: The annotation file.
-        split: Split.
-        subset: Subset, 'test' or 'train'.
+        split, subset: Which videos of it.
 
     Raises:
         DataError: A video or frame is unknown, the number of classes is
@@ -101,18 +86,26 @@ def check_detections(
             'of the bbox head to it, without a background class'
         )
     position = _positions(table, videos, annotations, where)
-    video = position[table.video]
-    _check_frames(video, table.frame, lengths, videos)
-    number = starts[video] + table.frame
+
+    def numbered(video: np.ndarray, frame: np.ndarray) -> np.ndarray:
+        video = position[video]
+        wrong = (frame < 0) | (frame >= lengths[video])
+        if wrong.any():
+            first = int(wrong.argmax())
+            raise DataError(
+                f'{int(wrong.sum())} detections or tested frames lie outside '
+                f'their video, first frame {int(frame[first])} of '
+                f'{videos[video[first]].name}, which has frames '
+                f'0..{lengths[video[first]] - 1}; frames count from 0'
+            )
+        return starts[video] + frame
+
+    number = numbered(table.video, table.frame)
     tested = np.unique(number)
     if table.frames_video is not None:
-        owner = position[table.frames_video]
-        _check_frames(owner, table.frames_frame, lengths, videos)
-        boxed = tested
-        tested, times = np.unique(
-            starts[owner] + table.frames_frame, return_counts=True
-        )
-        stray = np.setdiff1d(boxed, tested)
+        listed = numbered(table.frames_video, table.frames_frame)
+        tested, times = np.unique(listed, return_counts=True)
+        stray = np.setdiff1d(number, tested)
         for wrong, what in (
             (tested[times > 1], 'were tested twice'),
             (stray, 'have boxes but are not listed as tested'),
@@ -128,6 +121,7 @@ def check_detections(
     boxes = np.clip(fractions, 0, 1)
     solid = (boxes[:, 2:] > boxes[:, :2]).all(1)
     cut = (np.abs(boxes - fractions) > TOLERANCE).any(1)
+    video = position[table.video]
     boxes *= np.array([[v.width, v.height] * 2 for v in videos])[video]
     rows = np.flatnonzero(solid)
     have = np.bincount(video[rows], minlength=len(videos))
@@ -142,14 +136,13 @@ def check_detections(
     }
     rows = rows[np.argsort(number[rows], kind='stable')]
     ends = np.searchsorted(number[rows], tested, side='right')
-    tested_video = np.searchsorted(starts, tested, side='right') - 1
+    owner = np.searchsorted(starts, tested, side='right') - 1
     return DetectionSet(
         videos,
         annotations.classes,
         boxes[rows],
         table.scores[rows],
-        tested_video,
-        tested - starts[tested_video],
+        tested - starts[owner],
         np.concatenate([[0], ends]),
         np.searchsorted(tested, starts),
         {name: int(number) for name, number in counts.items()},
@@ -183,23 +176,6 @@ def _positions(
             f'first {unknown[0]}{hint}'
         )
     return np.array([index.get(name, -1) for name in names], np.int64)
-
-
-def _check_frames(
-    video: np.ndarray,
-    frame: np.ndarray,
-    lengths: np.ndarray,
-    videos: Sequence[TubeVideo],
-) -> None:
-    wrong = (frame < 0) | (frame >= lengths[video])
-    if wrong.any():
-        first = int(wrong.argmax())
-        raise DataError(
-            f'{int(wrong.sum())} detections or tested frames lie outside '
-            f'their video, first frame {int(frame[first])} of '
-            f'{videos[video[first]].name}, which has frames '
-            f'0..{lengths[video[first]] - 1}; frames count from 0'
-        )
 
 
 def _check_numbers(

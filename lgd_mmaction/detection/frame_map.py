@@ -4,10 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from lgd_mmaction.detection.average_precision import (
-    average_precision,
-    greedy_match,
-)
+from lgd_mmaction.detection.average_precision import greedy_match, ranked_ap
 from lgd_mmaction.detection.boxes import box_iou, frame_rows, nms
 from lgd_mmaction.detection.detection_set import DetectionSet
 
@@ -18,7 +15,7 @@ def frame_ap(
     nms_iou: float | None = None,
     ap: str = 'area',
 ) -> np.ndarray:
-    """Average precision of each class over all frames.
+    """Average precision of each class over all frames, at T overlaps.
 
     Detections of a class are ranked over all frames; from the surest on,
     each takes the annotated box of its frame and class that it overlaps
@@ -28,7 +25,7 @@ def frame_ap(
 
     Args:
         detections: Detections and truth.
-        thresholds: Overlaps (T,), each in (0, 1].
+        thresholds: T overlaps in (0, 1].
         nms_iou: Class-wise suppression before; None for none.
         ap: 'area' or 'voc', see average_precision.
 
@@ -46,16 +43,10 @@ def frame_ap(
         _match(detections, video, kept, thresholds, hits)
     truths, _ = detections.count_truths()
     out = np.full((len(thresholds), classes), np.nan)
-    for label in np.flatnonzero(truths):
-        mine = np.flatnonzero(kept[:, label])
-        # rows lie in the order video, frame, row already
-        ranked = mine[
-            np.argsort(-detections.scores[mine, label], kind='stable')
-        ]
-        for t in range(len(thresholds)):
-            out[t, label] = average_precision(
-                hits[t, ranked, label], int(truths[label]), ap
-            )
+    for k in np.flatnonzero(truths):
+        mine = kept[:, k]
+        scores = detections.scores[mine, k]
+        out[:, k] = ranked_ap(scores, hits[:, mine, k], truths[k], ap)
     return out
 
 
@@ -66,34 +57,23 @@ def _match(
     thresholds: Sequence[float],
     hits: np.ndarray,
 ) -> None:
-    """Find the right detections of a video.
-
-    Args:
-        detections: Detections and truth.
-        video: Index of the video.
-        kept: (M, K) bool, what class-wise suppression leaves.
-        thresholds: Overlaps (T,).
-        hits: (T, M, K) bool; right ones become True.
-    """
+    """Set `hits` (T, M, K) of a video's detections, among `kept` (M, K)."""
     first, last = detections.video_offset[video : video + 2]
     tested = detections.frame[first:last]
-    truths = [  # frame, class and box of each annotated one that was tested
-        (first + i, tube.label, tube.boxes[tested[i] - tube.start])
-        for tube in detections.videos[video].tubes
-        for i in range(*np.searchsorted(tested, [tube.start, tube.stop]))
-    ]
-    if not truths:
-        return
-    frame, label, boxes = map(np.array, zip(*truths, strict=True))
     # a group: what is annotated of a class in a frame, in the order of tubes
-    order = np.lexsort((label, frame))
-    frame, label, boxes = frame[order], label[order], boxes[order]
-    new = (np.diff(frame, prepend=-1) != 0) | (np.diff(label, prepend=-1) != 0)
-    group = np.cumsum(new) - 1
-    place = np.arange(len(group)) - np.flatnonzero(new)[group]
-    frame, label = frame[new], label[new][:, None]
-    truth = np.zeros((len(frame), place.max() + 1, 4))  # (N, G, 4)
-    truth[group, place] = boxes
+    groups: dict[tuple[int, int], list[np.ndarray]] = {}
+    for tube in detections.videos[video].tubes:
+        for i in range(*np.searchsorted(tested, [tube.start, tube.stop])):
+            box = tube.boxes[tested[i] - tube.start]
+            groups.setdefault((first + i, tube.label), []).append(box)
+    if not groups:
+        return
+    frame, label = np.array([*groups]).T
+    label = label[:, None]
+    most = max(map(len, groups.values()))
+    truth = np.zeros((len(groups), most, 4))  # (N, G, 4)
+    for padded, boxes in zip(truth, groups.values(), strict=True):
+        padded[: len(boxes)] = boxes
     # (N, D) the detections of each group by rank
     rows, there = frame_rows(detections, frame)
     there &= kept[rows, label]

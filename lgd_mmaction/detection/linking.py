@@ -22,28 +22,21 @@ from lgd_mmaction.errors import ConfigError
 
 @dataclass(frozen=True)
 class Linking:
-    """Settings of the linking.
+    """Settings of the linking."""
 
-    Attributes:
-        nms_iou: Class-wise suppression within a frame before; None for
-            none. ACT 0.3, MOC 0.6 (soft).
-        top_k: Boxes of a frame and class that are linked, the surest ones.
-        iou: Overlap that a box needs with the last one of the tube. ACT
-            0.2, MOC 0.5, Singh et al. 0.1.
-        overlap_weight: A tube takes the box of the highest score +
-            overlap_weight * overlap; 0 is ACT's choice, by score alone.
-        max_gap: Tested frames that a tube may go without a box; the boxes
-            of a gap are interpolated.
-        min_length: Shorter tubes (frames) are left out. ACT 15.
-        min_score: Tubes of lower mean score are left out. ACT 0.01.
-    """
-
+    # class-wise suppression within a frame before; ACT 0.3, MOC 0.6 (soft)
     nms_iou: float | None = None
+    # boxes of a frame and class that are linked, the surest ones
     top_k: int = 10
+    # overlap with the tube's last box; ACT 0.2, MOC 0.5, Singh et al. 0.1
     iou: float = 0.2
+    # the best score + overlap_weight * overlap is taken; ACT 0
     overlap_weight: float = 1.0
+    # tested frames that a tube may go without a box; interpolated
     max_gap: int = 3
+    # shorter tubes (frames) are left out; ACT 15
     min_length: int = 1
+    # tubes of lower mean score are left out; ACT 0.01
     min_score: float = 0.0
 
     def __post_init__(self) -> None:
@@ -79,14 +72,9 @@ def link_tubes(
     within one frame, boxes rank by score, then by row. Of boxes of equal
     worth a tube takes the first by rank.
 
-    Args:
-        detections: Detections.
-        video: Index of the video.
-        linking: Settings; min_length and min_score are not applied, since
-            trimming comes first.
-
     Returns:
-        The tubes, in the order class, first frame, rank there.
+        The tubes, in the order class, first frame, rank there. Those below
+        min_length and min_score are among them: trimming comes first.
     """
     first, last = detections.video_offset[video : video + 2]
     # (frames, K, D) rows by rank, -1 as padding
@@ -100,11 +88,10 @@ def link_tubes(
         free = rows >= 0
         free[label, place] = False
         new = np.zeros(int(free.sum()), _TUBE)
-        new['label'], at = np.nonzero(free)
+        new['label'], new['row'] = np.nonzero(free)[0], rows[free]
         new['number'] = born + np.arange(len(new))
         born += len(new)
         tubes['row'][going] = rows[label, place]
-        new['row'] = rows[new['label'], at]
         going = np.r_[going, np.ones(len(new), bool)]
         tubes = np.concatenate([tubes, new])
         score = detections.scores[tubes['row'], tubes['label']]
@@ -117,7 +104,6 @@ def link_tubes(
     link = link[np.lexsort((link['number'], link['label']))]
     return fill_gaps(
         link['number'],
-        np.full(len(link), video),
         link['label'],
         detections.frame[first + link['step']],
         detections.boxes[link['row']],
@@ -131,13 +117,9 @@ def _choose(
     tubes: np.ndarray,
     rows: np.ndarray,
 ) -> np.ndarray:
-    """(L,) rank of the box that each tube takes, or -1.
+    """(L,) rank of the box that each tube that may go on takes, or -1.
 
-    Args:
-        detections: Detections.
-        linking: Settings.
-        tubes: (L,) those that may go on.
-        rows: (K, D) boxes of this frame by rank, -1 as padding.
+    rows: (K, D) boxes of this frame by rank, -1 as padding.
     """
     mean = tubes['sum'] / tubes['count']
     # the surest first within its class
@@ -151,9 +133,8 @@ def _choose(
     score = detections.scores[mine, label[:, None]].astype(np.float64)
     worth = score + linking.overlap_weight * overlap
     worth[(mine < 0) | (overlap < linking.iou)] = -1
-    groups = np.full(
-        (len(rows), rank.max(initial=-1) + 1, rows.shape[1]), -1.0
-    )
+    classes, depth = rows.shape
+    groups = np.full((classes, rank.max(initial=-1) + 1, depth), -1.0)
     groups[label, rank] = worth
     place = np.empty(len(tubes), np.int64)
     place[order] = greedy_match(groups, 0.0)[label, rank]

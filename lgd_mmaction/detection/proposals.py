@@ -1,7 +1,7 @@
 """Boxes by frame, and the reader of those that a person detector proposes."""
 
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from os import PathLike
 
 import numpy as np
@@ -19,16 +19,11 @@ class FrameBoxes:
     Frames of all videos are numbered through, so that a frame is one number
     and its boxes one slice. Flat arrays are shared by the worker processes
     of a loader; lists of objects would be copied by each of them.
-
-    Attributes:
-        frame: (M,) int64, ascending, numbered through all videos.
-        boxes: (M, 4) float32, x1 y1 x2 y2.
-        extra: More arrays of M rows, by name.
     """
 
-    frame: np.ndarray
-    boxes: np.ndarray
-    extra: dict[str, np.ndarray] = field(default_factory=dict)
+    frame: np.ndarray  # (M,) int64, ascending
+    boxes: np.ndarray  # (M, 4) float32, x1 y1 x2 y2
+    extra: dict[str, np.ndarray]  # more arrays of M rows, by name
 
     def __len__(self) -> int:
         return len(self.frame)
@@ -45,9 +40,7 @@ class FrameBoxes:
 
 
 def read_proposals(
-    path: str | PathLike,
-    videos: list[TubeVideo],
-    known: set[str],
+    path: str | PathLike, videos: list[TubeVideo], known: set[str]
 ) -> FrameBoxes:
     """The proposals of some videos, best first in each frame.
 
@@ -58,9 +51,8 @@ def read_proposals(
     over. Boxes that reach out of the frame are clipped, and counted.
 
     Args:
-        path: A file of proposals, see :mod:`lgd_mmaction.detection.box_table`.
-        videos: The videos whose proposals are wanted; their order numbers
-            the frames.
+        path: A file of proposals, see box_table.py.
+        videos: The wanted ones; their order numbers the frames.
         known: Names of all annotated videos.
 
     Returns:
@@ -87,10 +79,8 @@ def read_proposals(
             'subset; make it with tools/data/detect_people.py from the same '
             'annotation file and subset'
         )
-    counts = {'of videos without annotation': int((video == -2).sum())}
-    video, frame = video[wanted], table.frame[wanted].astype(np.int64)
+    owner, frame = video[wanted], table.frame[wanted].astype(np.int64)
     boxes, score = table.boxes[wanted], table.score[wanted]
-
     finite = np.isfinite(boxes).all(1) & np.isfinite(score)
     if (np.abs(boxes[finite]) > 1.5).any(1).sum() * 2 > finite.sum():
         raise DataError(
@@ -98,22 +88,25 @@ def read_proposals(
             'and height there; divide x by the width and y by the height'
         )
     clipped = np.clip(boxes, 0, 1)
-    there = (frame >= 0) & (frame < lengths[video])
+    there = (frame >= 0) & (frame < lengths[owner])
     solid = (clipped[:, 2:] > clipped[:, :2]).all(1)
-    counts['not finite'] = int((~finite).sum())
-    counts['in frames that their video does not have'] = int((~there).sum())
-    counts['without area inside the frame'] = int((~solid & finite).sum())
     keep = finite & there & solid
     # a detector that rounds may leave the frame by a little
     outside = keep & (np.abs(clipped - boxes) > 0.01).any(1)
     found = FrameBoxes(
-        first[video[keep]] + frame[keep],
+        first[owner[keep]] + frame[keep],
         clipped[keep],
         {'score': score[keep].astype(np.float32)},
     )
     found = found.take(np.lexsort((-found.extra['score'], found.frame)))
+    counts = {
+        'of videos without annotation': (video == -2).sum(),
+        'not finite': (~finite).sum(),
+        'in frames that their video does not have': (~there).sum(),
+        'without area inside the frame': (~solid & finite).sum(),
+    }
     level = logging.WARNING if any(counts.values()) else logging.INFO
-    counts['clipped to the frame'] = int(outside.sum())
+    counts['clipped to the frame'] = outside.sum()
     parts = [f'{n} {what}' for what, n in counts.items() if n]
     frames = int(lengths.sum())
     print_log(

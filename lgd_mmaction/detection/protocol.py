@@ -18,7 +18,7 @@ from lgd_mmaction.errors import ConfigError, DataError
 RANGE = tuple(round(0.5 + 0.05 * i, 2) for i in range(10))
 
 
-@dataclass(frozen=True)
+@dataclass
 class TubeProtocol:
     """How detections are measured; the defaults are for J-HMDB.
 
@@ -51,7 +51,7 @@ class TubeProtocol:
                 raise ConfigError(
                     f'{name}={values} must be overlaps in (0, 1]'
                 )
-            object.__setattr__(self, name, tuple(map(float, values)))
+            setattr(self, name, tuple(map(float, values)))
         if self.nms_iou is not None and not 0 < self.nms_iou <= 1:
             raise ConfigError(
                 f'nms_iou={self.nms_iou} is not in (0, 1]; give None for '
@@ -62,8 +62,7 @@ class TubeProtocol:
                 f'ap={self.ap!r} must be one of {", ".join(map(repr, KINDS))}'
             )
         if self.linking.nms_iou is None:
-            linking = replace(self.linking, nms_iou=self.nms_iou)
-            object.__setattr__(self, 'linking', linking)
+            self.linking = replace(self.linking, nms_iou=self.nms_iou)
 
     @classmethod
     def from_dicts(
@@ -108,33 +107,26 @@ class TubeReport:
 
     def metrics(self) -> dict[str, float]:
         """The means and the counts that should be zero, for a log."""
-        c = self.counts
-        return {
-            **self.means,
-            'missing_frames': c['missing_frames'],
-            'videos_without_boxes': c['videos_without_boxes'],
-            'dropped_boxes': c['empty_boxes'],
-            'clipped_boxes': c['clipped_boxes'],
-        }
+        faults = {name: self.counts[name] for name in FAULTS}
+        faults['dropped_boxes'] = faults.pop('empty_boxes')
+        return self.means | faults
 
     def as_json(self) -> dict:
         """Everything, in plain types; None for NaN."""
+        per_class, truth = {}, {}
+        for k, name in enumerate(self.classes):
+            per_class[name] = {
+                key: None if np.isnan(values[k]) else float(values[k])
+                for key, values in self.per_class.items()
+            }
+            truth[name] = {
+                'boxes': int(self.truth_boxes[k]),
+                'tubes': int(self.truth_tubes[k]),
+            }
         return {
             'means': self.means,
-            'per_class': {
-                name: {
-                    key: None if np.isnan(values[k]) else float(values[k])
-                    for key, values in self.per_class.items()
-                }
-                for k, name in enumerate(self.classes)
-            },
-            'truth': {
-                name: {
-                    'boxes': int(self.truth_boxes[k]),
-                    'tubes': int(self.truth_tubes[k]),
-                }
-                for k, name in enumerate(self.classes)
-            },
+            'per_class': per_class,
+            'truth': truth,
             'counts': self.counts,
         }
 
@@ -156,12 +148,9 @@ class TubeReport:
             lines.append(line(name, self.truth_tubes[k], cells))
         cells = map(per_cent, self.means.values())
         lines.append(line('mean', self.truth_tubes.sum(), cells))
-        c = self.counts
-        lines.append(
-            '{boxes} boxes in {frames} frames of {videos} videos'.format(**c)
-        )
-        absent = int((self.truth_tubes == 0).sum())
-        if absent:
+        total = '{boxes} boxes in {frames} frames of {videos} videos'
+        lines.append(total.format_map(self.counts))
+        if absent := int((self.truth_tubes == 0).sum()):
             lines.append(
                 f'{absent} classes have no tube in this subset and no part '
                 'in the mean'
@@ -170,11 +159,8 @@ class TubeReport:
 
     def warnings(self) -> list[str]:
         """One sentence for everything that should not be there."""
-        return [
-            f'{self.counts[key]} {text}'
-            for key, text in FAULTS.items()
-            if self.counts[key]
-        ]
+        counted = ((self.counts[key], text) for key, text in FAULTS.items())
+        return [f'{count} {text}' for count, text in counted if count]
 
 
 def evaluate_tubes(
@@ -202,12 +188,11 @@ def evaluate_tubes(
         f'frame_mAP@{threshold:g}': values
         for threshold, values in zip(p.frame_thresholds, frame, strict=True)
     }
-    wanted = list(dict.fromkeys(p.video_thresholds + RANGE))
-    values = video_ap(detections, wanted, p.linking, p.trimming, p.ap)
-    video = dict(zip(wanted, values, strict=True))
-    for threshold in p.video_thresholds:
-        per_class[f'video_mAP@{threshold:g}'] = video[threshold]
-    per_class['video_mAP@0.5:0.95'] = np.mean([video[t] for t in RANGE], 0)
+    wanted = p.video_thresholds + RANGE
+    video = video_ap(detections, wanted, p.linking, p.trimming, p.ap)
+    for threshold, values in zip(p.video_thresholds, video, strict=False):
+        per_class[f'video_mAP@{threshold:g}'] = values
+    per_class['video_mAP@0.5:0.95'] = video[-len(RANGE) :].mean(0)
     return TubeReport(
         {name: float(np.nanmean(v)) for name, v in per_class.items()},
         per_class,

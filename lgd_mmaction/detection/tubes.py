@@ -16,23 +16,13 @@ from lgd_mmaction.errors import ConfigError
 
 @dataclass
 class TubeSet:
-    """n detected tubes; the frames of tube i are offset[i] : offset[i + 1].
+    """n detected tubes; the frames of tube i are offset[i] : offset[i + 1]."""
 
-    Attributes:
-        video: (n,) index of the video.
-        label: (n,) class.
-        start: (n,) first frame.
-        offset: (n + 1,).
-        boxes: (L, 4) float64 pixels.
-        scores: (L,) float64, score of each frame.
-    """
-
-    video: np.ndarray
-    label: np.ndarray
-    start: np.ndarray
-    offset: np.ndarray
-    boxes: np.ndarray
-    scores: np.ndarray
+    label: np.ndarray  # (n,) class
+    start: np.ndarray  # (n,) first frame
+    offset: np.ndarray  # (n + 1,)
+    boxes: np.ndarray  # (L, 4) float64 pixels
+    scores: np.ndarray  # (L,) float64, of each frame
 
     def __len__(self) -> int:
         return len(self.start)
@@ -51,7 +41,6 @@ class TubeSet:
         offset = np.concatenate([[0], np.cumsum(length)])
         rows = np.arange(offset[-1]) + np.repeat(begin - offset[:-1], length)
         return TubeSet(
-            self.video[tube],
             self.label[tube],
             self.start[tube] + begin - self.offset[tube],
             offset,
@@ -63,17 +52,9 @@ class TubeSet:
         """Some of the tubes, in another order."""
         return self.cut(tube, self.offset[tube], np.diff(self.offset)[tube])
 
-    def drop(self, min_length: int, min_score: float) -> 'TubeSet':
-        """Without shorter tubes, and those of lower mean score."""
-        good = np.diff(self.offset) >= min_length
-        return self.take(
-            np.flatnonzero(good & (self.mean_scores() >= min_score))
-        )
-
 
 def fill_gaps(
     tube: np.ndarray,
-    video: np.ndarray,
     label: np.ndarray,
     frame: np.ndarray,
     boxes: np.ndarray,
@@ -82,14 +63,13 @@ def fill_gaps(
     """Tubes of linked boxes; straight lines fill the frames between two.
 
     Args:
-        tube, video, label, frame: (M,) int of each linked box, by tube,
-            then by frame.
+        tube, label, frame: (M,) int of each linked box, by tube, then by
+            frame.
         boxes, scores: (M, 4) and (M,) float64.
     """
-    new = np.diff(tube, prepend=-1) != 0
     # frames from each link up to, not including, the next one of its tube
     span = np.diff(frame, append=0)
-    span[np.r_[new[1:], np.ones(min(len(tube), 1), bool)]] = 1
+    span[np.diff(tube, append=-1) != 0] = 1
     offset = np.concatenate([[0], np.cumsum(span)])
     link = np.repeat(np.arange(len(tube)), span)
     part = np.arange(len(link)) - offset[link]
@@ -98,9 +78,8 @@ def fill_gaps(
     filled, filled_scores = boxes[link], scores[link]
     filled[inside] += (boxes[a + 1] - boxes[a]) * part[:, None]
     filled_scores[inside] += (scores[a + 1] - scores[a]) * part
-    first = np.flatnonzero(new)
+    first = np.flatnonzero(np.diff(tube, prepend=-1))
     return TubeSet(
-        video[first],
         label[first],
         frame[first],
         np.r_[offset[first], offset[-1]],
@@ -118,14 +97,12 @@ class Trimming:
     these are Saha's u and 1 - u less a constant; the division makes it
     work for scores that are small everywhere, such as products with the
     score of a person detector.
-
-    Attributes:
-        level: Share of the tube's highest score, in (0, 1).
-        penalty: Price of each change of label, in the same unit: at level
-            0.5, a pause with score 0 is cut out from 2 * penalty frames on.
     """
 
+    # share of the tube's highest score, in (0, 1)
     level: float = 0.5
+    # price of each change of label, in the same unit: at level 0.5, a pause
+    # with score 0 is cut out from 2 * penalty frames on
     penalty: float = 3.0
 
     def __post_init__(self) -> None:
@@ -147,16 +124,14 @@ def trim_tubes(tubes: TubeSet, trimming: Trimming) -> TubeSet:
     """
     if not len(tubes):
         return tubes
-    length = np.diff(tubes.offset)
-    top = np.maximum.reduceat(tubes.scores, tubes.offset[:-1])
-    scale = np.where(top > 0, top, 1.0)
-    gain = tubes.scores / np.repeat(scale, length) - trimming.level
+    first = tubes.offset[:-1]
+    tube = np.repeat(np.arange(len(tubes)), np.diff(tubes.offset))
+    top = np.maximum.reduceat(tubes.scores, first)[tube]
+    gain = tubes.scores / np.where(top > 0, top, 1.0) - trimming.level
     action = two_label_path(gain, tubes.offset, trimming.penalty)
-    tube = np.repeat(np.arange(len(tubes)), length)
-    any_action = np.bincount(tube, action, len(tubes)) > 0
-    action |= ~any_action[tube]
+    action |= ~np.logical_or.reduceat(action, first)[tube]
     before = np.r_[False, action[:-1]]
-    before[tubes.offset[:-1]] = False
+    before[first] = False
     after = np.r_[action[1:], False]
     after[tubes.offset[1:] - 1] = False
     begins = np.flatnonzero(action & ~before)
@@ -167,7 +142,7 @@ def trim_tubes(tubes: TubeSet, trimming: Trimming) -> TubeSet:
 def two_label_path(
     gain: np.ndarray, offset: np.ndarray, penalty: float
 ) -> np.ndarray:
-    """Best labels of many sequences: sum of +-gain minus the penalties.
+    """(L,) bool, best labels of sequences: sum of +-gain less the penalties.
 
     On a tie the label does not change, and the last one is True.
 
@@ -175,9 +150,6 @@ def two_label_path(
         gain: (L,) what label True adds; False adds -gain.
         offset: (n + 1,) sequence i is offset[i] : offset[i + 1], not empty.
         penalty: Price of each change of label.
-
-    Returns:
-        (L,) bool.
     """
     length = np.diff(offset)
     # longest first: the sequences that go on are then the first ones

@@ -5,10 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from lgd_mmaction.detection.annotations import Tube
-from lgd_mmaction.detection.average_precision import (
-    average_precision,
-    greedy_match,
-)
+from lgd_mmaction.detection.average_precision import greedy_match, ranked_ap
 from lgd_mmaction.detection.boxes import box_iou
 from lgd_mmaction.detection.detection_set import DetectionSet
 from lgd_mmaction.detection.linking import Linking, link_tubes
@@ -22,7 +19,7 @@ def video_ap(
     trimming: Trimming | None = None,
     ap: str = 'area',
 ) -> np.ndarray:
-    """Average precision of each class over all tubes.
+    """Average precision of each class over all tubes, at T overlaps.
 
     Two tubes overlap by the share of common frames in all frames of
     either, times the mean overlap of their boxes over the common frames
@@ -32,7 +29,7 @@ def video_ap(
 
     Args:
         detections: Detections and truth.
-        thresholds: Overlaps (T,), each in (0, 1].
+        thresholds: T overlaps in (0, 1].
         linking: Settings; None for the defaults.
         trimming: Settings; None for no trimming, as for J-HMDB.
         ap: 'area' or 'voc', see average_precision.
@@ -41,34 +38,37 @@ def video_ap(
         (T, K) float64; NaN for classes that have no annotated tube.
     """
     linking = linking or Linking()
-    levels = np.array(thresholds)
     parts = []
     for video, annotated in enumerate(detections.videos):
         tubes = link_tubes(detections, video, linking)
         if trimming is not None:
             tubes = trim_tubes(tubes, trimming)
-        tubes = tubes.drop(linking.min_length, linking.min_score)
+        score = tubes.mean_scores()
+        good = np.diff(tubes.offset) >= linking.min_length
+        good &= score >= linking.min_score
         # in the order in which equal scores rank
-        tubes = tubes.take(np.lexsort((tubes.start, tubes.label)))
-        hits = _hits(tubes, annotated.tubes, levels)
-        parts.append((tubes.label, tubes.mean_scores(), hits))
+        order = np.lexsort((tubes.start, tubes.label))
+        order = order[good[order]]
+        tubes, score = tubes.take(order), score[order]
+        hits = _hits(tubes, score, annotated.tubes, np.array(thresholds))
+        parts.append((tubes.label, score, hits))
     label, score, hits = map(np.concatenate, zip(*parts, strict=True))
     _, truths = detections.count_truths()
     out = np.full((len(thresholds), len(truths)), np.nan)
     for k in np.flatnonzero(truths):
-        mine = np.flatnonzero(label == k)
-        ranked = mine[np.argsort(-score[mine], kind='stable')]
-        for t in range(len(thresholds)):
-            out[t, k] = average_precision(hits[ranked, t], int(truths[k]), ap)
+        mine = label == k
+        out[:, k] = ranked_ap(score[mine], hits[mine].T, truths[k], ap)
     return out
 
 
 def _hits(
-    tubes: TubeSet, truths: Sequence[Tube], thresholds: np.ndarray
+    tubes: TubeSet,
+    score: np.ndarray,
+    truths: Sequence[Tube],
+    thresholds: np.ndarray,
 ) -> np.ndarray:
     """(n, T) bool, which tubes of a video are right at each threshold."""
     hits = np.zeros((len(tubes), len(thresholds)), bool)
-    score = tubes.mean_scores()
     for label in {truth.label for truth in truths}:
         mine = np.flatnonzero(tubes.label == label)
         mine = mine[np.argsort(-score[mine], kind='stable')]
@@ -87,11 +87,9 @@ def tube_iou(tubes: TubeSet, truth: Tube) -> np.ndarray:
     begin = np.maximum(start, truth.start)
     common = np.maximum(np.minimum(stop, truth.stop) - begin, 0)
     either = np.maximum(stop, truth.stop) - np.minimum(start, truth.start)
-    # rows of the common frames, one tube after the other
+    # the common frames, one tube after the other
     tube = np.repeat(np.arange(len(start)), common)
-    shift = np.arange(len(tube)) - np.repeat(
-        np.cumsum(common) - common, common
-    )
+    shift = np.arange(len(tube)) - (np.cumsum(common) - common)[tube]
     frame = begin[tube] + shift
     mine = tubes.boxes[tubes.offset[tube] + frame - start[tube]]
     other = truth.boxes.astype(np.float64)[frame - truth.start]

@@ -40,8 +40,8 @@ def create_model(
     Args:
         name: One of :func:`list_models`, such as ``'lgd3d_r50'``.
         num_classes: K.
-        checkpoint: A checkpoint of the runner, or saved state dict, of this
-            whole network; classes and stage are its own.
+        checkpoint: Of the runner, or a saved state dict, of this whole
+            network; classes and stage are its own.
         pretrained: Weights to start a training from: True for ImageNet's 2D
             weights of this depth (torchvision, downloaded), or a file or
             ``torchvision://`` name of 2D weights, or a checkpoint of this

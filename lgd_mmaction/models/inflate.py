@@ -1,9 +1,7 @@
 """2D image weights into the ResNet3d family, factorised kernels included."""
 
-import json
-import os.path as osp
 import pickle
-from collections import OrderedDict
+from pathlib import Path
 from typing import Any
 
 import mmengine
@@ -14,15 +12,11 @@ from torch import Tensor, nn
 
 from lgd_mmaction.errors import CheckpointError
 from lgd_mmaction.models.pseudo3d import Pseudo3DConv
+from lgd_mmaction.models.weights import weights_in
 from lgd_mmaction.pickles import load_weights
 
-# where training scripts put the weights inside what they save
-_NESTS = ('state_dict', 'model', 'state_dict_ema')
-# classifiers of torchvision, timm and mmpretrain: not part of a backbone
-_CLASSIFIERS = ('fc.', 'head.', 'classifier.')
 
-
-def load_2d_state_dict(path: str) -> 'OrderedDict[str, Tensor]':
+def load_2d_state_dict(path: str) -> dict[str, Tensor]:
     """Load the weights of a 2D ResNet under torchvision's names.
 
     Args:
@@ -38,16 +32,7 @@ def load_2d_state_dict(path: str) -> 'OrderedDict[str, Tensor]':
         CheckpointError: The file is missing or unreadable, or holds no
             ResNet.
     """
-    state = _read(path)
-    for nest in _NESTS:
-        if isinstance(state, dict) and isinstance(state.get(nest), dict):
-            state = state[nest]
-    # whatever else stands beside the weights, such as numbers of epochs
-    state = {
-        k: v
-        for k, v in (state.items() if isinstance(state, dict) else ())
-        if isinstance(k, str) and isinstance(v, Tensor)
-    }
+    state = weights_in(_read(path), 'state_dict', 'model', 'state_dict_ema')
     stems = [k for k in state if f'.{k}'.endswith('.conv1.weight')]
     if not stems:
         raise CheckpointError(
@@ -55,13 +40,15 @@ def load_2d_state_dict(path: str) -> 'OrderedDict[str, Tensor]':
             'of a torchvision, timm or mmpretrain ResNet, or set '
             'pretrained2d=False for a 3D checkpoint.'
         )
-    prefix = min(stems, key=len)[: -len('conv1.weight')]
-    return OrderedDict(
-        (k[len(prefix) :], v) for k, v in state.items() if k.startswith(prefix)
-    )
+    prefix = min(stems, key=len).removesuffix('conv1.weight')
+    return {
+        k.removeprefix(prefix): v
+        for k, v in state.items()
+        if k.startswith(prefix)
+    }
 
 
-def _read(path: str) -> dict:
+def _read(path: str) -> Any:
     if path.startswith('torchvision://'):
         path = _torchvision_url(path)
     try:
@@ -83,12 +70,9 @@ def _torchvision_url(path: str) -> str:
     mmengine asks torchvision itself, only to read a table that it carries
     along; the table serves where torchvision is not installed.
     """
-    name = path[len('torchvision://') :]
-    table = osp.join(
-        osp.dirname(mmengine.__file__), 'hub', 'torchvision_0.12.json'
-    )
-    with open(table) as f:
-        urls = json.load(f)
+    name = path.removeprefix('torchvision://')
+    hub = Path(mmengine.__file__).with_name('hub')
+    urls = mmengine.load(hub / 'torchvision_0.12.json')
     if name not in urls:
         known = ', '.join(sorted(k for k in urls if k.startswith('resnet')))
         raise CheckpointError(
@@ -99,7 +83,7 @@ def _torchvision_url(path: str) -> str:
 
 @torch.no_grad()
 def inflate_2d_weights(
-    backbone: nn.Module, state: 'OrderedDict[str, Tensor]', source: str
+    backbone: nn.Module, state: dict[str, Tensor], source: str
 ) -> None:
     """Copy the weights of a 2D ResNet into a 3D one, in place.
 
@@ -111,12 +95,11 @@ def inflate_2d_weights(
     Args:
         backbone: A network of the ResNet3d family.
         state: From :func:`load_2d_state_dict`.
-        source: The name of the weights, for messages.
+        source: Where the weights come from, for messages.
 
     Raises:
         CheckpointError: A layer of the network is not among the weights, or
-            of another shape, or the weights hold blocks that the network
-            lacks (another depth).
+            of another shape, or they hold blocks that it lacks.
     """
     used = set()
     for name, module in backbone.named_modules():
@@ -138,13 +121,7 @@ def inflate_2d_weights(
         for key, value in module.norm.state_dict().items():
             full = f'{norm_name}.{key}'
             if full in state:
-                if state[full].shape != value.shape:
-                    raise CheckpointError(
-                        f'{source} has {full} with shape '
-                        f'{tuple(state[full].shape)}, this backbone '
-                        f'{tuple(value.shape)}: choose weights of the same '
-                        'depth and width.'
-                    )
+                _check_shape(source, full, state[full], value.shape, value)
                 value.copy_(state[full])
                 used.add(full)
             elif key != 'num_batches_tracked':
@@ -153,14 +130,8 @@ def inflate_2d_weights(
                     'batch norm are needed.'
                 )
     blocks: Any = backbone.stage_blocks  # units of each stage
-    stages = {f'layer{i + 1}' for i in range(len(blocks))}
-    extra = [
-        k
-        for k in state
-        if k not in used
-        and not k.startswith(_CLASSIFIERS)
-        and k.split('.')[0] in stages
-    ]
+    stages = tuple(f'layer{i + 1}.' for i in range(len(blocks)))
+    extra = [k for k in state if k not in used and k.startswith(stages)]
     if extra:
         raise CheckpointError(
             f'{source} also holds {extra[0]} and {len(extra) - 1} more that '
@@ -184,12 +155,19 @@ def _inflate_conv(
     if is_stem and weight.shape[1] != target.shape[1]:
         weight = weight.mean(dim=1, keepdim=True)
         weight = weight.expand(-1, target.shape[1], -1, -1)
-    if weight.shape != target.shape[:2] + target.shape[3:]:
-        raise CheckpointError(
-            f'{source} has {name} with shape {tuple(weight.shape)}, this '
-            f'backbone {tuple(target.shape)}: choose weights of the same '
-            'depth and width.'
-        )
+    fitting = target.shape[:2] + target.shape[3:]
+    _check_shape(source, name, weight, fitting, target)
     target.copy_(weight.unsqueeze(2).expand_as(target) / target.shape[2])
     if isinstance(conv, Pseudo3DConv):
         conv.reset_temporal()
+
+
+def _check_shape(
+    source: str, name: str, weight: Tensor, fitting: torch.Size, own: Tensor
+) -> None:
+    if weight.shape != fitting:
+        raise CheckpointError(
+            f'{source} has {name} with shape {tuple(weight.shape)}, this '
+            f'backbone {tuple(own.shape)}: choose weights of the same depth '
+            'and width.'
+        )

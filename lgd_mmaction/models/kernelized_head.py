@@ -38,11 +38,11 @@ class KernelizedHead(BaseHead):
     phi = [1/N sum_i phi(x_L^i), phi(g_L)] of (4). ``TwoStageHook`` switches
     in the course of one run. The stage is part of the state dict: a
     checkpoint is tested with the classifier that it was trained with. The
-    classifier that a stage does not use gets no gradient, so optimisers
-    leave it alone and DDP needs ``find_unused_parameters=True``.
+    other stage's classifiers get no gradient: DDP needs
+    ``find_unused_parameters=True``.
 
-    Everything here is computed in float32, whatever autocast says: products
-    of two features overflow half precision. Accuracies stay on the device.
+    Everything is computed in float32, whatever autocast says: products of
+    two features overflow half precision.
 
     Args:
         num_classes: K.
@@ -55,8 +55,7 @@ class KernelizedHead(BaseHead):
             (``paramwise_cfg``).
         features: Which of ``'local'`` (x_L) and ``'global'`` (g_L) are used;
             both in the paper. One alone is for linear probes and ablations.
-        stage: 1 or 2, the stage of a network that no checkpoint was loaded
-            into and no hook switches.
+        stage: 1 or 2, until a checkpoint or a hook says otherwise.
         dropout_ratio: Dropout before whichever classifier is in use.
         init_std: Standard deviation of the normal start of all classifiers;
             ``init_cfg`` is another start.
@@ -157,11 +156,10 @@ class KernelizedHead(BaseHead):
         self.active_stage = stage
 
     def logits(self, feats: Any) -> dict[str, Tensor]:
-        """(x_L, g_L) -> the output of every classifier of this stage.
+        """(x_L, g_L) -> what every classifier of this stage says, by name.
 
-        Returns:
-            Stage 1: ``local`` and / or ``global``; stage 2: ``cls``; each
-            (N, K), float32.
+        Stage 1: ``local`` and / or ``global``; stage 2: ``cls``; each (N, K),
+        float32.
         """
         pair = self._checked_input(feats)
         device = pair[self.features[0]].device.type
@@ -181,21 +179,14 @@ class KernelizedHead(BaseHead):
 
         Stage 1 with both features gives the logarithm of the mean of both
         softmaxes, so that the stock averaging over clips applies to it.
-
-        Args:
-            x: (x_L, g_L).
-            kwargs: What the stock recognizer hands to every head.
         """
         return _combined(self.logits(x))
 
     def loss(self, feats: Any, data_samples: list, **kwargs) -> dict:
         """Loss (5) or (6), and the top-k accuracies of the scores.
 
-        Args:
-            feats: (x_L, g_L).
-            data_samples: N samples with ``gt_label``, a class index or K
-                class probabilities (mixup, cutmix).
-            kwargs: What the stock recognizer hands to every head.
+        ``gt_label`` of the N samples is a class index, or K probabilities
+        (mixup, cutmix).
 
         Returns:
             ``loss_local`` and ``loss_global`` in stage 1, ``loss_cls`` in
@@ -212,20 +203,17 @@ class KernelizedHead(BaseHead):
             hit = top == labels[:, None]  # (N, k)
             for k in self.topk:
                 losses[f'top{k}_acc'] = hit[:, :k].any(1).float().mean()
-        if self.label_smooth_eps:
+        if eps := self.label_smooth_eps:
             if labels.dim() == 1:
                 labels = F.one_hot(labels, self.num_classes)
-            labels = (
-                1 - self.label_smooth_eps
-            ) * labels + self.label_smooth_eps / self.num_classes
-        for name, scores in logits.items():
-            loss = self.loss_cls(scores, labels)
+            labels = (1 - eps) * labels + eps / self.num_classes
+        for name, z in logits.items():
+            loss = self.loss_cls(z, labels)
             if not isinstance(loss, dict):
                 losses[f'loss_{name}'] = loss
-            elif name == 'cls':
-                losses.update(loss)
-            else:
-                losses.update({f'{k}_{name}': v for k, v in loss.items()})
+                continue
+            end = '' if name == 'cls' else f'_{name}'
+            losses |= {key + end: value for key, value in loss.items()}
         return losses
 
     def _phi(self, x: Tensor) -> Tensor:
@@ -244,20 +232,17 @@ class KernelizedHead(BaseHead):
         return F.linear(x, fc.weight.to(x.dtype), fc.bias.to(x.dtype))
 
     def _checked_input(self, feats: Any) -> dict[str, Tensor]:
-        """What backbone or neck returned -> the features in use, by name.
-
-        In float32 or better.
-        """
+        """The features in use by name, in float32 or better."""
         while isinstance(feats, tuple | list) and len(feats) == 1:
             feats = feats[0]  # the pairs of one out_indices
-        if isinstance(feats, Tensor) and self.features != ('local',):
-            raise ConfigError(
-                'KernelizedHead got one feature map, but needs the pair '
-                '(x_L, g_L): use an LGD backbone with diffusion=dict(...) or '
-                'add neck=dict(type="DiffusionNeck", ...), or set '
-                'features=("local",) in the head.'
-            )
         if isinstance(feats, Tensor):
+            if self.features != ('local',):
+                raise ConfigError(
+                    'KernelizedHead got one feature map, but needs the pair '
+                    '(x_L, g_L): use an LGD backbone with diffusion=dict(...)'
+                    ' or add neck=dict(type="DiffusionNeck", ...), or set '
+                    'features=("local",) in the head.'
+                )
             feats = (feats,)
         elif not (
             isinstance(feats, tuple | list)

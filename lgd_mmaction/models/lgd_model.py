@@ -133,7 +133,7 @@ class LGDModel(nn.Module, HubMixin):
 
     @property
     def stage(self) -> int:
-        """The stage of training, 1 or 2, that decides on the classifier."""
+        """1 or 2, the stage of training: which classifiers are used."""
         return self.cls_head.active_stage
 
     def set_stage(self, stage: int) -> None:
@@ -165,12 +165,9 @@ class LGDModel(nn.Module, HubMixin):
     ) -> Tensor | dict[str, Tensor]:
         """The logits (N, K) of a clip, as in :meth:`forward_features`.
 
-        In stage 1 they are the logarithm of the mean of both softmaxes.
-
-        Args:
-            clip: (N, C, T, H, W).
-            each: Return the output of every classifier of this stage, which
-                the losses take: ``local`` and ``global``, or ``cls``.
+        In stage 1 they are the logarithm of the mean of both softmaxes. With
+        ``each``, the output of every classifier of this stage, which the
+        losses take: ``local`` and ``global``, or ``cls``.
         """
         pair = self.forward_features(clip)
         return self.cls_head.logits(pair) if each else self.cls_head(pair)

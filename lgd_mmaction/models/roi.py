@@ -7,9 +7,8 @@ from mmengine.model import BaseModule
 from torch import Tensor
 
 from lgd_mmaction.errors import ConfigError
+from lgd_mmaction.models.kernelized_head import FEATURES
 from lgd_mmaction.upstream_fixes import score_frames_without_boxes
-
-FEATURES = ('local', 'global')
 
 
 @MODELS.register_module()
@@ -22,14 +21,13 @@ class RoIFeatures(BaseModule):
                                       local: x_L     pools RoIs of each and
                                       global: US(g)  joins their channels
 
-    The RoI feature is then what the local path sees in the box, and, beside
-    it, the whole clip as context. US copies g_L to every position, so that
-    pooling any box of it gives g_L back. Both leave as float32, also under
-    autocast: RoIAlign wants the type of the boxes.
+    The RoI feature is then what the local path sees in the box, and beside it
+    the whole clip: US copies g_L to every position, so that pooling any box
+    of it gives g_L back. Both leave as float32, also under autocast: RoIAlign
+    wants the type of the boxes.
 
     Args:
         features: 'local', 'global' or both, in this order of channels.
-        init_cfg: As in mmengine's BaseModule.
 
     Shapes (forward):
         x_L (N, C, T, H, W), g_L (N, C, 1, 1, 1) -> a tuple of x_L and
@@ -59,9 +57,9 @@ class RoIFeatures(BaseModule):
         self.features = chosen
 
     def forward(self, x: Tensor | tuple[Tensor, Tensor]) -> tuple[Tensor, ...]:
-        pair = isinstance(x, tuple) and all(isinstance(p, Tensor) for p in x)
         if isinstance(x, Tensor) and self.features == ('local',):
             return (x.float(),)
+        pair = isinstance(x, tuple) and all(isinstance(p, Tensor) for p in x)
         if not pair or len(x) != 2:
             raise ConfigError(
                 'RoIFeatures takes the pair (x_L, g_L) of an LGD backbone '

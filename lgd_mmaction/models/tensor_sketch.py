@@ -25,9 +25,9 @@ class _SketchSum(torch.autograd.Function):
     """phi summed over positions, (N, C, L) -> (N, D), in bounded memory.
 
     Nothing of length D is kept per position: the backward pass sketches
-    again. It has two real transforms for each hash, where autograd would
-    have two and a complex one of the full length, twice as dear as both: the
-    gradient of a circular convolution is a correlation with the other factor.
+    again. The gradient of a circular convolution is a correlation with the
+    other factor: two real transforms a hash, where autograd would add a
+    complex one of the full length, twice as dear as both.
     """
 
     @staticmethod
@@ -122,12 +122,10 @@ class TensorSketch(nn.Module):
         self.sketch_dim = sketch_dim
         self.chunk = chunk
         rng = torch.Generator(device='cpu').manual_seed(seed)
-        shape = (2, in_channels)
-        index = torch.randint(
-            sketch_dim, shape, generator=rng, device='cpu'
-        )  # h1, h2
-        sign = torch.randint(2, shape, generator=rng, device='cpu')
-        self.register_buffer('index', index)  # (2, C), 0 .. D - 1
+        options: Any = dict(size=(2, in_channels), generator=rng, device='cpu')
+        index = torch.randint(sketch_dim, **options)
+        sign = torch.randint(2, **options)
+        self.register_buffer('index', index)  # h1, h2: (2, C), 0 .. D - 1
         # integers, so that .half() cannot touch them, and long ones, since
         # mmengine's SyncBuffersHook sums all buffers over all processes
         self.register_buffer('sign', 2 * sign - 1)  # s1, s2
@@ -142,42 +140,38 @@ class TensorSketch(nn.Module):
                 f' and got a tensor of shape {tuple(x.shape)}: set in_channels'
                 ' to the channels of its input, (N, C) or (N, C, *positions).'
             )
+        hashes = self.index, self.sign, self.sketch_dim
         with torch.autocast(x.device.type, enabled=False):
             x = x.to(torch.promote_types(x.dtype, torch.float32))
             x = x.reshape(*x.shape[:2], x.shape[2:].numel())  # (N, C, L)
             if self.chunk is None:
-                first, second = _spectra(x, *self._hashes())
+                first, second = _spectra(x, *hashes)
                 total = (first * second).sum(dim=1)
                 total = torch.fft.irfft(total, n=self.sketch_dim)
             else:
-                total = torch.cat(
-                    [
-                        _SketchSum.apply(part, self.chunk, *self._hashes())
-                        for part in x.split(self.chunk)
-                    ]
+                parts = (
+                    _SketchSum.apply(part, self.chunk, *hashes)
+                    for part in x.split(self.chunk)
                 )
+                total = torch.cat([*parts])
             return total / x.size(2)  # (N, D)
-
-    def _hashes(self) -> tuple[Tensor, Tensor, int]:
-        return self.index, self.sign, self.sketch_dim
 
     def _load_from_state_dict(
         self, state_dict: dict, prefix: str, *args: Any
     ) -> None:
         """Take over the saved hashes, unless they point into another D.
 
-        The shapes of ``index`` and ``sign`` do not tell D; hashes into a
-        longer sketch would read past the end, into a shorter one would leave
-        a part empty. Such hashes are reported as torch reports a size
-        mismatch: an error if strict, else a warning, and ours are kept.
+        The shapes of ``index`` and ``sign`` do not tell D. Hashes into
+        another are reported as torch reports a size mismatch: an error if
+        strict, else a warning, and ours are kept.
         """
-        size = state_dict.get(prefix + 'size')
-        if size is not None and int(size) != self.sketch_dim:
-            *_, error_msgs = args
-            error_msgs.append(
-                f'size mismatch for {prefix}index: the hashes of the '
-                f'checkpoint are for sketch_dim={int(size)}, the model has '
-                f'sketch_dim={self.sketch_dim}.'
-            )
+        size = int(state_dict.get(prefix + 'size', self.sketch_dim))
+        if size == self.sketch_dim:
+            super()._load_from_state_dict(state_dict, prefix, *args)
             return
-        super()._load_from_state_dict(state_dict, prefix, *args)
+        *_, error_msgs = args
+        error_msgs.append(
+            f'size mismatch for {prefix}index: the hashes of the checkpoint '
+            f'are for sketch_dim={size}, the model has '
+            f'sketch_dim={self.sketch_dim}.'
+        )

@@ -33,7 +33,8 @@ class BadVideoList:
 
     def __init__(self, path: str | os.PathLike | None = None) -> None:
         self.path = None if path is None else Path(path)
-        self._found: dict[tuple[str, str], list[str]] = {}
+        # reasons by subset and name
+        self._found: dict[tuple[str, str], str] = {}
         self._condemned: dict[tuple[str, str], str] = {}
         self._offset = 0
         if self.path is not None and self.path.exists():
@@ -46,18 +47,16 @@ class BadVideoList:
         return self._condemned.get((subset, _one_line(name)))
 
     def add(self, name: str, reason: str, subset: str) -> bool:
-        """Enter a video; False if this run has it already.
+        """Enter a video of 'train', 'val' or 'test'.
 
-        Args:
-            name: As in the annotation file.
-            reason: Why it cannot be read.
-            subset: 'train', 'val' or 'test'.
+        Returns:
+            False if this run has it already.
         """
         worker = torch.utils.data.get_worker_info()
-        fields = [name, reason, subset, str(get_rank())]
-        fields.append(str(-1 if worker is None else worker.id))
-        fields.append(time.strftime('%Y-%m-%dT%H:%M:%S'))
-        fields = [_one_line(field) for field in fields]
+        number = -1 if worker is None else worker.id
+        now = time.strftime('%Y-%m-%dT%H:%M:%S')
+        fields = [name, reason, subset, get_rank(), number, now]
+        fields = [_one_line(str(field)) for field in fields]
         if self.path is None:
             return self._enter(fields)
         try:
@@ -87,8 +86,8 @@ class BadVideoList:
         """Names and reasons of the videos of a subset, all processes."""
         self._update()
         return {
-            name: line[1]
-            for (kind, name), line in self._found.items()
+            name: reason
+            for (kind, name), reason in self._found.items()
             if kind == subset
         }
 
@@ -109,12 +108,12 @@ class BadVideoList:
                 self._enter(fields)
 
     def _enter(self, fields: list[str]) -> bool:
-        key = (fields[2], fields[0])
-        if fields[1].startswith(NOT_OPENED):
-            self._condemned[key] = fields[1]
-        if key in self._found:
+        name, reason, subset, *_ = fields
+        if reason.startswith(NOT_OPENED):
+            self._condemned[subset, name] = reason
+        if (subset, name) in self._found:
             return False
-        self._found[key] = fields
+        self._found[subset, name] = reason
         return True
 
 

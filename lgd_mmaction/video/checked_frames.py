@@ -47,61 +47,50 @@ class CheckedFrameDecode(RawFrameDecode):
             raise BrokenVideoError(
                 folder, f'{self.file_client.last}: no picture ({text})'
             ) from error
-        shapes = {(i.ndim, i.shape, i.dtype) for i in results['imgs']}
-        ndim, shape, dtype = next(iter(shapes))
-        if ndim != 3 or dtype != np.uint8:
+        images = results['imgs']
+        if images[0].ndim != 3 or images[0].dtype != np.uint8:
             raise BrokenVideoError(
                 folder, f'{self.file_client.last}: no picture'
             )
-        if len(shapes) > 1:
-            sizes = sorted({s[:2] for _, s, _ in shapes})
+        if len({(image.shape, image.dtype) for image in images}) > 1:
+            sizes = sorted({image.shape[:2] for image in images})
             raise BrokenVideoError(folder, f'images of sizes {sizes}')
         return results
 
     def _placeholder(self, results: dict) -> dict:
-        count = results['frame_inds'].size
         results['frame_inds'] = results['frame_inds'].reshape(-1)
         flow = results['modality'] == 'Flow'
-        shape = (count, *_BLACK_SIZE, 2 if flow else 3)
-        value = _NO_MOTION if flow else 0
+        channels, value = (2, _NO_MOTION) if flow else (3, 0)
+        shape = (len(results['frame_inds']), *_BLACK_SIZE, channels)
         results['imgs'] = list(np.full(shape, value, np.uint8))
         results['original_shape'] = results['img_shape'] = _BLACK_SIZE
         return results
 
 
 class _CheckedFiles:
-    """A file client that refuses files which can be no image.
-
-    Args:
-        client: The one that reads.
-        backend: Its name; files on a 'disk' can be looked at first.
-    """
+    """A file client that refuses files which can be no image."""
 
     def __init__(self, client: FileClient, backend: str) -> None:
         self.client = client
-        self.backend = backend
+        self.backend = backend  # files on a 'disk' are looked at first
         self.last = ''  # name of the image that was read last
 
     def get(self, path: str) -> bytes:
         folder, self.last = os.path.split(path)
+        local, fault = self.backend == 'disk', ''
         try:
             # a pipe or a device would never end
-            if self.backend == 'disk' and not stat.S_ISREG(
-                os.stat(path).st_mode
-            ):
-                raise BrokenVideoError(
-                    folder, f'{self.last} is no regular file'
-                )
-            data = self.client.get(path)
+            if local and not stat.S_ISREG(os.stat(path).st_mode):
+                fault = ' is no regular file'
+            else:
+                data = self.client.get(path)
+                if not len(data):
+                    fault = ' is empty (zero bytes)'
+                # some writers pad the end
+                elif data[:2] == _JPEG_START and _JPEG_END not in data[-64:]:
+                    fault = ' is cut short'
         except OSError as error:
-            raise BrokenVideoError(
-                folder, f'{self.last}: {error.strerror or error}'
-            ) from error
-        if not len(data):
-            raise BrokenVideoError(
-                folder, f'{self.last} is empty (zero bytes)'
-            )
-        # some writers pad the end
-        if data[:2] == _JPEG_START and _JPEG_END not in data[-64:]:
-            raise BrokenVideoError(folder, f'{self.last} is cut short')
+            fault = f': {error.strerror or error}'
+        if fault:
+            raise BrokenVideoError(folder, f'{self.last}{fault}')
         return data

@@ -4,12 +4,7 @@ from lgd_mmaction.errors import DataError
 
 
 class BrokenVideoError(DataError):
-    """A video, or a folder of frames, cannot be read.
-
-    Args:
-        path: Which one.
-        reason: Why, in words.
-    """
+    """A video, or a folder of frames, cannot be read."""
 
     def __init__(self, path: str, reason: str = '') -> None:
         text = f'{path}: {reason}' if reason else _own_words(type(self), path)

@@ -15,22 +15,21 @@ def find_file(path: str) -> str:
     # as DecordInit: a name without extension is that of an mp4
     if not os.path.splitext(path)[1] and not os.path.exists(path):
         path += '.mp4'
+    reason = ''
     try:
         status = os.stat(path)
+        if stat.S_ISDIR(status.st_mode):
+            reason = 'it is a folder'
+        # a pipe or a device would never end
+        elif not stat.S_ISREG(status.st_mode):
+            reason = 'it is no regular file'
+        elif status.st_size == 0:
+            reason = 'the file is empty (zero bytes)'
     except FileNotFoundError:
         link = os.path.islink(path)
         reason = 'it is a link to nothing' if link else 'it does not exist'
-        raise BrokenVideoError(path, reason) from None
     except OSError as error:
-        raise BrokenVideoError(path, error.strerror or str(error)) from None
-    reason = ''
-    if stat.S_ISDIR(status.st_mode):
-        reason = 'it is a folder'
-    # a pipe or a device would never end
-    elif not stat.S_ISREG(status.st_mode):
-        reason = 'it is no regular file'
-    elif status.st_size == 0:
-        reason = 'the file is empty (zero bytes)'
+        reason = error.strerror or str(error)
     if reason:
         raise BrokenVideoError(path, reason)
     return path

@@ -20,7 +20,7 @@ SEEKABLE = {
     'ffv1', 'h264', 'hevc', 'libdav1d', 'mjpeg', 'mpeg1video', 'mpeg2video',
     'mpeg4', 'rawvideo', 'vp9',
 }  # fmt: skip
-# of which a frame may come as two packets, the two fields
+# those of which a frame may come as two packets, the two fields
 FIELDS = {'h264', 'mpeg1video', 'mpeg2video'}
 # an MPEG-4 packet this small says 'as before', and yields no frame
 NO_FRAME_BYTES = 16
@@ -31,20 +31,16 @@ DISCARD, KEY = 2, 1
 
 @dataclass
 class Index:
-    """The frames of a video stream, in the order of its packets.
+    """The frames of a video stream, in the order of its packets."""
 
-    Attributes:
-        total: Number of frames.
-        stamps: Of each packet the time that tells it from the others: that
-            of decoding if ``ranked`` is empty, else that of showing. Empty:
-            only a decode from the start tells which frame is which.
-        flags: Of each packet, KEY and DISCARD (decoded, not shown).
-        ranked: Sorted times of showing, if known.
-    """
-
-    total: int
+    total: int  # number of frames
+    # of each packet the time that tells it from the others: that of decoding
+    # if `ranked` is empty, else that of showing; empty: only a decode from
+    # the start tells which frame is which
     stamps: list[int] = field(default_factory=list)
+    # of each packet, KEY and DISCARD (decoded, not shown)
     flags: list[int] = field(default_factory=list)
+    # sorted times of showing, if known
     ranked: list[int] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -61,12 +57,7 @@ class Index:
 
 
 def from_container(container, stream) -> Index | None:
-    """The index of an MP4 file; None where it is not to be trusted.
-
-    Args:
-        container: As just opened; its place in the file changes.
-        stream: The video stream.
-    """
+    """The index of an MP4 file as just opened; None if not to be trusted."""
     if 'mp4' not in container.format.name or not _seekable(stream):
         return None
     entries = list(stream.index_entries)
@@ -75,7 +66,7 @@ def from_container(container, stream) -> Index | None:
         return None
     stamps = [entry.timestamp for entry in entries]
     flags = [entry.flags & 3 for entry in entries]
-    rising = all(a < b for a, b in zip(stamps, stamps[1:], strict=False))
+    rising = stamps == sorted(set(stamps))
     if not rising or not flags[0] & KEY:
         return None
     first = list(islice(container.demux(stream), PEEK))
@@ -113,19 +104,16 @@ def _index(stamps: list[int], flags: list[int]) -> Index | None:
 
 
 def _seekable(stream) -> bool:
-    name = stream.codec_context.name
-    return name in SEEKABLE and not (name in FIELDS and _in_fields(stream))
-
-
-def _in_fields(stream) -> bool:
     codec = stream.codec_context
+    if codec.name not in FIELDS:
+        return codec.name in SEEKABLE
     if hasattr(codec, 'field_order'):
-        return int(codec.field_order) > 1  # 0 unknown, 1 progressive
+        return int(codec.field_order) <= 1  # 0 unknown, 1 progressive
     # PyAV 17, the last for Python 3.10, tells it of frames alone
     with suppress(av.FFmpegError), av.open(stream.container.name) as again:
         for frame in again.decode(streams=stream.index):
-            return frame.interlaced_frame
-    return True
+            return not frame.interlaced_frame
+    return False
 
 
 def _starts_late(packets: list) -> bool:
@@ -142,40 +130,32 @@ def _starts_late(packets: list) -> bool:
     return any(p.pts is None or p.pts < start.pts for p in packets)
 
 
-class IndexCache:
-    """Indices on disk, one small file a video, for many readers at once.
+def _cached(folder: str | os.PathLike, path: str) -> Path:
+    """Where the index of a file is kept: one small file a video."""
+    name = sha256(os.fsencode(os.path.abspath(path))).hexdigest()
+    return Path(folder, name[:2], f'{name[2:34]}.npy')
 
-    Args:
-        folder: Where they are; made when the first one is kept.
-    """
 
-    def __init__(self, folder: str | os.PathLike) -> None:
-        self.folder = Path(folder)
-
-    def _place(self, path: str) -> Path:
-        name = sha256(os.fsencode(os.path.abspath(path))).hexdigest()
-        return self.folder / name[:2] / f'{name[2:34]}.npy'
-
-    def get(self, path: str) -> Index | None:
-        """The index of a file; None if it is not there or has changed."""
-        try:
-            status = os.stat(path)
-            head, *rows = np.load(self._place(path)).tolist()
-        except (OSError, ValueError, EOFError):
-            return None
-        *same, total = head
-        if same != [status.st_size, status.st_mtime_ns]:
-            return None
-        stamps, flags = [row[0] for row in rows], [row[1] for row in rows]
-        return _index(stamps, flags) if rows else Index(total)
-
-    def put(self, path: str, index: Index) -> None:
-        """Keep an index; a folder that cannot be written is no error."""
+def load_index(folder: str | os.PathLike, path: str) -> Index | None:
+    """The index kept of a file; None if it is not there or has changed."""
+    try:
         status = os.stat(path)
-        head = [status.st_size, status.st_mtime_ns, index.total]
-        rows = zip(index.stamps, index.flags, strict=True)
-        table = np.array([head, *((*row, 0) for row in rows)], dtype=np.int64)
-        content = BytesIO()
-        np.save(content, table)
-        with suppress(OSError):
-            write_bytes(self._place(path), content.getvalue())
+        (size, time, total), *rows = np.load(_cached(folder, path)).tolist()
+    except (OSError, ValueError, EOFError):
+        return None
+    if (size, time) != (status.st_size, status.st_mtime_ns):
+        return None
+    stamps, flags = [row[0] for row in rows], [row[1] for row in rows]
+    return _index(stamps, flags) if rows else Index(total)
+
+
+def save_index(folder: str | os.PathLike, path: str, index: Index) -> None:
+    """Keep an index; a folder that cannot be written is no error."""
+    status = os.stat(path)
+    head = [status.st_size, status.st_mtime_ns, index.total]
+    rows = zip(index.stamps, index.flags, strict=True)
+    table = np.array([head, *((*row, 0) for row in rows)], dtype=np.int64)
+    content = BytesIO()
+    np.save(content, table)
+    with suppress(OSError):
+        write_bytes(_cached(folder, path), content.getvalue())

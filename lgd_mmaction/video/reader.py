@@ -4,6 +4,7 @@ import os
 from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 
 import av
 import numpy as np
@@ -14,9 +15,10 @@ from lgd_mmaction.video.errors import BrokenVideoError
 from lgd_mmaction.video.files import find_file
 from lgd_mmaction.video.index import (
     Index,
-    IndexCache,
     from_container,
     from_packets,
+    load_index,
+    save_index,
 )
 
 # another folder for the cache of indices; empty: none
@@ -77,15 +79,15 @@ class Video:
         self._turn: int | None = None  # quarters, counterclockwise
         self._reformat = VideoReformatter().reformat
         self._file = find_file(self.path)
+        cache = os.environ.get(INDEX_CACHE_ENV, index_cache)
         try:
-            self._open()
-            cache = os.environ.get(INDEX_CACHE_ENV, index_cache)
-            self._index = self._find_index(cache)
+            with self._explained():
+                self._open()
+                self._index = self._find_index(cache)
             if not self._index.total:
                 raise BrokenVideoError(self.path, 'it holds no frame')
-        except BaseException as error:
+        except BaseException:
             self.close()
-            self._explain(error)
             raise
         self.num_frames = self._index.total
         rate = self._stream.average_rate or self._stream.guessed_rate
@@ -143,35 +145,24 @@ class Video:
         out = np.empty((0, 0, 0, 3), np.uint8)
         for number, frame in self._pick(sorted(places)):
             if not len(out):
-                out = self._empty(count, size)
+                shape = size(*self.size) if callable(size) else size
+                width, height = shape or self.size
+                check_memory(
+                    self.path, width, height, count, self.memory_limit
+                )
+                out = np.empty((count, height, width, 3), np.uint8)
             first, *others = places[number]
             self._convert(frame, out[first])
-            for place in others:
-                out[place] = out[first]
+            out[others] = out[first]
         return out
-
-    def _empty(self, count: int, size: object) -> np.ndarray:
-        width, height = self.size
-        if size is not None:
-            width, height = size(width, height) if callable(size) else size
-        self._check_memory(width, height, count)
-        return np.empty((count, height, width, 3), np.uint8)
-
-    def _check_memory(self, width: int, height: int, count: int) -> None:
-        if 3 * width * height * count > self.memory_limit:
-            raise too_large(self.path, (width, height), count)
 
     def _convert(self, frame: av.VideoFrame, out: np.ndarray) -> None:
         """Scale, make RGB, turn."""
-        shape = out.shape[1::-1] if self._turn % 2 else out.shape[:2]
-        height, width = shape
-        plane = self._reformat(
-            frame, width, height, 'rgb24', threads=1
-        ).planes[0]
-        # rows are padded
-        rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
-        pixels = rows[:height, : 3 * width].reshape(height, width, 3)
-        out[...] = np.rot90(pixels, self._turn)
+        height, width, _ = out.shape
+        if self._turn % 2:
+            height, width = width, height
+        rgb = self._reformat(frame, width, height, 'rgb24', threads=1)
+        out[...] = np.rot90(rgb.to_ndarray(), self._turn)
 
     def _open(self) -> None:
         self.close()
@@ -185,14 +176,12 @@ class Video:
         self._codec.thread_type = 'AUTO' if self.threads > 1 else 'NONE'
         # before anything is decoded: it may change within the stream
         self._coded = self._codec.width, self._codec.height
-        self._check_memory(*self._coded, 1)
+        check_memory(self.path, *self._coded, 1, self.memory_limit)
 
     def _find_index(self, cache: str | os.PathLike | None) -> Index:
         index = from_container(self._container, self._stream)
-        if index is not None:
-            return index
-        cache = IndexCache(cache) if cache else None
-        index = cache and cache.get(self._file)
+        if index is None and cache:
+            index = load_index(cache, self._file)
         if index is not None:
             return index
         self._open()
@@ -200,7 +189,7 @@ class Video:
         if index is None:  # only a whole decode tells
             index = Index(sum(1 for _ in self._decode_all()))
         if cache:
-            cache.put(self._file, index)
+            save_index(cache, self._file, index)
         return index
 
     def _decode_all(self) -> Iterator[av.VideoFrame]:
@@ -212,58 +201,54 @@ class Video:
     def _pick(self, numbers: list[int]) -> Iterator[tuple[int, av.VideoFrame]]:
         """Numbers and pictures of frames, in order."""
         rest = deque(numbers)
-        try:
-            for number, frame in self._read(rest):
+        read = self._seek if self._index.stamps else self._decode_on
+        with self._explained():
+            for number, frame in read(rest):
                 self._turn = round(frame.rotation / 90) % 4
                 yield number, frame
-        except Exception as error:
-            self._explain(error)
-            raise
+        if rest:
+            raise BrokenVideoError(
+                self.path,
+                f'frame {rest[0]} of {self.num_frames} cannot be decoded: '
+                'damaged or cut short',
+            )
 
-    def _read(self, rest: deque) -> Iterator[tuple[int, av.VideoFrame]]:
-        while rest and self._index.stamps:
-            key = self._index.key_before(rest[0])
+    def _decode_on(self, rest: deque) -> Iterator[tuple[int, av.VideoFrame]]:
+        """By decoding all of the file, until its end or the last one."""
+        for number, frame in enumerate(self._decode_all() if rest else ()):
+            if number == rest[0]:
+                yield rest.popleft(), frame
+                if not rest:
+                    return
+
+    def _seek(self, rest: deque) -> Iterator[tuple[int, av.VideoFrame]]:
+        """By seeks, until one cannot be decoded or the last one."""
+        while rest:
+            wanted = rest[0]
+            key = self._index.key_before(wanted)
             # where a frame refers to what is before the key frame, as in an
             # open GOP, the key frame before that one will do
-            wanted = rest[0]
             for start in dict.fromkeys((key, max(key - 1, 0), 0)):
                 try:
-                    for number, frame in self._read_from(start, rest):
-                        rest.popleft()
-                        yield number, frame
+                    yield from self._read_from(start, rest)
                 except av.FFmpegError:
                     if start == 0:
                         raise
                 if not rest or rest[0] != wanted:
                     break
             else:
-                self._missing(wanted)
-        if rest:
-            for number, frame in enumerate(self._decode_all()):
-                if number == rest[0]:
-                    yield rest.popleft(), frame
-                    if not rest:
-                        return
-            self._missing(rest[0])
-
-    def _missing(self, number: int) -> None:
-        raise BrokenVideoError(
-            self.path,
-            f'frame {number} of {self.num_frames} cannot be decoded: damaged '
-            'or cut short',
-        )
+                return
 
     def _read_from(
         self, start: int, rest: deque
     ) -> Iterator[tuple[int, av.VideoFrame]]:
         """Frames from a key frame on, until a seek gets further sooner."""
-        wanted = self._group(rest)
+        unsent = self._group(rest)
         self._go_to(start)
         codec = self._codec
         skips = codec.name in SKIPS
-        unsent, left = set(wanted), deque(wanted)
         numbers: dict[int, int] = {}
-        for packet, number in self._packets(wanted[0]):
+        for packet, number in self._packets(rest[0]):
             if number is not None:
                 numbers[packet.pts] = number
             keep = number in unsent
@@ -277,8 +262,8 @@ class Video:
                 pictures += codec.decode(None)
             for frame in pictures:
                 number = numbers.get(frame.pts)
-                if left and number == left[0] and not frame.is_corrupt:
-                    yield left.popleft(), frame
+                if rest and number == rest[0] and not frame.is_corrupt:
+                    yield rest.popleft(), frame
             if not unsent:
                 return
 
@@ -297,68 +282,66 @@ class Video:
             at = ends[start + 1] - 1
         self._container.seek(index.stamps[at], stream=self._stream)
 
-    def _group(self, rest: deque) -> list[int]:
+    def _group(self, rest: deque) -> set[int]:
         """What is read by decoding on."""
-        index, group = self._index, []
+        index, last = self._index, rest[0]
         for number in rest:
-            if group:
-                key = index.keys[index.key_before(number)]
-                if index.before[key] > group[-1] + SEEK_COST:
-                    break
-            group.append(number)
-        return group
+            key = index.keys[index.key_before(number)]
+            if index.before[key] > last + SEEK_COST:
+                break
+            last = number
+        return {number for number in rest if number <= last}
 
-    def _packets(self, first: int) -> Iterator[tuple]:
+    def _packets(self, first: int) -> Iterator[tuple[av.Packet, int | None]]:
         """Packets from a key frame on, with the numbers of their frames.
 
         Ends at once where the key frame is behind the frame wanted first.
         """
-        index, stream = self._index, self._stream
-        base = None
-        waiting: deque = deque()
-        times: list[int] = []
-        for packet in self._container.demux(stream):
+        index, before = self._index, None
+        # sorted times of showing, of the whole stream or of what was read
+        times = index.ranked or []
+
+        def numbered(packet: av.Packet) -> tuple[av.Packet, int | None]:
+            place = bisect_left(times, packet.pts)
+            if packet.is_discard or times[place : place + 1] != [packet.pts]:
+                return packet, None
+            return packet, place if index.ranked else before + place
+
+        waiting: deque = deque()  # for packets that are shown earlier
+        for packet in self._container.demux(self._stream):
             if not packet.size:
                 continue
             if packet.pts is None:
                 return  # its frame could not be told
-            if base is None:
+            if before is None:
                 at = packet.pts if index.ranked else packet.dts
                 at = index.key_at.get(at) if packet.is_keyframe else None
                 if at is None:
                     continue
-                base = index.before[at]
-                if base > first:
+                before = index.before[at]
+                if before > first:
                     return
-            waiting.append(packet)
             if index.ranked:
-                yield packet, self._rank(packet, index.ranked, 0)
+                yield numbered(packet)
                 continue
             if not packet.is_discard:
                 place = bisect_left(times, packet.pts)
                 if times[place : place + 1] == [packet.pts]:
                     return  # two frames of one time
                 times.insert(place, packet.pts)
+            waiting.append(packet)
             while waiting and waiting[0].pts <= packet.dts:
-                head = waiting.popleft()
-                yield head, self._rank(head, times, base)
-        if not index.ranked:
-            for head in waiting:
-                yield head, self._rank(head, times, base)
+                yield numbered(waiting.popleft())
+        yield from map(numbered, waiting)
 
-    def _rank(
-        self, packet: av.Packet, times: list[int], base: int
-    ) -> int | None:
-        place = bisect_left(times, packet.pts)
-        if packet.is_discard or times[place : place + 1] != [packet.pts]:
-            return None
-        return base + place
-
-    def _explain(self, error: BaseException) -> None:
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
         """Raise what FFmpeg says as a broken video."""
-        if isinstance(error, BrokenVideoError):  # a ValueError too
-            return
-        if isinstance(error, av.FFmpegError | MemoryError | ValueError):
+        try:
+            yield
+        except BrokenVideoError:  # a ValueError too
+            raise
+        except (av.FFmpegError, MemoryError, ValueError) as error:
             reason = ' '.join(str(error).split())[:200]
             raise BrokenVideoError(
                 self.path,
@@ -367,13 +350,16 @@ class Video:
             ) from None
 
 
-def too_large(path: str, size: Size, count: int) -> BrokenVideoError:
-    """Frames that one call may not hold."""
-    return BrokenVideoError(
-        path,
-        f'{count} frames of {size[0]} x {size[1]} pixels need more memory '
-        'than memory_limit',
-    )
+def check_memory(
+    path: str, width: int, height: int, count: int, limit: int
+) -> None:
+    """Raise BrokenVideoError if frames take more bytes than the limit."""
+    if 3 * width * height * count > limit:
+        raise BrokenVideoError(
+            path,
+            f'{count} frames of {width} x {height} pixels need more memory '
+            'than memory_limit',
+        )
 
 
 def open_stream(file: str, name: str) -> tuple:

@@ -17,13 +17,9 @@ class ReadingNotes:
 
     FFmpeg may crash or hang on a file that nothing could foresee. So each
     process, data workers too, writes the name of what it reads into a file
-    of its own; there Python's ``faulthandler`` adds a line when the process
-    crashes, and also ends a process that reads longer than the limit.
-
-    Args:
-        folder: Where the files are, ``.reading_<subset>_<rank>_<worker>``.
-        subset: 'train', 'val' or 'test'.
-        time_limit: Seconds for one sample.
+    of its own, ``.reading_<subset>_<rank>_<worker>`` in the folder; there
+    Python's ``faulthandler`` adds a line when the process crashes, and also
+    ends a process that reads one sample longer than the limit, in seconds.
     """
 
     def __init__(

@@ -1,4 +1,7 @@
-"""The transforms that read videos: stock keys, frames by our reader."""
+"""The transforms that read videos: stock keys, frames by our reader.
+
+And the one that unpacks optical flow, which extract_flow.py stores as video.
+"""
 
 import os
 from collections.abc import Callable, Iterable
@@ -9,10 +12,10 @@ from mmaction.datasets.transforms import DecordDecode, Resize
 from mmaction.registry import TRANSFORMS
 from mmcv.transforms import BaseTransform
 
-from lgd_mmaction.errors import ConfigError
+from lgd_mmaction.errors import ConfigError, DataError
 from lgd_mmaction.video.errors import BrokenVideoError
 from lgd_mmaction.video.files import find_file
-from lgd_mmaction.video.reader import Size, Video, too_large
+from lgd_mmaction.video.reader import Size, Video, check_memory
 
 Wanted = Size | Callable[[int, int], Size] | None
 
@@ -36,9 +39,7 @@ class DecordVideo:
     """What :class:`Video` offers, with the frames that decord gives.
 
     Opened by path: handed an open file, as by ``DecordInit``, decord ends
-    the process on some AVI files that are cut short.
-
-    Arguments as there; ``index_cache`` is not used.
+    the process on some AVI files that are cut short. Arguments as there.
     """
 
     def __init__(
@@ -46,7 +47,7 @@ class DecordVideo:
         path: str,
         threads: int,
         memory_limit: int,
-        index_cache: str | None = None,
+        index_cache: str | None = None,  # not used
     ) -> None:
         import decord
 
@@ -66,22 +67,17 @@ class DecordVideo:
 
     def frames(self, indices: Iterable[int], size: Wanted = None):
         """(K, H, W, 3) uint8 RGB, scaled as ``Resize`` does."""
-        indices = [int(i) for i in indices]
-        try:
-            first = self._one(indices[0])
-            if first.nbytes * len(indices) > self.memory_limit:
-                raise too_large(self.path, first.shape[1::-1], len(indices))
-            out = np.stack([first, *map(self._one, indices[1:])])
-        except BrokenVideoError:
-            raise
-        except Exception as error:
-            raise self._broken(error) from None
-        height, width = first.shape[:2]
-        self.size = width, height
+        first, *others = map(int, indices)
+        out = [self._one(first)]
+        self.size = width, height = out[0].shape[1::-1]
+        check_memory(
+            self.path, width, height, 1 + len(others), self.memory_limit
+        )
+        out += map(self._one, others)
         wanted = size(width, height) if callable(size) else size
-        if wanted is None or wanted == self.size:
-            return out
-        return np.stack([mmcv.imresize(frame, wanted) for frame in out])
+        if wanted not in (None, self.size):
+            out = [mmcv.imresize(frame, wanted) for frame in out]
+        return np.stack(out)
 
     def close(self) -> None:
         self._reader = None
@@ -89,10 +85,13 @@ class DecordVideo:
     def _one(self, index: int) -> np.ndarray:
         # Rows are padded: decord takes bytes per row / width for the number
         # of colours, too many for some narrow frames.
-        frame = self._reader[index].asnumpy()
-        height, width = frame.shape[:2]
-        rows = frame.reshape(height, -1)[:, : 3 * width]
-        return rows.reshape(height, width, 3)
+        try:
+            frame = self._reader[index].asnumpy()
+            height, width = frame.shape[:2]
+            rows = frame.reshape(height, -1)[:, : 3 * width]
+            return rows.reshape(height, width, 3)
+        except Exception as error:
+            raise self._broken(error) from None
 
     def _broken(self, error: Exception) -> BrokenVideoError:
         text = ' '.join(str(error).split()).rsplit('.cc:', 1)[-1][:200]
@@ -107,10 +106,7 @@ ENGINES = {'pyav': Video, 'decord': DecordVideo}
 
 @TRANSFORMS.register_module()
 class VideoOpen(BaseTransform):
-    """Open a video; takes the place of ``DecordInit``.
-
-    Files that cannot be read are an error of one sentence. With
-    :class:`VideoDecode`; what stands between the two stays.
+    """Open a video for :class:`VideoDecode`, in place of ``DecordInit``.
 
     Required keys: ``filename``; optional ``placeholder``: a black video
     instead, and ``index_cache`` of :class:`Video`. Added: ``video_reader``,
@@ -207,10 +203,49 @@ class VideoDecode(DecordDecode):
         finally:
             video.close()
         if self.scale is not None:
-            width, height = video.size
-            new_height, new_width = results['img_shape']
-            factor = [new_width / width, new_height / height]
-            results['original_shape'] = height, width
-            results['scale_factor'] = np.array(factor, np.float32)
+            shape = video.size[::-1]
+            factor = np.divide(results['img_shape'], shape)[::-1]
+            results['original_shape'] = shape
+            results['scale_factor'] = factor.astype(np.float32)  # x, y
             results['keep_ratio'] = True
+        return results
+
+
+@TRANSFORMS.register_module()
+class UnpackFlow(BaseTransform):
+    """Turn frames of a packed flow video into two-channel flow pictures.
+
+    The upper half of a frame is flow-x, the lower half flow-y, both 8 bit
+    with 20 pixels of motion at 0 and 255; all three colours are equal::
+
+        DecordInit -> SampleFrames -> DecordDecode -> UnpackFlow -> Resize ...
+                                      (2H, W, 3)      (H, W, 2)
+
+    From here on everything is as with RawFrameDecode and
+    ``modality='Flow'``.
+
+    Required keys: ``imgs``. Modified: ``imgs`` (list of (H, W, 2) uint8, x
+    then y), ``img_shape``, ``original_shape``, ``modality``.
+
+    Raises:
+        DataError: The frames are those of an ordinary video.
+    """
+
+    def transform(self, results: dict) -> dict:
+        frames = results['imgs']
+        first = frames[0]  # (2H, W, 3)
+        half, odd = divmod(len(first), 2)
+        if odd or not np.array_equal(first[..., 0], first[..., 2]):
+            name = results.get('filename', 'the video')
+            raise DataError(
+                f'{name} is not a packed flow video: make it with '
+                'tools/data/extract_flow.py --store video, or leave '
+                'UnpackFlow out of the pipeline'
+            )
+        results['imgs'] = [
+            np.stack([f[:half, :, 0], f[half:, :, 0]], axis=-1) for f in frames
+        ]
+        shape = half, first.shape[1]
+        results['original_shape'] = results['img_shape'] = shape
+        results['modality'] = 'Flow'
         return results

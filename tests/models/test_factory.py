@@ -99,6 +99,14 @@ def test_backbone_of_a_checkpoint_with_other_classes(tmp_path) -> None:
     assert model.cls_head.num_classes == 3
 
 
+def test_what_stands_beside_the_weights_is_left_out(tmp_path) -> None:
+    source, path = small(), tmp_path / 'more.pth'
+    torch.save({**source.state_dict(), 'epoch': 3, 7: 'x'}, path)
+    state = small(checkpoint=path).state_dict()
+    for name, value in source.state_dict().items():
+        assert torch.equal(state[name], value), name
+
+
 @pytest.mark.slow
 def test_2d_weights_are_inflated(tmp_path) -> None:
     from mmaction.models.backbones.resnet import ResNet

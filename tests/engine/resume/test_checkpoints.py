@@ -47,6 +47,14 @@ def flip_byte(path: Path) -> None:
     path.write_bytes(data)
 
 
+@pytest.mark.parametrize('meta', [None, 'epoch 4', {'epoch': 4}])
+def test_meta_that_tells_no_epoch(tmp_path: Path, meta: object) -> None:
+    parts = dict.fromkeys(('state_dict', 'message_hub', 'optimizer'), {})
+    torch.save({**parts, 'meta': meta}, tmp_path / 'a.pth')
+    fault = fault_of(tmp_path / 'a.pth')
+    assert fault == 'it does not tell its epoch and iteration'
+
+
 def test_which_one_is_resumed(copy: Path) -> None:
     tmpl = 'epoch_{}.pth'
     # moved: last_checkpoint names the old place, if that is gone

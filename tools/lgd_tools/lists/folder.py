@@ -36,11 +36,10 @@ from pathlib import Path
 
 from lgd_tools.cli import (
     ToolError,
-    iter_videos,
+    list_videos,
     make_parser,
     open_fraction,
     positive_int,
-    require_dir,
     warn,
 )
 from lgd_tools.lists import own_config
@@ -59,13 +58,9 @@ EXAMPLE = """\
 
 
 def find_clips(root: Path) -> tuple[list[str], list[Clip]]:
-    """Sorted class names and the clips of their folders.
-
-    Raises:
-        ToolError: There are fewer than two classes with videos.
-    """
+    """Sorted class names and the clips of their folders."""
     of_class: dict[str, list[str]] = defaultdict(list)
-    for path in iter_videos(require_dir(root, 'video folder')):
+    for path in list_videos(root):
         if '/' in path:
             of_class[path.split('/')[0]].append(path)
         else:
@@ -151,10 +146,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             f'all {len(clips)} clips are of one group (--group), so that '
             'nothing would be left to validate on: name smaller groups'
         )
-    splits = {'list': is_val}
-    if args.folds > 1:
-        fold_of = fold_groups(labels, keys, args.folds, args.seed)
-        for k in range(args.folds):
+    splits, folds = {'list': is_val}, args.folds if args.folds > 1 else 0
+    if folds:
+        fold_of = fold_groups(labels, keys, folds, args.seed)
+        for k in range(folds):
             splits[f'fold_{k + 1}'] = [fold == k for fold in fold_of]
     for suffix, chosen in splits.items():
         for part in ('train', 'val'):
@@ -169,13 +164,11 @@ def main(argv: Sequence[str] | None = None) -> int:
             conversion.add_split(f'{part}_{suffix}', own, notes, frames)
             notes = None
     code = conversion.finish()
-    config = own_config.write_config(
-        args, depth, len(names), (is_val.count(False), is_val.count(True)),
-        own_config.usual_frames(clips, args.workers),
-    )  # fmt: skip
-    if args.folds > 1:
-        for k in range(args.folds):
-            own_config.write_fold(config, k + 1, args.folds)
+    counts = is_val.count(False), is_val.count(True)
+    frames = own_config.usual_frames(clips, args.workers)
+    config = own_config.write_config(args, depth, len(names), counts, frames)
+    for k in range(folds):
+        own_config.write_fold(config, k + 1, folds)
     print_commands(config, args)
     return code
 
@@ -183,18 +176,16 @@ def main(argv: Sequence[str] | None = None) -> int:
 def print_commands(config: Path, args: argparse.Namespace) -> None:
     """What to type next."""
     name, path = config.stem, shlex.quote(str(config))
+    stem = shlex.quote(str(config.with_suffix('')))
     best = f'work_dirs/{name}/best_acc_top1_epoch_*.pth'
     share = 'no clip' if args.keep_direction else 'half of the clips'
-    print(
-        f'\nwrote the config {config}: {share} is mirrored in training, see '
-        '--keep-direction\n'
-    )
-    print(f'train:   python tools/train.py {path}')
-    print(f'test:    python tools/test.py {path} {best}')
-    print(f'predict: python tools/predict.py {path} {best} VIDEO_OR_FOLDER')
+    print(f"""
+wrote the config {config}: {share} is mirrored in training, see \
+--keep-direction
+
+train:   python tools/train.py {path}
+test:    python tools/test.py {path} {best}
+predict: python tools/predict.py {path} {best} VIDEO_OR_FOLDER""")
     if args.folds > 1:
-        configs = f'{path[:-3]}_fold_{{1..{args.folds}}}.py'
-        print(
-            f'folds:   python tools/run_experiment.py --name {name} --rgb '
-            f'{configs}'
-        )
+        command = f'tools/run_experiment.py --name {name} --rgb {stem}'
+        print(f'folds:   python {command}_fold_{{1..{args.folds}}}.py')

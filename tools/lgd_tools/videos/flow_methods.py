@@ -57,12 +57,9 @@ def require_method(name: str) -> None:
 
 
 def make_method(name: str, height: int, width: int) -> Method:
-    """The function (gray uint8 first, second) -> flow.
+    """The function (gray uint8 first, second) -> flow, for frames of a size.
 
-    Args:
-        name: A key of :data:`METHODS`.
-        height: Frame height in pixels; sets the depth of the pyramid.
-        width: Frame width in pixels.
+    ``name`` is a key of :data:`METHODS`.
     """
     import cv2
 

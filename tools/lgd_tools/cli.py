@@ -123,10 +123,7 @@ open_fraction = _number(
 
 
 def parse_size(text: str) -> tuple[int, int]:
-    """argparse type: ``320x240`` -> (width, height) in pixels; ``64``: square.
-
-    Every ``--size`` is in this order.
-    """
+    """argparse type: ``320x240`` is (width, height) in pixels, ``64`` both."""
     match = re.fullmatch(r'0*([1-9]\d*)(?:x0*([1-9]\d*))?', text.lower())
     if match is None:
         raise argparse.ArgumentTypeError(
@@ -193,24 +190,19 @@ def decode_text(data: bytes, where: str) -> str:
 def read_lines(
     path: str | os.PathLike, what: str = 'file'
 ) -> list[tuple[int, str]]:
-    """``(line number from 1, stripped text)`` of every line that is not blank.
-
-    The number is for messages: ``f'{path}:{number}: ...'``.
-    """
+    """``(line number from 1, stripped text)`` of every line but blank ones."""
     lines = read_text(path, what).split('\n')
     return [(i, s.strip()) for i, s in enumerate(lines, 1) if s.strip()]
 
 
-def read_list(
-    path: str | os.PathLike, fields: int = 1, what: str = 'list'
-) -> list[tuple[str, list[int]]]:
+def read_list(path: Path, fields: int = 1) -> list[tuple[str, list[int]]]:
     """Read mmaction2 lists: a path, then ``fields`` whole numbers.
 
     ``fields=1`` reads ``path label``, ``fields=2`` reads
     ``dir total_frames label``.
     """
     rows = []
-    for number, line in read_lines(path, what):
+    for number, line in read_lines(path, 'list'):
         name, *words = line.rsplit(None, fields)
         values = []
         with contextlib.suppress(ValueError):

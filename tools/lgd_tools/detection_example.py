@@ -25,15 +25,9 @@ import numpy as np
 from lgd_mmaction.detection import TubeProtocol, evaluate_tubes
 from lgd_mmaction.detection.annotations import load_tubes
 from lgd_mmaction.detection.box_table import BoxTable
+from lgd_tools import example
 from lgd_tools.cli import positive_int, write_json
-from lgd_tools.example import (
-    ROOT,
-    Step,
-    claim,
-    example_parser,
-    last_checkpoint,
-    run_steps,
-)
+from lgd_tools.example import Step
 
 EXAMPLE = """\
   python tools/run_detection_example.py --style jhmdb
@@ -95,7 +89,7 @@ def train_and_test(args: argparse.Namespace, stream: str) -> Iterator[Step]:
     trim = 'test_evaluator.trimming.level=0.5' * (args.style == 'ucf101_24')
     yield Step(
         f'Testing on {stream}, every frame',
-        f'tools/test.py {config} {last_checkpoint(work)} --work-dir '
+        f'tools/test.py {config} {example.last_checkpoint(work)} --work-dir '
         f'{work}/test --cfg-options {trim} '
         f'test_evaluator.out_file={work}/detections.npz',
         f'test_{stream}',
@@ -165,7 +159,7 @@ def random_scores(
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """The command line; where everything goes is filled in."""
-    parser = example_parser(__doc__, EXAMPLE)
+    parser = example.parser(__doc__, EXAMPLE)
     add = parser.add_argument
     add('--style', choices=list(COUNTS), default='jhmdb')
     add('--flow', action='store_true', help='two streams, and both fused')
@@ -180,17 +174,18 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
     start = time.monotonic()
-    os.chdir(ROOT)
+    os.chdir(example.ROOT)
     settings = {key: vars(args)[key] for key in ('style', 'seed', 'smoke')}
-    made = ('data', *CONFIGS, 'drawn', 'fused.npz', 'result.json')
-    claim(args.out, settings, args.fresh, [args.out / name for name in made])
+    names = ('data', *CONFIGS, 'drawn', 'fused.npz', 'result.json')
+    made = [args.out / name for name in names]
+    example.claim(args.out, settings, args.fresh, made)
     files = {'rgb': args.out / 'rgb' / 'detections.npz'}
     if args.flow:
         files['flow'] = args.out / 'flow' / 'detections.npz'
         files['fused'] = args.out / 'fused.npz'
     data, name = args.annotations.parent, args.annotations.name
     env = {'LGD_TUBES_DATA': data, 'LGD_TUBES_ANN': name}
-    run_steps(steps(args, files), args.out, env)
+    example.run_steps(steps(args, files), args.out, env)
     result = measure(args, files)
     minutes = (time.monotonic() - start) / 60
     print(f'\n== Result, after {minutes:.1f} minutes, per cent')

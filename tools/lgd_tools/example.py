@@ -120,10 +120,10 @@ def last_checkpoint(work_dir: Path) -> Path:
     return path
 
 
-def example_parser(doc: str, example: str) -> argparse.ArgumentParser:
+def parser(doc: str, example: str) -> argparse.ArgumentParser:
     """A parser with what both examples take."""
-    parser = make_parser(doc, example)
-    add = parser.add_argument
+    made = make_parser(doc, example)
+    add = made.add_argument
     # fmt: off
     # what is given is relative to here, and the commands to the repository
     add('--out', type=lambda text: Path(text).absolute(), metavar='DIR',
@@ -135,7 +135,7 @@ def example_parser(doc: str, example: str) -> argparse.ArgumentParser:
     add('--smoke', action='store_true', help='a few frames, an epoch or two, '
         'to see that everything runs; learns nothing')
     # fmt: on
-    return parser
+    return made
 
 
 def claim(

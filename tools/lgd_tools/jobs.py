@@ -47,13 +47,10 @@ class JobError(LGDError):
 
 @dataclass(frozen=True)
 class Job:
-    """One item.
+    """One item, of a unique name; its arguments must be picklable.
 
-    Args:
-        key: Unique name, used in the journal and in messages.
-        args: Of the function; must be picklable.
-        source: Input file whose size and time decide about a repetition.
-        target: The result, a file or a folder, where there is one.
+    Size and time of the file ``source`` decide about a repetition; the
+    result is the file or folder ``target``, where there is one.
     """
 
     key: str

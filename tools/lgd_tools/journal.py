@@ -55,19 +55,15 @@ class Report:
     def exit_code(self) -> int:
         return EXIT_INCOMPLETE if self.bad else EXIT_OK
 
-    def print_bad(self) -> None:
-        """List notes on what is done, and what failed, on stderr."""
+    def print_bad(self, limit: int = 20) -> None:
+        """Say on stderr what there is to note, and what failed; some of it."""
         notes = [(o.key, (o.result or {}).get('note')) for o in self.done]
-        print_some([f'  {key}: note: {note}' for key, note in notes if note])
-        print_some([f'  {o.key}: {o.error}' for o in self.bad])
-
-
-def print_some(lines: list[str], limit: int = 20) -> None:
-    """Print the first lines to stderr, and how many more there are."""
-    if len(lines) > limit:
-        lines = [*lines[:limit], f'  ... {len(lines) - limit} more']
-    for line in lines:
-        print(line, file=sys.stderr)
+        noted = [f'  {key}: note: {note}' for key, note in notes if note]
+        for lines in (noted, [f'  {o.key}: {o.error}' for o in self.bad]):
+            if len(lines) > limit:
+                lines[limit:] = [f'  ... {len(lines) - limit} more']
+            for line in lines:
+                print(line, file=sys.stderr)
 
 
 class Journal(contextlib.AbstractContextManager):

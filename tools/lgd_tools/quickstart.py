@@ -13,15 +13,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from zlib import crc32
 
+from lgd_tools import example
 from lgd_tools.cli import default_workers
-from lgd_tools.example import (
-    ROOT,
-    Step,
-    claim,
-    example_parser,
-    last_checkpoint,
-    run_steps,
-)
+from lgd_tools.example import Step
 
 CONFIG = 'configs/quickstart_lgd3d.py'
 SMOKE = """train_cfg.max_epochs=2 custom_hooks.0.switch_epoch=1
@@ -50,8 +44,8 @@ def steps(out: Path, data: Path, seed: int, smoke: bool) -> Iterator[Step]:
     )
     yield Step(
         '3/4 Testing the checkpoint on clips that were not trained on',
-        f'tools/test.py {CONFIG} {last_checkpoint(out / "train")} --dump '
-        f'{out}/scores.pkl --work-dir {out}/test',
+        f'tools/test.py {CONFIG} {example.last_checkpoint(out / "train")} '
+        f'--dump {out}/scores.pkl --work-dir {out}/test',
         'test',
     )
     yield Step(
@@ -62,7 +56,7 @@ def steps(out: Path, data: Path, seed: int, smoke: bool) -> Iterator[Step]:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    parser = example_parser(__doc__, EXAMPLE)
+    parser = example.parser(__doc__, EXAMPLE)
     # quickstart.sh heeds it
     parser.add_argument('--no-install', action='store_true',
                         help='use the active environment')  # fmt: skip
@@ -71,13 +65,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     place = f'quickstart{"_smoke" * args.smoke}'
     out = args.out or Path('work_dirs', place)
     data = args.out / 'data' if args.out else Path('data', place)
-    os.chdir(ROOT)
+    os.chdir(example.ROOT)
     config = crc32(Path(CONFIG).read_bytes())
     settings = {'seed': args.seed, 'smoke': args.smoke, 'config': config}
     made = [out / name for name in ('train', 'test', 'report', 'scores.pkl')]
-    claim(out, settings, args.fresh, [*made, data])
+    example.claim(out, settings, args.fresh, [*made, data])
     todo = steps(out, data, args.seed, args.smoke)
-    run_steps(todo, out, {'LGD_QUICKSTART_DATA': data})
+    example.run_steps(todo, out, {'LGD_QUICKSTART_DATA': data})
     minutes, seconds = divmod(round(time.monotonic() - start), 60)
     print(
         f'\nDone after {minutes} min {seconds} s. These are generated clips: '

@@ -204,6 +204,12 @@ def probe(path: str | os.PathLike) -> tuple[int, int, int]:
     return count, frame.width, frame.height
 
 
+def count_frames(path: str | os.PathLike) -> int:
+    """Frames that decode; JobError at any damage."""
+    with VideoFile(path) as video:
+        return sum(1 for _ in video.decode())
+
+
 def check_video_size(size: tuple[int, int]) -> None:
     """Raise ToolError unless H.264 with yuv420p can hold this (h, w).
 
@@ -230,12 +236,10 @@ class Encoder(AbstractContextManager):
         rate: Frames per second.
         crf: Of H.264, 0 (lossless up to the conversion of colours) to 51.
             MPEG-4 has a fixed, good quality.
-        preset: Of x264; slower is smaller.
         gop: Most frames between key frames.
         pixels: FFmpeg's pixel format; yuvj420p is of full range.
         clock: Time stamps a second, where frames come with their own times;
             None: evenly spaced frames.
-        container: 'mp4' or 'avi'.
     """
 
     def __init__(

@@ -86,6 +86,7 @@ class Conversion:
         # the splits share folders
         self._videos_under = cache(VideoIndex)
         self._count_flows = cache(count_flows)
+        self._links = cache(lambda dest: Links(self.out / dest))
 
     def find(
         self, clips: Sequence[Clip], root: Path, key: Callable = name_key
@@ -127,14 +128,10 @@ class Conversion:
 
     def finish(self) -> int:
         """Link, write label map, lists and report; print it; the exit code."""
-        place_under = cache(lambda dest: Links(self.out / dest).place)
-        rows = [
-            self._rows(listed, place_under(listed.dest))
-            for listed in self.lists
-        ]
+        rows = {listed.title: self._rows(listed) for listed in self.lists}
         write_lines(self.out / 'label_map.txt', self.classes)
-        for listed, lines in zip(self.lists, rows, strict=True):
-            write_lines(self.out / listed.title, lines)
+        for title, lines in rows.items():
+            write_lines(self.out / title, lines)
         summaries = {
             told.title: told.summary() for told in self.screened + self.lists
         }
@@ -183,9 +180,9 @@ class Conversion:
             return replace(clip, problem='unreadable', detail=detail)
         return replace(clip, total=total)
 
-    def _rows(self, listed: ClipList, place: Callable) -> list[str]:
+    def _rows(self, listed: ClipList) -> list[str]:
         """Link the clips of a list; its lines."""
-        rows = []
+        place, rows = self._links(listed.dest).place, []
         for clip in listed.clips:
             if clip.problem:
                 continue

@@ -42,15 +42,9 @@ from lgd_tools.cli import (
     positive_int,
     warn,
 )
-from lgd_tools.lists import own_config
+from lgd_tools.lists import grouping, own_config
 from lgd_tools.lists.clips import Clip
 from lgd_tools.lists.conversion import Conversion, add_conversion_arguments
-from lgd_tools.lists.grouping import (
-    fold_groups,
-    group_keys,
-    group_pattern,
-    split_groups,
-)
 
 EXAMPLE = """\
   python tools/data/folder.py --videos ~/my_videos --out data/mine \\
@@ -93,7 +87,8 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         help='start of the file names (default: the name of --out)')
     add('--val-fraction', type=open_fraction, default=0.2, metavar='F',
         help='share of validation clips (default: %(default)s)')
-    add('--group', type=group_pattern, default='clip', metavar='REGEX',
+    add('--group', type=grouping.group_pattern, default='clip',
+        metavar='REGEX',
         help='what a group is (see above; default: %(default)s)')
     add('--folds', type=positive_int, default=1, metavar='K',
         help='also write lists and configs of K folds, whole groups, for '
@@ -132,7 +127,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     conversion = Conversion(args.name, args, names)
     # Unusable clips go first, so that the fractions hold for the rest.
     clips = conversion.screen(clips)
-    keys, alone = group_keys(clips, args.group)
+    keys, alone = grouping.group_keys(clips, args.group)
     if alone:
         warn(
             f'--group does not match {alone} of {len(clips)} clips: each is '
@@ -140,7 +135,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
     notes = Counter({f'groups in all, of {len(clips)} clips': len({*keys})})
     labels = [clip.label for clip in clips]
-    is_val = split_groups(labels, keys, args.val_fraction, args.seed)
+    is_val = grouping.split_groups(labels, keys, args.val_fraction, args.seed)
     if len(set(is_val)) < 2:
         raise ToolError(
             f'all {len(clips)} clips are of one group (--group), so that '
@@ -148,7 +143,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
     splits, folds = {'list': is_val}, args.folds if args.folds > 1 else 0
     if folds:
-        fold_of = fold_groups(labels, keys, folds, args.seed)
+        fold_of = grouping.fold_groups(labels, keys, folds, args.seed)
         for k in range(folds):
             splits[f'fold_{k + 1}'] = [fold == k for fold in fold_of]
     for suffix, chosen in splits.items():

@@ -31,7 +31,7 @@ from lgd_tools.cli import (
 )
 from lgd_tools.jobs import Job, JobError, run_jobs
 from lgd_tools.journal import DONE, Report
-from lgd_tools.video import VideoFile, reader
+from lgd_tools.video import VideoFile, count_frames, reader
 from lgd_tools.videos.command import add_job_options, options_of, read_rows
 
 FIELDS = ('name', 'status', 'reason', 'frames', 'width', 'height', 'fps')
@@ -55,10 +55,7 @@ def portions(total: int, options: dict) -> list[np.ndarray]:
 
 
 def check_one(path: Path, options: dict) -> dict:
-    """Read one video; JobError says why training could not use it.
-
-    ``options`` are ``frames``, ``all`` and ``min_frames``.
-    """
+    """Read one video; JobError says why training could not use it."""
     with VideoFile(path) as video:  # refuses what is no video file
         # edit lists hide frames on purpose; the demuxer knows which
         promised = video.stream.frames
@@ -74,9 +71,7 @@ def check_one(path: Path, options: dict) -> dict:
     except reader.BrokenVideoError as error:
         raise JobError(error.reason) from None
     if options['all']:
-        with VideoFile(path) as video:
-            for _ in video.decode():  # raises on any damage
-                pass
+        count_frames(path)  # raises on any damage
     if promised - frames > max(1, 0.02 * promised):
         raise JobError(f'truncated: {frames} of {promised} promised frames')
     if frames < options['min_frames']:
@@ -86,10 +81,7 @@ def check_one(path: Path, options: dict) -> dict:
 
 
 def write_report(out: Path, report: Report, mark: str = '') -> dict:
-    """bad.txt, report.csv and summary.json; returns the summary.
-
-    ``mark`` of a shard, '.2of8', stands before the extensions.
-    """
+    """bad.txt, report.csv, summary.json ('bad.2of8.txt'); the summary."""
     write_lines(out / f'bad{mark}.txt', [o.key for o in report.bad])
     text = io.StringIO()
     writer = csv.DictWriter(text, FIELDS, lineterminator='\n')

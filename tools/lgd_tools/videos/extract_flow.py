@@ -29,14 +29,8 @@ from lgd_tools.jobs import JobError
 from lgd_tools.journal import Report
 from lgd_tools.lists.clips import safe_name
 from lgd_tools.video import VideoFile
-from lgd_tools.videos import command
+from lgd_tools.videos import command, flow_store
 from lgd_tools.videos.flow_methods import METHODS, make_method, require_method
-from lgd_tools.videos.flow_store import (
-    BOUND,
-    JpgWriter,
-    PackedWriter,
-    quantise,
-)
 
 EXAMPLE = """\
   # TV-L1 at 120 pixels (LGD-3D) for one list, and the list of the result
@@ -66,16 +60,16 @@ def extract_one(source: Path, target: Path, options: dict) -> dict:
         atomic_path(target) as part,
     ):
         if options['store'] == 'video':
-            writer = PackedWriter(part, options['crf'], video.rate)
+            writer = flow_store.PackedWriter(part, options['crf'], video.rate)
         else:
-            writer = JpgWriter(part, options['quality'])
+            writer = flow_store.JpgWriter(part, options['quality'])
         frames = video.frames('gray', options['short_side'])
         pairs = itertools.pairwise(frame.to_ndarray() for frame in frames)
         with writer:
             for first, second in pairs:
                 method = method or make_method(options['method'], *first.shape)
                 flow = method(first, second)
-                writer.add(quantise(flow, options['bound']))
+                writer.add(flow_store.quantise(flow, options['bound']))
         if writer.count == 0:
             raise JobError('one frame only: there is no motion in it')
         note = video.damage()
@@ -108,7 +102,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     add('--short-side', type=positive_int, metavar='N',
         help='scale frames to this shorter side first, never up (default: '
         'the size of the video)')
-    add('--bound', type=positive, default=BOUND, metavar='PIXELS',
+    add('--bound', type=positive, default=flow_store.BOUND, metavar='PIXELS',
         help='faster motion is clipped (default: 20)')
     add('--store', choices=('jpg', 'video'), default='jpg')
     add('--quality', type=int, choices=range(1, 101), default=90,

@@ -57,10 +57,7 @@ def require_method(name: str) -> None:
 
 
 def make_method(name: str, height: int, width: int) -> Method:
-    """The function (gray uint8 first, second) -> flow, for frames of a size.
-
-    ``name`` is a key of :data:`METHODS`.
-    """
+    """The function (gray uint8 first, second) -> flow of frames of a size."""
     import cv2
 
     cv2.setNumThreads(1)  # the processes are the parallelism

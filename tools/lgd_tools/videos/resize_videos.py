@@ -17,7 +17,12 @@ from pathlib import Path
 from lgd_mmaction.files import atomic_path
 from lgd_tools.cli import make_parser, parse_size, positive_int
 from lgd_tools.jobs import JobError
-from lgd_tools.video import Encoder, VideoFile, check_video_size
+from lgd_tools.video import (
+    Encoder,
+    VideoFile,
+    check_video_size,
+    count_frames,
+)
 from lgd_tools.videos import command
 
 # divisible by every usual frame rate, fine enough for any variable one
@@ -32,12 +37,6 @@ EXAMPLE = """\
   python tools/data/resize_videos.py raw/ucf101 data/ucf101/videos \\
       --size 320x240 --keep-names
 Run the same command again to continue or to repeat what failed."""
-
-
-def count_frames(path: str | os.PathLike) -> int:
-    """Frames that really decode."""
-    with VideoFile(path) as video:
-        return sum(1 for _ in video.decode())
 
 
 def resize_one(source: Path, target: Path, options: dict) -> dict:

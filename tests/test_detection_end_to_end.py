@@ -126,10 +126,10 @@ def test_goes_on_where_it_stopped(tmp_path, monkeypatch):
             raise ToolError('stopped')
 
     def steps(last):
-        yield example.Step('making', ['make'])
-        yield example.Step('training', ['train'], 'train')
+        yield example.Step('making', 'make')
+        yield example.Step('training', 'train', 'train')
         assert (tmp_path / 'checkpoint').exists()
-        yield example.Step('testing', [last], 'test')
+        yield example.Step('testing', last, 'test')
 
     monkeypatch.setattr(example, '_run', run)
     with pytest.raises(ToolError, match='stopped'):

@@ -144,7 +144,7 @@ def test_names_that_are_not_utf8(tmp_path, capsys):
     assert capsys.readouterr().err == ''
 
 
-def test_iter_videos(tmp_path):
+def test_list_videos(tmp_path):
     for name in (
         'b/-x.MP4',
         'b/._x.mp4',

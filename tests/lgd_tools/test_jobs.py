@@ -1,5 +1,6 @@
 """lgd_tools.jobs: isolation, time limit, journal, interruption."""
 
+import concurrent.futures
 import json
 import os
 import signal
@@ -96,6 +97,14 @@ def test_every_way_to_fail_costs_one_item(work, tmp_path):
     # a crash gets a second chance, nothing else does
     assert calls(tmp_path).count('segv') == 2
     assert calls(tmp_path).count('hang') == 1
+
+
+def test_a_time_limit_is_told():
+    """Python 3.10's own TimeoutError is another one than that of a pool."""
+    late = concurrent.futures.Future()
+    late.set_exception(concurrent.futures.TimeoutError())
+    told = 'timeout', None, 'took longer than 2 s', 2.0
+    assert parallel._answer(late, 2.0) == told
 
 
 def test_all_good_is_exit_code_0(work, tmp_path):

@@ -20,6 +20,7 @@ import hashlib
 import json
 import math
 import os
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -52,18 +53,16 @@ def run_main(main: Callable[..., int | None]) -> NoReturn:
     if hasattr(sys.stdout, 'reconfigure'):
         # an odd file name must not stop a tool in an ASCII terminal
         sys.stdout.reconfigure(errors='backslashreplace')
+    code = EXIT_ERROR
     try:
         code = main() or EXIT_OK
     except LGDError as error:
         print(f'error: {error}', file=sys.stderr)
-        code = EXIT_ERROR
     except BrokenPipeError:  # `tool | head` closed our stdout
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = EXIT_ERROR
     except OSError as error:
         where = f'{error.filename}: ' if error.filename else ''
         print(f'error: {where}{error.strerror or error}', file=sys.stderr)
-        code = EXIT_ERROR
     except KeyboardInterrupt:
         print('interrupted', file=sys.stderr)
         code = EXIT_INTERRUPTED
@@ -76,12 +75,12 @@ def warn(message: str) -> None:
 
 
 def progress(
-    items: Iterable[Any], desc: str, total: int | None = None
-) -> Iterator[Any]:
+    items: Iterable, desc: str, total: int | None = None, initial: int = 0
+) -> Iterator:
     """The items, with a bar on stderr where stderr is a terminal."""
     from tqdm import tqdm
 
-    return tqdm(items, desc=desc, total=total, disable=None, leave=False)
+    return tqdm(items, desc, total, initial=initial, disable=None, leave=False)
 
 
 # --------------------------------------------------------- argparse helpers
@@ -90,14 +89,12 @@ def make_parser(
 ) -> argparse.ArgumentParser:
     """A parser whose help keeps line breaks and ends in an example."""
     epilog = f'example:\n{example}\n\n' if example else ''
-    epilog += (
-        'exit code: 0 done, 1 done but something was left out (see the '
-        'report),\n2 wrong input, 130 interrupted'
-    )
+    epilog += """\
+exit code: 0 done, 1 done but something was left out (see the report),
+2 wrong input, 130 interrupted"""
+    form = argparse.RawDescriptionHelpFormatter
     return argparse.ArgumentParser(
-        description=description,
-        epilog=epilog,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description=description, epilog=epilog, formatter_class=form
     )
 
 
@@ -126,18 +123,13 @@ open_fraction = _number(
 
 
 def parse_size(text: str) -> tuple[int, int]:
-    """argparse type: ``320x240`` -> (width, height) in pixels; ``64``: square.
-
-    Every ``--size`` is in this order.
-    """
-    words = text.lower().split('x')
-    if not all(word.isdecimal() and int(word) for word in words):
-        words = []
-    if len(words) not in (1, 2):
+    """argparse type: ``320x240`` is (width, height) in pixels, ``64`` both."""
+    match = re.fullmatch(r'0*([1-9]\d*)(?:x0*([1-9]\d*))?', text.lower())
+    if match is None:
         raise argparse.ArgumentTypeError(
             f'{text!r} is not a size WIDTHxHEIGHT in pixels, like 320x240'
         )
-    return int(words[0]), int(words[-1])
+    return int(match[1]), int(match[2] or match[1])
 
 
 def default_workers() -> int:
@@ -148,13 +140,10 @@ def default_workers() -> int:
 def add_workers(parser: argparse.ArgumentParser) -> None:
     """Add ``--workers``."""
     parser.add_argument(
-        '--workers',
-        type=positive_int,
-        default=default_workers(),
-        metavar='N',
+        '--workers', type=positive_int, default=default_workers(), metavar='N',
         help='parallel workers (default: the cores of this machine, '
         '%(default)s)',
-    )
+    )  # fmt: skip
 
 
 # -------------------------------------------------------------- reading text
@@ -176,20 +165,20 @@ def _require(path: Path, fits: Callable, what: str, kind: str) -> Path:
 
 
 def read_text(path: str | os.PathLike, what: str = 'file') -> str:
-    """Text of a list or csv: UTF-8 with or without BOM, else Latin-1.
+    """Text of a list or csv; see :func:`decode_text`."""
+    return decode_text(require_file(path, what).read_bytes(), f'{what} {path}')
+
+
+def decode_text(data: bytes, where: str) -> str:
+    """UTF-8 with or without BOM, else Latin-1; line ends become ``\\n``.
 
     Files written by Python 2 tools hold raw bytes of the file names;
-    Latin-1 maps every byte to one character, so nothing is lost. Line ends
-    become ``\\n``.
-
-    Raises:
-        ToolError: The file is missing, or binary or UTF-16.
+    Latin-1 maps every byte to one character, so nothing is lost.
     """
-    data = require_file(path, what).read_bytes()
     if b'\0' in data:
         raise ToolError(
-            f'{what} {path} holds NUL bytes, so it is binary or UTF-16: '
-            'save it as UTF-8 text'
+            f'{where} holds NUL bytes, so it is binary or UTF-16: save it as '
+            'UTF-8 text'
         )
     try:
         text = data.decode('utf-8-sig')
@@ -201,32 +190,23 @@ def read_text(path: str | os.PathLike, what: str = 'file') -> str:
 def read_lines(
     path: str | os.PathLike, what: str = 'file'
 ) -> list[tuple[int, str]]:
-    """``(line number from 1, stripped text)`` of every line that is not blank.
-
-    The number is for messages: ``f'{path}:{number}: ...'``.
-    """
+    """``(line number from 1, stripped text)`` of every line but blank ones."""
     lines = read_text(path, what).split('\n')
     return [(i, s.strip()) for i, s in enumerate(lines, 1) if s.strip()]
 
 
-def read_list(
-    path: str | os.PathLike, fields: int = 1, what: str = 'list'
-) -> list[tuple[str, list[int]]]:
+def read_list(path: Path, fields: int = 1) -> list[tuple[str, list[int]]]:
     """Read mmaction2 lists: a path, then ``fields`` whole numbers.
 
     ``fields=1`` reads ``path label``, ``fields=2`` reads
     ``dir total_frames label``.
-
-    Raises:
-        ToolError: A line has another shape; names file and line.
     """
     rows = []
-    for number, line in read_lines(path, what):
-        name, *numbers = line.rsplit(None, fields)
-        try:
-            values = [int(text) for text in numbers]
-        except ValueError:
-            values = []
+    for number, line in read_lines(path, 'list'):
+        name, *words = line.rsplit(None, fields)
+        values = []
+        with contextlib.suppress(ValueError):
+            values = [int(word) for word in words]
         if len(values) != fields:
             raise ToolError(
                 f'{path}:{number}: expected a path and {fields} whole '
@@ -237,31 +217,21 @@ def read_list(
 
 
 def read_label_map(path: Path) -> list[str]:
-    """Class names of a label map, one a line, in the order of the index.
-
-    Raises:
-        ToolError: It is empty or names a class twice.
-    """
-    lines = read_lines(path, 'label map')
+    """Class names of a label map, one a line, in the order of the index."""
     first: dict[str, int] = {}
-    for number, name in lines:
-        if name in first:
+    for number, name in read_lines(path, 'label map'):
+        if first.setdefault(name, number) != number:
             raise ToolError(
                 f'{path}:{number}: class {name!r} stands on line '
                 f'{first[name]} too: keep one of them'
             )
-        first[name] = number
     if not first:
         raise ToolError(f'label map {path} is empty: one class name a line')
     return list(first)
 
 
 def class_names(label_map: str | os.PathLike | None, number: int) -> list[str]:
-    """Names of so many classes, 'class 0' ... where there is no label map.
-
-    Raises:
-        ToolError: The map is missing, broken or of another data set.
-    """
+    """Names of so many classes, 'class 0' ... where there is no label map."""
     if label_map is None:
         return [f'class {i}' for i in range(number)]
     names = read_label_map(Path(label_map))
@@ -323,21 +293,14 @@ def markdown_table(head: Sequence[str], rows: Iterable[Sequence]) -> str:
 
 
 # ------------------------------------------------------------------- videos
-def is_video(name: str) -> bool:
-    """Whether a file name has a video extension and is not hidden."""
-    # '._x.mp4' are macOS resource forks, '.x.mp4.tmp' unfinished outputs
-    return not name.startswith('.') and (
-        os.path.splitext(name)[1].lower() in VIDEO_EXTENSIONS
-    )
-
-
-def iter_videos(root: str | os.PathLike) -> Iterator[str]:
+def list_videos(root: str | os.PathLike) -> list[str]:
     """Paths, relative to ``root`` with ``/``, of the videos under it.
 
     Walks all depths and links to folders, in sorted order; skips hidden
     files and folders and links that lead nowhere.
     """
-    root, seen = os.fspath(root), set()
+    seen, found = set(), []
+    require_dir(root, 'video folder')
     for folder, folders, files in os.walk(root, followlinks=True):
         real = os.path.realpath(folder)
         if real in seen:  # a link that leads back up
@@ -345,15 +308,13 @@ def iter_videos(root: str | os.PathLike) -> Iterator[str]:
             continue
         seen.add(real)
         folders[:] = sorted(f for f in folders if not f.startswith('.'))
-        for name in sorted(filter(is_video, files)):
+        for name in sorted(files):
             path = os.path.join(folder, name)
-            if os.path.isfile(path):
-                yield os.path.relpath(path, root).replace(os.sep, '/')
-
-
-def list_videos(root: str | os.PathLike, what: str = 'video folder') -> list:
-    """:func:`iter_videos` as a list; ToolError where ``root`` is missing."""
-    return list(iter_videos(require_dir(root, what)))
+            video = os.path.splitext(name)[1].lower() in VIDEO_EXTENSIONS
+            # '._x.mp4' are macOS resource forks, '.x.mp4' unfinished outputs
+            if video and not name.startswith('.') and os.path.isfile(path):
+                found.append(os.path.relpath(path, root))
+    return found
 
 
 def file_sha256(path: str | os.PathLike) -> str:

@@ -6,6 +6,7 @@ exit code is 1 where a file is not what would be written.
 """
 
 import re
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,21 +74,13 @@ class Row:
         shown = path = self.names[0]
         if len(self.names) > 1:
             shown = f'{path[:-1]}{{{",".join(n[-1] for n in self.names)}}}'
-        return {
-            'config': f'[{shown}](../configs/{path}.py)',
-            'what': self.what,
-            'epochs': f'{self.epochs}',
-            'published': self.published,
-            'measured': self.measured,
-        }
+        keys = ('what', 'epochs', 'published', 'measured')
+        cells = {key: str(getattr(self, key)) for key in keys}
+        return {'config': f'[{shown}](../configs/{path}.py)', **cells}
 
 
 def read_row(root: Path, names: list[str], entry: dict[str, Any]) -> Row:
-    """What the configs and the entry of table.yml say.
-
-    Raises:
-        ToolError: The splits of a row differ.
-    """
+    """What the configs and the entry of table.yml say."""
     from mmengine.config import Config
 
     rows = []
@@ -111,21 +104,16 @@ def read_row(root: Path, names: list[str], entry: dict[str, Any]) -> Row:
 
 
 def read_groups(root: Path) -> list[tuple[str, str, list[Row]]]:
-    """(title, text, rows) of every group of configs/table.yml.
-
-    Raises:
-        ToolError: A config is in no group or in two, or is none.
-    """
+    """(title, text, rows) of every group of configs/table.yml."""
     import yaml
 
-    groups = yaml.safe_load((root / 'configs' / 'table.yml').read_text())
-    configs = {
-        path.relative_to(root / 'configs').with_suffix('').as_posix()
-        for path in (root / 'configs').rglob('*.py')
+    folder, found = root / 'configs', []
+    left = {
+        path.relative_to(folder).with_suffix('').as_posix()
+        for path in folder.rglob('*.py')
         if '_base_' not in path.parts
     }
-    left, found = set(configs), []
-    for group in groups:
+    for group in yaml.safe_load((folder / 'table.yml').read_text()):
         rows = []
         for key, entry in group['configs'].items():
             stem = re.escape(key).replace(r'\*', r'\d')
@@ -156,27 +144,21 @@ def markdown(groups: Sequence[tuple[str, str, list[Row]]]) -> Iterator[str]:
         batches = sorted({row.batch for row in rows}, reverse=True)
         text += f' Batch {" or ".join(map(str, batches))}.'
         yield from ('', f'## {title}', '', text, '')
-        if columns == ['config']:
-            yield ', '.join(row['config'] for row in cells)
-            continue
-        same: dict[tuple[str, ...], list[str]] = {}  # configs by the others
+        same = defaultdict(list)  # configs by the other cells
         for row in cells:
             key = tuple(row[c] or '–' for c in columns[1:])
-            same.setdefault(key, []).append(row['config'])
-        yield markdown_table(
-            columns, [(', '.join(names), *key) for key, names in same.items()]
-        )
+            same[key].append(row['config'])
+        table = [(', '.join(names), *key) for key, names in same.items()]
+        yield markdown_table(columns, table) if columns[1:] else table[0][0]
 
 
 def metafile(groups: Sequence[tuple[str, str, list[Row]]]) -> str:
     """configs/metafile.yml, one entry a config."""
-    entries = [
-        (name, row) for _, _, rows in groups for row in rows
-        for name in row.names
-    ]  # fmt: skip
+    rows = [row for *_, rows in groups for row in rows]
+    row_of = {name: row for row in rows for name in row.names}
     return META_HEAD + ''.join(
-        META_ENTRY.format(name=name, stem=name.rpartition('/')[2], **vars(row))
-        for name, row in sorted(entries, key=lambda entry: entry[0])
+        META_ENTRY.format(name=n, stem=Path(n).name, **vars(row_of[n]))
+        for n in sorted(row_of)
     )
 
 

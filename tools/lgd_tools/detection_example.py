@@ -25,16 +25,13 @@ import numpy as np
 from lgd_mmaction.detection import TubeProtocol, evaluate_tubes
 from lgd_mmaction.detection.annotations import load_tubes
 from lgd_mmaction.detection.box_table import BoxTable
+from lgd_tools import example
 from lgd_tools.cli import positive_int, write_json
-from lgd_tools.example import (
-    ROOT,
-    Step,
-    claim,
-    example_parser,
-    last_checkpoint,
-    run_steps,
-)
+from lgd_tools.example import Step
 
+EXAMPLE = """\
+  python tools/run_detection_example.py --style jhmdb
+  python tools/run_detection_example.py --style ucf101_24 --flow"""
 CONFIGS = {
     'rgb': 'configs/quickstart_tubes_lgd3d.py',
     'flow': 'configs/quickstart_tubes_lgd3d_flow.py',
@@ -43,65 +40,60 @@ CONFIGS = {
 COUNTS = {'jhmdb': (30, 5), 'ucf101_24': (10, 2)}
 # key frames of a video in an epoch: long videos have more to show
 KEY_FRAMES = {'jhmdb': 5, 'ucf101_24': 24}
-SMOKE_FRAMES = {'jhmdb': (15, 16), 'ucf101_24': (20, 24)}
+SMOKE_FRAMES = {'jhmdb': '15 16', 'ucf101_24': '20 24'}
+SMOKE = """train_cfg.max_epochs=1 train_dataloader.batch_size=4
+default_hooks.logger.interval=1"""
 
 
 def make_data(args: argparse.Namespace, data: Path) -> Iterator[Step]:
     """Videos, and the annotations in this project's form."""
     style = args.style
     train, test = (1, 1) if args.smoke else COUNTS[style]
-    more = ['--frames', *SMOKE_FRAMES[style]] if args.smoke else []
+    frames = f'--frames {SMOKE_FRAMES[style]}' * args.smoke
     yield Step(
         f'Generating videos and annotations in the style of {style}',
-        ['tools/data/generate_tubes.py', '--style', style, '--out', data,
-         '--seed', args.seed, '--workers', args.workers,
-         '--train-per-class', train, '--test-per-class', test, *more],
-    )  # fmt: skip
+        f'tools/data/generate_tubes.py --style {style} --out {data} '
+        f'--seed {args.seed} --workers {args.workers} '
+        f'--train-per-class {train} --test-per-class {test} {frames}',
+    )
     source = {
-        'jhmdb': ['tools/data/jhmdb.py', '--annotations', data / 'splits',
-                  '--puppet-masks', data / 'puppet_mask'],
-        'ucf101_24': ['tools/data/ucf101_24.py', '--pyannot',
-                      data / 'pyannot.pkl', '--test-list',
-                      data / 'testlist01.txt'],
-    }  # fmt: skip
+        'jhmdb': f'tools/data/jhmdb.py --annotations {data}/splits '
+        f'--puppet-masks {data}/puppet_mask',
+        'ucf101_24': f'tools/data/ucf101_24.py --pyannot {data}/pyannot.pkl '
+        f'--test-list {data}/testlist01.txt',
+    }
     yield Step(
         'Converting the annotations',
-        [*source[style], '--videos', data / 'videos', '--num-classes', 4,
-         '--out', data],
-    )  # fmt: skip
+        f'{source[style]} --videos {data}/videos --num-classes 4 --out {data}',
+    )
     if args.flow:
         yield Step(
             'Optical flow',
-            ['tools/data/extract_flow.py', data / 'videos', data / 'flow',
-             '--method', 'dis', '--short-side', 72, '--bound', 5,
-             '--workers', args.workers],
-        )  # fmt: skip
+            f'tools/data/extract_flow.py {data}/videos {data}/flow --method '
+            f'dis --short-side 72 --bound 5 --workers {args.workers}',
+        )
 
 
 def train_and_test(args: argparse.Namespace, stream: str) -> Iterator[Step]:
     """One stream."""
     config, work = CONFIGS[stream], args.out / stream
-    options = [f'randomness.seed={args.seed}', 'train_cfg.val_begin=99']
-    frames = KEY_FRAMES[args.style]
-    if args.smoke:
-        frames = 2
-        options += ['train_cfg.max_epochs=1', 'train_dataloader.batch_size=4',
-                    'default_hooks.logger.interval=1']  # fmt: skip
+    frames = 2 if args.smoke else KEY_FRAMES[args.style]
     yield Step(
         f'Training on {stream}',
-        ['tools/train.py', config, '--work-dir', work, '--resume',
-         '--cfg-options', *options,
-         f'train_dataloader.dataset.frames_per_video={frames}'],
+        f'tools/train.py {config} --work-dir {work} --resume --cfg-options '
+        f'randomness.seed={args.seed} train_cfg.val_begin=99 '
+        f'train_dataloader.dataset.frames_per_video={frames} '
+        f'{SMOKE * args.smoke}',
         f'train_{stream}',
-    )  # fmt: skip
-    trim = ['test_evaluator.trimming.level=0.5'] * (args.style == 'ucf101_24')
+    )
+    trim = 'test_evaluator.trimming.level=0.5' * (args.style == 'ucf101_24')
     yield Step(
         f'Testing on {stream}, every frame',
-        ['tools/test.py', config, last_checkpoint(work), '--work-dir',
-         work / 'test', '--cfg-options', *trim,
-         f'test_evaluator.out_file={work / "detections.npz"}'],
+        f'tools/test.py {config} {example.last_checkpoint(work)} --work-dir '
+        f'{work}/test --cfg-options {trim} '
+        f'test_evaluator.out_file={work}/detections.npz',
         f'test_{stream}',
-    )  # fmt: skip
+    )
 
 
 def steps(args: argparse.Namespace, files: dict[str, Path]) -> Iterator[Step]:
@@ -113,20 +105,19 @@ def steps(args: argparse.Namespace, files: dict[str, Path]) -> Iterator[Step]:
         yield from train_and_test(args, 'flow')
         yield Step(
             'Fusing both streams',
-            ['tools/analysis/fuse_detections.py', f'rgb={files["rgb"]}',
-             f'flow={files["flow"]}', '--out', files['fused']],
-        )  # fmt: skip
+            f'tools/analysis/fuse_detections.py rgb={files["rgb"]} '
+            f'flow={files["flow"]} --out {files["fused"]}',
+        )
     first: dict[str, str] = {}
     for video in load_tubes(args.annotations).subset(1, 'test'):
         first.setdefault(video.name.partition('/')[0], video.name)
     yield Step(
         'Drawing tubes on the first test video of each class',
-        ['tools/analysis/draw_tubes.py', '--ann', args.annotations,
-         '--detections', list(files.values())[-1], '--videos',
-         data / 'videos', '--out', args.out / 'drawn',
-         *['--trim'] * (args.style == 'ucf101_24'),
-         '--video', *first.values()],
-    )  # fmt: skip
+        f'tools/analysis/draw_tubes.py --ann {args.annotations} '
+        f'--detections {list(files.values())[-1]} --videos {data}/videos '
+        f'--out {args.out}/drawn {"--trim" * (args.style == "ucf101_24")} '
+        f'--video {" ".join(first.values())}',
+    )
 
 
 def measure(args: argparse.Namespace, files: dict[str, Path]) -> dict:
@@ -134,11 +125,11 @@ def measure(args: argparse.Namespace, files: dict[str, Path]) -> dict:
     truth = load_tubes(args.annotations)
     trimming = {} if args.style == 'ucf101_24' else None
     protocol = TubeProtocol.from_dicts(trimming=trimming)
-    proposals = BoxTable.load(args.out / 'data/proposals.npz', 'proposals')
+    boxes = BoxTable.load(args.out / 'data/proposals.npz', 'proposals')
     names = [video.name for video in truth.subset(1, 'test')]
-    classes = len(truth.classes)
-    tables = {'chance': random_scores(proposals, names, classes, args.seed)}
-    tables |= {n: BoxTable.load(p, 'detections') for n, p in files.items()}
+    chance = random_scores(boxes, names, len(truth.classes), args.seed)
+    tables = {n: BoxTable.load(p, 'detections') for n, p in files.items()}
+    tables = {'chance': chance, **tables}
     return {
         name: evaluate_tubes(table, truth, 1, protocol=protocol).means
         for name, table in tables.items()
@@ -168,11 +159,7 @@ def random_scores(
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """The command line; where everything goes is filled in."""
-    parser = example_parser(
-        __doc__,
-        '  python tools/run_detection_example.py --style jhmdb\n'
-        '  python tools/run_detection_example.py --style ucf101_24 --flow',
-    )
+    parser = example.parser(__doc__, EXAMPLE)
     add = parser.add_argument
     add('--style', choices=list(COUNTS), default='jhmdb')
     add('--flow', action='store_true', help='two streams, and both fused')
@@ -187,19 +174,18 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
     start = time.monotonic()
-    os.chdir(ROOT)
+    os.chdir(example.ROOT)
     settings = {key: vars(args)[key] for key in ('style', 'seed', 'smoke')}
-    made = ('data', *CONFIGS, 'drawn', 'fused.npz', 'result.json')
-    claim(args.out, settings, args.fresh, [args.out / name for name in made])
+    names = ('data', *CONFIGS, 'drawn', 'fused.npz', 'result.json')
+    made = [args.out / name for name in names]
+    example.claim(args.out, settings, args.fresh, made)
     files = {'rgb': args.out / 'rgb' / 'detections.npz'}
     if args.flow:
         files['flow'] = args.out / 'flow' / 'detections.npz'
         files['fused'] = args.out / 'fused.npz'
-    env = {
-        'LGD_TUBES_DATA': args.out / 'data',
-        'LGD_TUBES_ANN': args.annotations.name,
-    }
-    run_steps(steps(args, files), args.out, env)
+    data, name = args.annotations.parent, args.annotations.name
+    env = {'LGD_TUBES_DATA': data, 'LGD_TUBES_ANN': name}
+    example.run_steps(steps(args, files), args.out, env)
     result = measure(args, files)
     minutes = (time.monotonic() - start) / 60
     print(f'\n== Result, after {minutes:.1f} minutes, per cent')

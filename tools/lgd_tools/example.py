@@ -11,7 +11,7 @@ import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,17 +37,15 @@ _NOISE = re.compile(
 
 @dataclass
 class Step:
-    """A command of tools/ with what it is for.
+    """A command of tools/, what follows `python`, with what it is for.
 
-    Attributes:
-        title: Printed above it.
-        command: Words after `python`.
-        key: Where not '': the output goes to KEY.log, only the telling lines
-            are shown, and once done it is not done again.
+    It is split at blanks: :func:`claim` refuses folders that have any. With a
+    key the output goes to KEY.log, only the telling lines are shown, and once
+    done it is not done again.
     """
 
     title: str
-    command: Sequence[object]
+    command: str
     key: str = ''
 
 
@@ -56,13 +54,8 @@ def run_steps(
 ) -> None:
     """Run the steps in order; a generator may look at earlier results.
 
-    Args:
-        steps: What to run.
-        out: Folder of the logs and of the marks of what is done.
-        env: Variables that the commands read.
-
-    Raises:
-        ToolError: A step failed; with its own error, where it gives one.
+    Logs, and the marks of what is done, go to ``out``; ``env`` holds
+    variables that the commands read.
     """
     by_hand = ''.join(f'{name}={value} ' for name, value in env.items())
     # one core is left to the process that decodes; more threads than this
@@ -80,7 +73,7 @@ def run_steps(
         'MPLBACKEND': 'Agg',
     }
     for step in steps:
-        words = [str(word) for word in step.command]
+        words = step.command.split()
         print(f'\n== {step.title}')
         print(f'   $ {by_hand}python {shlex.join(words)}', flush=True)
         done = out / f'{step.key}.done'
@@ -97,15 +90,11 @@ def _run(words: list[str], env: dict[str, str], log: Path | None) -> None:
     with (
         open(log or os.devnull, 'a', encoding='utf-8') as sink,
         subprocess.Popen(
-            [sys.executable, *words],
-            env=env,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
+            [sys.executable, *words], env=env, stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
             errors='replace',
         ) as process,
-    ):
+    ):  # fmt: skip
         for line in process.stdout:
             sink.write(line)
             lines.append(line.rstrip('\n'))
@@ -121,11 +110,7 @@ def _run(words: list[str], env: dict[str, str], log: Path | None) -> None:
 
 
 def last_checkpoint(work_dir: Path) -> Path:
-    """The newest complete checkpoint of a training.
-
-    Raises:
-        LGDError: There is none.
-    """
+    """The newest complete checkpoint of a training."""
     # the package tells torch what mmengine's checkpoints hold
     from lgd_mmaction.checkpoints import find_resume_point
 
@@ -135,20 +120,22 @@ def last_checkpoint(work_dir: Path) -> Path:
     return path
 
 
-def example_parser(doc: str, example: str) -> argparse.ArgumentParser:
+def parser(doc: str, example: str) -> argparse.ArgumentParser:
     """A parser with what both examples take."""
-    parser = make_parser(doc, example)
-    add = parser.add_argument
+    made = make_parser(doc, example)
+    add = made.add_argument
+    # fmt: off
     # what is given is relative to here, and the commands to the repository
     add('--out', type=lambda text: Path(text).absolute(), metavar='DIR',
-        help='folder for everything')  # fmt: skip
+        help='folder for everything')
     add('--seed', type=non_negative_int, default=0, metavar='N',
-        help='of the videos and of the training (default: 0)')  # fmt: skip
+        help='of the videos and of the training (default: 0)')
     add('--fresh', action='store_true',
-        help='throw away an earlier result in the same place')  # fmt: skip
+        help='throw away an earlier result in the same place')
     add('--smoke', action='store_true', help='a few frames, an epoch or two, '
-        'to see that everything runs; learns nothing')  # fmt: skip
-    return parser
+        'to see that everything runs; learns nothing')
+    # fmt: on
+    return made
 
 
 def claim(
@@ -156,14 +143,7 @@ def claim(
 ) -> None:
     """Refuse a folder of other settings or files, so that nothing is mixed.
 
-    Args:
-        out: The folder.
-        settings: What its results depend on.
-        fresh: Remove earlier results.
-        made: The results.
-
-    Raises:
-        ToolError: It is refused, or cannot be written.
+    With ``fresh`` earlier results, ``made``, are removed.
     """
     mine = out / 'settings.json'
     if re.search(r'\s', str(out)):  # a list of videos takes none

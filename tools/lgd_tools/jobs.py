@@ -14,7 +14,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures import FIRST_COMPLETED, Future, TimeoutError, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,7 +33,6 @@ from lgd_tools.journal import (
     Report,
     in_shard,
     params_hash,
-    shard_path,
     stamp_of,
 )
 
@@ -48,13 +47,10 @@ class JobError(LGDError):
 
 @dataclass(frozen=True)
 class Job:
-    """One item.
+    """One item, of a unique name; its arguments must be picklable.
 
-    Args:
-        key: Unique name, used in the journal and in messages.
-        args: Arguments of the function; must be picklable.
-        source: Input file whose size and time decide about a repetition.
-        target: The result, a file or a folder, where there is one.
+    Size and time of the file ``source`` decide about a repetition; the
+    result is the file or folder ``target``, where there is one.
     """
 
     key: str
@@ -79,12 +75,12 @@ def _call(args: tuple) -> tuple:
     """(status, result, error, seconds) of one item."""
     start = time.monotonic()
     try:
-        answer = (DONE, _function(*args), '')
+        answer = DONE, _function(*args), ''
     except JobError as error:
-        answer = (FAILED, None, str(error))
+        answer = FAILED, None, str(error)
     except Exception as error:
         text = ' '.join(str(error).split())[:300]
-        answer = (FAILED, None, f'{type(error).__name__}: {text}')
+        answer = FAILED, None, f'{type(error).__name__}: {text}'
     return *answer, round(time.monotonic() - start, 3)
 
 
@@ -106,34 +102,29 @@ def _answer(future: Future, time_limit: float | None) -> tuple:
 
 
 def _serve(
-    function: Function,
-    todo: Sequence[Job],
-    workers: int,
-    time_limit: float | None,
+    function: Callable, todo: Sequence[Job], workers: int, limit: float | None
 ) -> Iterator[Outcome]:
     """Yield the outcome of every job, as they end."""
     from pebble import ProcessPool
 
+    if len({job.key for job in todo}) != len(todo):
+        raise ToolError('two items have the same name: rename one of them')
     queue, crashed_once = list(reversed(todo)), set()
     while queue:
         before, pending = len(queue), {}
-        pool = ProcessPool(
-            min(workers, len(queue)),
-            RENEWED_AFTER,
-            _begin,
-            (function,),
-            # a fork would copy the locks of the decoders' threads
-            multiprocessing.get_context('spawn'),
-        )
+        size = min(workers, len(queue))
+        # a fork would copy the locks of the decoders' threads
+        spawn = multiprocessing.get_context('spawn')
+        pool = ProcessPool(size, RENEWED_AFTER, _begin, (function,), spawn)
         try:
             while queue or pending:
                 # few at a time: half a million would fill the memory
                 while queue and len(pending) < 2 * workers:
                     args = (queue[-1].args,)
-                    future = pool.schedule(_call, args, timeout=time_limit)
+                    future = pool.schedule(_call, args, timeout=limit)
                     pending[future] = queue.pop()
                 for future in wait(pending, None, FIRST_COMPLETED).done:
-                    answer = _answer(future, time_limit)
+                    answer = _answer(future, limit)
                     job = pending.pop(future)
                     if answer[0] == CRASHED and job.key not in crashed_once:
                         # perhaps the fault of the item before: once more
@@ -168,85 +159,59 @@ def run_jobs(
 ) -> Report:
     """Run ``function(*job.args)`` for all jobs that are not finished yet.
 
+    The journal remembers what is finished. ``time_limit`` is of one item, in
+    seconds.
+
     Args:
         function: Importable by name; returns a JSON-able dict, or raises
             :class:`JobError` for a bad input (one sentence).
-        jobs: The items; their keys must differ.
-        workers: Number of processes.
-        journal: Where finished items are remembered.
         params: Everything else that the result depends on.
-        time_limit: Seconds for one item, or None.
-        desc: Label of the progress bar.
         still_done: Whether the result of a finished item is still there.
         overwrite: Do items again that the journal lists as done with other
             ``params``; False refuses to run where there are any.
         shard: (2, 8): do only the second of eight parts, decided by the
             keys, and keep its own journal beside ``journal``; a later run
             without it takes the journals of the parts over.
-
-    Raises:
-        ToolError: Two jobs have one key, another run holds the journal, or
-            ``overwrite`` is False and there are items of other ``params``.
-        KeyboardInterrupt: After all workers were stopped; what was finished
-            is in the journal.
     """
-    from tqdm import tqdm
-
-    if len({job.key for job in jobs}) != len(jobs):
-        raise ToolError('two items have the same name: rename one of them')
     # one thread a process: the processes are the parallelism
     os.environ.setdefault('OMP_NUM_THREADS', '1')
-    base = None
     if shard:
         jobs = [job for job in jobs if in_shard(job.key, shard)]
-        base, journal = journal, shard_path(journal, shard)
     stamps = {job.key: stamp_of(job.source) for job in jobs}
+    targets = {job.key: job.target for job in jobs if job.target}
     mark = params_hash(params)
-    with Journal(journal, base) as book:
+    with Journal(journal, shard) as book:
         if not shard:
             book.take_over_shards()
-        known = dict(book.entries)
         if not overwrite:
             book.require_only(mark)
-        targets = {job.key: job.target for job in jobs if job.target}
         remove_parts(targets.values())  # of a run that was killed
-        outcomes = {}
+        known, outcomes = dict(book.entries), {}
         for job in jobs:
+            old = known.get(job.key, Outcome('', ''))
             same = DONE, stamps[job.key], mark
-            old = known.get(job.key)
-            if old and old.made_from == same and still_done(job, old):
+            made = old.status, old.stamp, old.params
+            if made == same and still_done(job, old):
                 outcomes[job.key] = old
         skipped = len(outcomes)
         todo = [job for job in jobs if job.key not in outcomes]
-        bar = tqdm(total=len(jobs), initial=skipped, desc=desc, disable=None)
         served = _serve(function, todo, workers, time_limit)
-        with bar, contextlib.closing(served):
-            for outcome in served:
+        with contextlib.closing(served):
+            for outcome in progress(served, desc, len(jobs), skipped):
                 key = outcome.key
                 outcome.stamp, outcome.params = stamps[key], mark
                 if outcome.status != DONE and key in known and key in targets:
                     remove(targets[key])  # it would pass for one of this run
                 outcomes[key] = outcome
                 book.add(outcome)
-                bar.update()
     return Report([outcomes[job.key] for job in jobs], skipped)
 
 
 def run_once(
     function: Callable, jobs: Sequence[Job], workers: int, desc: str
 ) -> Report:
-    """``function(*job.args)`` for all jobs, without a journal.
-
-    Args:
-        function: Importable by name; returns what can be pickled.
-        jobs: The items; their keys must differ.
-        workers: Number of processes.
-        desc: Label of the progress bar.
-    """
-    if len({job.key for job in jobs}) != len(jobs):
-        raise ToolError('two items have the same name: rename one of them')
-    served = _serve(function, jobs, workers, None)
-    with contextlib.closing(served):
+    """``function(*job.args)`` for all jobs, without a journal or a limit."""
+    with contextlib.closing(_serve(function, jobs, workers, None)) as served:
         ended = progress(served, desc, len(jobs))
         outcomes = {outcome.key: outcome for outcome in ended}
     return Report([outcomes[job.key] for job in jobs])

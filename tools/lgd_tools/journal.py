@@ -35,11 +35,6 @@ class Outcome:
     stamp: str = ''
     params: str = ''
 
-    @property
-    def made_from(self) -> tuple[str, str, str]:
-        """Status, input and parameters: what decides about a repetition."""
-        return self.status, self.stamp, self.params
-
 
 @dataclass
 class Report:
@@ -60,34 +55,28 @@ class Report:
     def exit_code(self) -> int:
         return EXIT_INCOMPLETE if self.bad else EXIT_OK
 
-    def print_bad(self) -> None:
-        """List notes on what is done, and what failed, on stderr."""
+    def print_bad(self, limit: int = 20) -> None:
+        """Say on stderr what there is to note, and what failed; some of it."""
         notes = [(o.key, (o.result or {}).get('note')) for o in self.done]
-        print_some([f'  {key}: note: {note}' for key, note in notes if note])
-        print_some([f'  {o.key}: {o.error}' for o in self.bad])
+        noted = [f'  {key}: note: {note}' for key, note in notes if note]
+        for lines in (noted, [f'  {o.key}: {o.error}' for o in self.bad]):
+            if len(lines) > limit:
+                lines[limit:] = [f'  ... {len(lines) - limit} more']
+            for line in lines:
+                print(line, file=sys.stderr)
 
 
-def print_some(lines: list[str], limit: int = 20) -> None:
-    """Print the first lines to stderr, and how many more there are."""
-    if len(lines) > limit:
-        lines = [*lines[:limit], f'  ... {len(lines) - limit} more']
-    for line in lines:
-        print(line, file=sys.stderr)
+class Journal(contextlib.AbstractContextManager):
+    """The journal of a run, or of a part of it, open and locked.
 
-
-class Journal:
-    """The journal of a run, open and locked.
-
-    Args:
-        path: The file, made if need be.
-        base: Another journal whose entries count too, where this one has
-            none of the same key; it is only read.
-
-    Raises:
-        ToolError: Another run holds the journal.
+    A part reads the journal of the whole too: those entries count where its
+    own has none of the same key.
     """
 
-    def __init__(self, path: Path, base: Path | None = None) -> None:
+    def __init__(
+        self, path: Path, shard: tuple[int, int] | None = None
+    ) -> None:
+        base, path = path, shard_path(path, shard) if shard else path
         self.path = path
         path.parent.mkdir(parents=True, exist_ok=True)
         # 'a+': every write goes to the end, whatever a crash left there
@@ -105,16 +94,13 @@ class Journal:
         text = self.file.read()
         if text and not text.endswith('\n'):
             self.file.write('\n')
-        before = base.read_text(**how) if base and base.is_file() else ''
+        before = base.read_text(**how) if shard and base.is_file() else ''
         self.entries: dict[str, Outcome] = {}
         for line in f'{before}\n{text}'.splitlines():
             # torn lines cost only their item
             with contextlib.suppress(ValueError, TypeError, RecursionError):
                 outcome = Outcome(**json.loads(line))
                 self.entries[outcome.key] = outcome
-
-    def __enter__(self) -> 'Journal':
-        return self
 
     def __exit__(self, *_: object) -> None:
         self.file.close()
@@ -125,11 +111,7 @@ class Journal:
         self.file.flush()
 
     def take_over_shards(self) -> None:
-        """Add the entries of the parts of this run; remove their journals.
-
-        Raises:
-            ToolError: A part is still running.
-        """
+        """Add the entries of the parts of this run; remove their journals."""
         pattern = f'{self.path.stem}.[0-9]*of[0-9]*{self.path.suffix}'
         for path in sorted(self.path.parent.glob(pattern)):
             with Journal(path) as part:
@@ -138,11 +120,7 @@ class Journal:
                 path.unlink()
 
     def require_only(self, params: str) -> None:
-        """Raise ToolError where there are results of other parameters.
-
-        Args:
-            params: :func:`params_hash` of this run.
-        """
+        """Raise ToolError where there are results of other parameters."""
         made = [o for o in self.entries.values() if o.status == DONE]
         other = [o.key for o in made if o.params != params]
         if other:
@@ -179,7 +157,7 @@ def params_hash(params: Any) -> str:
 
 def stamp_of(source: Path | None) -> str:
     """Size and modification time of an input file; '' where it is missing."""
-    if source is None or not os.path.exists(source):
+    if source is None or not source.exists():
         return ''
-    stat = os.stat(source)
+    stat = source.stat()
     return f'{stat.st_size} {stat.st_mtime_ns}'

@@ -19,11 +19,7 @@ FONT = cv2.FONT_HERSHEY_SIMPLEX, 0.45
 
 # ------------------------------------------------------------------- reading
 def find_pictures(root: Path, name: str) -> Path:
-    """The video, or the folder of frames, of a name of the annotations.
-
-    Raises:
-        ToolError: There is neither.
-    """
+    """The video, or the folder of frames, of a name of the annotations."""
     for suffix in ('', *VIDEO_EXTENSIONS):
         path = root / f'{name}{suffix}'
         if path.is_file() or not suffix and path.is_dir():
@@ -35,11 +31,7 @@ def find_pictures(root: Path, name: str) -> Path:
 
 
 def list_frames(folder: Path) -> list[Path]:
-    """The numbered pictures 00001.png (or .jpg, or img_00001.jpg) ...
-
-    Raises:
-        ToolError: There is none, or one is missing in between.
-    """
+    """The numbered pictures 00001.png (or .jpg, or img_00001.jpg) ..."""
     pattern = re.compile(r'(?:img_)?(\d{5,6})\.(?:png|jpe?g)')
     found = sorted(p for p in folder.iterdir() if pattern.fullmatch(p.name))
     for number, path in enumerate(found, 1):
@@ -53,8 +45,7 @@ def list_frames(folder: Path) -> list[Path]:
 def read_pictures(path: Path) -> Iterator[np.ndarray]:
     """Every frame of a video, or of a folder, uint8 (H, W, 3) RGB.
 
-    Raises:
-        ToolError: A frame cannot be read; after the last good one.
+    ToolError comes after the last good one.
     """
     if path.is_dir():
         for file in list_frames(path):
@@ -74,11 +65,7 @@ def read_pictures(path: Path) -> Iterator[np.ndarray]:
 
 
 def measure(path: Path) -> tuple[int, int, int]:
-    """Number of frames, width and height, quickly: decodes one frame.
-
-    Raises:
-        ToolError: The video or the folder cannot be read.
-    """
+    """Number of frames, width and height, quickly: decodes one frame."""
     if path.is_dir():
         height, width = next(read_pictures(path)).shape[:2]
         return len(list_frames(path)), width, height
@@ -105,7 +92,7 @@ def put_text(
     place: tuple[int, int],
     colour: tuple[int, int, int] = INK,
 ) -> None:
-    """Write with (x, y) the left end of the base line."""
+    """Write; ``place`` is (x, y) of the left end of the base line."""
     cv2.putText(canvas, text, place, *FONT, colour, 1, cv2.LINE_AA)
 
 
@@ -121,11 +108,9 @@ def contact_sheet(
 
     strips = []
     for caption, pictures in rows:
-        highest = max(len(picture) for picture in pictures)
-        strip = np.hstack(
-            [pad(p, 0, highest - len(p), 0, GAP) for p in pictures]
-        )
-        strip = pad(strip, LINE, GAP, GAP, 0)
+        highest = max(map(len, pictures))
+        row = [pad(p, 0, highest - len(p), 0, GAP) for p in pictures]
+        strip = pad(np.hstack(row), LINE, GAP, GAP, 0)
         put_text(strip, caption, (GAP, LINE - 7))
         strips.append(strip)
     widest = max(strip.shape[1] for strip in strips)
@@ -140,14 +125,8 @@ def write_contact_sheet(
 ) -> Path:
     """Write a PNG with a row of frames, evenly spread, of each clip.
 
-    Args:
-        path: File to write; its folder is made.
-        clips: Caption -> uint8 (T, H, W, 3), RGB.
-        columns: Frames of each clip, at most.
-        short_side: Shorter side of each picture in pixels.
-
-    Returns:
-        The path.
+    ``clips`` are uint8 (T, H, W, 3), RGB, by their captions; pictures have
+    a shorter side of ``short_side`` pixels.
     """
     rows = []
     for caption, clip in clips.items():
@@ -156,11 +135,7 @@ def write_contact_sheet(
         scale = short_side / min(height, width)
         size = round(width * scale), round(height * scale)
         area = cv2.INTER_AREA
-        pictures = [
-            cv2.resize(clip[t], size, interpolation=area) for t in times
-        ]
-        rows.append(
-            (f'{caption}   frames {times[0]} to {times[-1]}', pictures)
-        )
+        shown = [cv2.resize(clip[t], size, interpolation=area) for t in times]
+        rows.append((f'{caption}   frames {times[0]} to {times[-1]}', shown))
     write_png(path, contact_sheet(rows))
     return Path(path)

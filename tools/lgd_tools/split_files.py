@@ -8,15 +8,11 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path, PurePosixPath
 
-from lgd_tools.cli import ToolError
+from lgd_tools.cli import ToolError, decode_text
 
 
 def members_of(path: Path, suffix: str) -> dict[str, Callable[[], bytes]]:
-    """The files in a folder or a zip: path in it -> a function that reads it.
-
-    Raises:
-        ToolError: There is no such file; so does a function.
-    """
+    """Files in a folder or a zip: path in it -> a function that reads it."""
     if path.is_dir():
         found = {
             file.relative_to(path).as_posix(): file.read_bytes
@@ -32,14 +28,10 @@ def members_of(path: Path, suffix: str) -> dict[str, Callable[[], bytes]]:
             if name.endswith(suffix)
         }
     # '__MACOSX/._x' and '.x' are leavings of file browsers
-    found = {
-        name: found[name]
-        for name in sorted(found)
-        if not PurePosixPath(name).name.startswith('.')
-    }
-    if not found:
+    names = [s for s in sorted(found) if PurePosixPath(s).name[0] != '.']
+    if not names:
         raise ToolError(f'no files *{suffix} in {path}: check the path')
-    return found
+    return {name: found[name] for name in names}
 
 
 def _read_member(archive: zipfile.ZipFile, name: str) -> bytes:
@@ -64,17 +56,9 @@ def read_split_files(
 ) -> tuple[list[str], dict[str, dict[str, list[str]]]]:
     """Read ``<class>_test_split<k>.txt``, lines ``clip.avi code``.
 
-    Args:
-        path: Folder or zip.
-        wanted: Numbers of the splits; default: all there are.
-
-    Returns:
-        Class names, sorted, and by split and code (1 for training, 2 for
-        testing, 0 for neither) the clips, ``<class>/clip.avi``.
-
-    Raises:
-        ToolError: A split lacks a class, or a line has another shape; names
-            the line.
+    From a folder or a zip; of the ``wanted`` splits, default: all there are.
+    Returns class names, sorted, and by split and code (1 for training, 2 for
+    testing, 0 for neither) the clips, ``<class>/clip.avi``.
     """
     files: dict[str, dict[str, tuple]] = defaultdict(dict)
     for member, read in members_of(path, '.txt').items():
@@ -95,7 +79,8 @@ def read_split_files(
                     'it again, or set --splits'
                 )
             member, read = files[split][name]
-            for number, line in enumerate(_lines(read()), 1):
+            lines = decode_text(read(), f'{path}: {member}').split('\n')
+            for number, line in enumerate(lines, 1):
                 # some copies of the lists hold `class/clip.avi`
                 line = line.strip().removeprefix(f'{name}/')
                 match = re.fullmatch(r'([^/\\.]([^/\\]*\S)?)\s+([012])', line)
@@ -107,10 +92,3 @@ def read_split_files(
                         f'with code 0, 1 or 2, got {line!r}'
                     )
     return classes, splits
-
-
-def _lines(data: bytes) -> list[str]:
-    try:
-        return data.decode('utf-8-sig').splitlines()
-    except UnicodeDecodeError:
-        return data.decode('latin-1').splitlines()

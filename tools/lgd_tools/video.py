@@ -7,6 +7,7 @@ compared with what the container promised; see :meth:`VideoFile.damage`.
 
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager
 from fractions import Fraction
 from pathlib import Path
 
@@ -38,14 +39,10 @@ def fit_size(
     short_side: int | None = None,
     exact: tuple[int, int] | None = None,
 ) -> tuple[int, int]:
-    """Even (width, height) in pixels that a video is scaled to.
+    """Even (width, height) in pixels that an upright video is scaled to.
 
-    Args:
-        width: Upright width of the source.
-        height: Upright height of the source.
-        short_side: Wanted shorter side; the ratio is kept, a smaller source
-            too. None: the size of the source.
-        exact: Wanted (width, height), ratio not kept; wins over the rest.
+    With ``short_side`` the ratio is kept, and the size where the source is
+    smaller; ``exact`` is (width, height), and wins.
     """
     if exact:
         return exact
@@ -72,25 +69,21 @@ def one_line(error: Exception) -> str:
     return ' '.join(text.split())[:200]
 
 
-class VideoFile:
+class VideoFile(AbstractContextManager):
     """The default video stream of a file, as training reads it.
 
-    Args:
-        path: The file.
-        allow_damaged: Keep what decodes instead of raising.
-
-    Raises:
-        JobError: The file cannot be opened or holds no picture.
+    With ``allow_damaged`` what decodes is kept; else, and where nothing
+    does, damage is a JobError.
     """
 
     def __init__(
         self, path: str | os.PathLike, allow_damaged: bool = False
     ) -> None:
         self.allow_damaged = allow_damaged
+        name = os.fspath(path)
         try:
-            self.container, self.stream = reader.open_stream(
-                reader.find_file(os.fspath(path)), os.fspath(path)
-            )
+            file = reader.find_file(name)
+            self.container, self.stream = reader.open_stream(file, name)
         except reader.BrokenVideoError as error:
             raise JobError(error.reason) from None
         except (av.FFmpegError, ValueError) as error:
@@ -101,9 +94,6 @@ class VideoFile:
         self.stream.codec_context.thread_count = 1
         self.decoded = self.corrupt = self.discarded = 0
         self.end, self.error = 0.0, ''  # seconds, of the last frame
-
-    def __enter__(self) -> 'VideoFile':
-        return self
 
     def __exit__(self, *_: object) -> None:
         self.container.close()
@@ -163,25 +153,18 @@ class VideoFile:
         """Every frame, upright, scaled by :func:`fit_size`.
 
         All frames have the size that follows from the first one, also where
-        the source changes its size in between.
-
-        Args:
-            pixels: FFmpeg pixel format of the result, e.g. ``'yuv420p'``.
-            short_side: See :func:`fit_size`; so is exact.
-
-        Raises:
-            JobError: The video is damaged (after the last good frame).
+        the source changes its size in between. ``pixels`` is FFmpeg's pixel
+        format of the result, e.g. ``'yuv420p'``.
         """
         shape, size, graph = None, None, None
         for frame in self.decode():
-            now = (frame.width, frame.height, frame.format.name)
+            now = frame.width, frame.height, frame.format.name
             if now != shape:
                 shape = now
                 # counter-clockwise degrees -> clockwise quarter turns
                 turns = round(-frame.rotation / 90) % 4
                 if size is None:
-                    sides = (frame.width, frame.height)
-                    sides = sides[::-1] if turns % 2 else sides
+                    sides = now[1::-1] if turns % 2 else now[:2]
                     size = fit_size(*sides, short_side, exact)
                 graph = self._graph(frame, turns, size, pixels)
             if frame.pts is None:  # some AVI: the graph wants a number
@@ -192,20 +175,18 @@ class VideoFile:
     def _graph(
         self, frame: av.VideoFrame, turns: int, size: tuple, pixels: str
     ) -> av.filter.Graph:
-        graph = av.filter.Graph()
-        base = frame.time_base or self.stream.time_base
-        sides = frame.width, frame.height
-        nodes = [graph.add_buffer(None, *sides, frame.format, None, base)]
-        nodes += [graph.add(*step) for step in _TURNS[turns]]
         # full-range sources (many phones, motion jpeg) are converted
         full = 'j' in frame.format.name or frame.color_range == 2
         scale = f'{size[0]}:{size[1]}:flags=bicubic'
         scale += ':in_range=pc' if full else ''
         scale += ':out_range=tv' if pixels == 'yuv420p' else ''
-        nodes.append(graph.add('scale', scale))
-        nodes.append(graph.add('format', f'pix_fmts={pixels}'))
-        nodes.append(graph.add('buffersink'))
-        graph.link_nodes(*nodes).configure()
+        graph = av.filter.Graph()
+        base = frame.time_base or self.stream.time_base
+        sides = frame.width, frame.height
+        source = graph.add_buffer(None, *sides, frame.format, None, base)
+        steps = [('scale', scale), ('format', pixels), ('buffersink', None)]
+        nodes = [graph.add(*step) for step in (*_TURNS[turns], *steps)]
+        graph.link_nodes(source, *nodes).configure()
         return graph
 
 
@@ -214,9 +195,6 @@ def probe(path: str | os.PathLike) -> tuple[int, int, int]:
 
     Counting packets reads the whole file but decodes nothing, so a file cut
     off in the middle shows fewer frames than its header says.
-
-    Raises:
-        JobError: The video cannot be read.
     """
     with VideoFile(path, allow_damaged=True) as video:
         frame = next(video.decode())
@@ -224,6 +202,12 @@ def probe(path: str | os.PathLike) -> tuple[int, int, int]:
         packets = video.container.demux(video.stream)
         count = sum(packet.size > 0 for packet in packets)
     return count, frame.width, frame.height
+
+
+def count_frames(path: str | os.PathLike) -> int:
+    """Frames that decode; JobError at any damage."""
+    with VideoFile(path) as video:
+        return sum(1 for _ in video.decode())
 
 
 def check_video_size(size: tuple[int, int]) -> None:
@@ -241,23 +225,21 @@ def check_video_size(size: tuple[int, int]) -> None:
         )
 
 
-class Encoder:
+class Encoder(AbstractContextManager):
     """Encode frames one by one: H.264 in mp4, or MPEG-4 in avi.
 
     Equal frames give equal files on one machine, but for about one of a
     hundred: x264 now and then decides otherwise, even with one thread.
 
     Args:
-        path: File to write; see :func:`lgd_mmaction.files.atomic_path`.
+        path: Written as it goes; see :func:`lgd_mmaction.files.atomic_path`.
         rate: Frames per second.
-        crf: Quality of H.264, 0 (lossless up to the conversion of colours)
-            to 51. MPEG-4 has a fixed, good one.
-        preset: Of x264; slower is smaller.
+        crf: Of H.264, 0 (lossless up to the conversion of colours) to 51.
+            MPEG-4 has a fixed, good quality.
         gop: Most frames between key frames.
         pixels: FFmpeg's pixel format; yuvj420p is of full range.
         clock: Time stamps a second, where frames come with their own times;
             None: evenly spaced frames.
-        container: 'mp4' (H.264) or 'avi' (MPEG-4).
     """
 
     def __init__(
@@ -291,12 +273,10 @@ class Encoder:
     def add(
         self, picture: np.ndarray | av.VideoFrame, time: float = 0.0
     ) -> None:
-        """Encode one more frame.
+        """Encode one more frame, of the size of the first.
 
-        Args:
-            picture: RGB (H, W, 3) uint8, or planes in the pixel format as
-                PyAV has them. All of one size.
-            time: Seconds from the first frame on; used with ``clock``.
+        It is RGB (H, W, 3) uint8, or planes in the pixel format as PyAV has
+        them. With ``clock``, ``time`` is in seconds from the first on.
         """
         if isinstance(picture, np.ndarray):
             kind = 'rgb24' if picture.ndim == 3 else self.stream.pix_fmt
@@ -315,9 +295,6 @@ class Encoder:
         self.out.mux(self.stream.encode(picture))
         self.count += 1
 
-    def __enter__(self) -> 'Encoder':
-        return self
-
     def __exit__(self, kind: type | None, *_: object) -> None:
         with self.out:  # closes it
             if kind is None and self.count:
@@ -331,19 +308,11 @@ def write_video(
     crf: int = 12,
     gop: int = 16,
 ) -> Path:
-    """Encode frames into an mp4 (H.264) or avi (MPEG-4) file, atomically.
+    """Encode frames into an mp4 or avi file, atomically; see :class:`Encoder`.
 
-    Args:
-        path: File to write, made or replaced; its folder is made. '.avi'
-            becomes MPEG-4, as J-HMDB and UCF101 are distributed.
-        frames: uint8 (H, W, 3) each, RGB; at least one, H and W even.
-        fps: Frames per second.
-        crf: Quality of H.264, 0 to 51.
-        gop: Longest distance between key frames, in frames; short, so that
-            training can seek cheaply.
-
-    Raises:
-        ToolError: The file cannot be written.
+    Frames are uint8 (H, W, 3), RGB; at least one, H and W even. J-HMDB and
+    UCF101 are distributed as avi. Few frames between key frames (``gop``)
+    let training seek cheaply.
     """
     path = Path(path)
     container = 'avi' if path.suffix == '.avi' else 'mp4'

@@ -9,7 +9,7 @@ import pytest
 from lgd_tools.cli import ToolError
 from lgd_tools.jobs import Outcome, Report
 from lgd_tools.lists import folder, kinetics, ucf101
-from lgd_tools.lists.clip_list import ClipList, Entry
+from lgd_tools.lists.clip_list import ClipList
 from lgd_tools.lists.clips import Clip
 from lgd_tools.videos.check_videos import write_report
 
@@ -179,12 +179,12 @@ def test_report_of_odd_class_names(tmp_path, capsys):
 
 
 def test_emptied_classes():
-    entries = [
-        Entry(Clip('x', 0, 'a'), problem='missing', detail='why'),
-        Entry(Clip('y', 1, 'b')),
-        Entry(Clip('z', 1, 'b'), problem='empty'),
+    clips = [
+        Clip('x', 0, 'a', problem='missing', detail='why'),
+        Clip('y', 1, 'b'),
+        Clip('z', 1, 'b', problem='empty'),
     ]
-    told = ClipList('t', Path(), 'videos', entries).summary()
+    told = ClipList('t', 'videos', clips).summary()
     assert (told['annotated'], told['listed']) == (3, 1)
     assert told['left_out'] == {'missing': 1, 'empty': 1}
     assert told['classes_emptied'] == ['a']

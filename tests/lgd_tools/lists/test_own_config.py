@@ -1,5 +1,6 @@
 """The config that folder.py writes: fitted, short, and ready to train."""
 
+import argparse
 from collections import Counter
 from pathlib import Path
 
@@ -222,3 +223,11 @@ def test_one_clip_and_epochs_of_one_step_train(videos, tmp_path, name):
     # the second of 20 steps of warm-up is over
     rate = runner.optim_wrapper.get_lr()['lr'][0]
     assert 0 < rate < 0.2 * cfg.optim_wrapper.optimizer.lr
+
+
+def test_commands_of_a_folder_with_blanks(capsys):
+    args = argparse.Namespace(keep_direction=True, folds=3)
+    folder.print_commands(Path('my data', 'mine.py'), args)
+    out = capsys.readouterr().out
+    assert "python tools/train.py 'my data/mine.py'\n" in out
+    assert "--rgb 'my data/mine'_fold_{1..3}.py\n" in out

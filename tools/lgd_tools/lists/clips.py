@@ -1,4 +1,4 @@
-"""Finding, checking, linking and counting the clips of a data set."""
+"""Finding and linking the clips of a data set, counting their flows."""
 
 import fnmatch
 import os
@@ -16,21 +16,27 @@ from lgd_tools.cli import VIDEO_EXTENSIONS, ToolError, list_videos, progress
 
 @dataclass
 class Clip:
-    """One annotated clip.
+    """An annotated clip, and what was found; listed if it has no problem.
 
     Args:
         name: Its path as the data set's authors name it.
         label: Class index from 0, or None where it is not known.
-        class_name: Name of the class, '' where it is not known.
+        class_name: '' where it is not known.
         root: Folder that was searched for it.
-        path: Where it was found, relative to ``root``; None: not there.
+        path: Where it lies under ``root``; '' where missing.
+        problem: 'missing', 'empty', 'unreadable', 'excluded', or ''.
+        detail: More on the problem.
+        total: Number of its flows; None in lists of videos.
     """
 
     name: str
     label: int | None
     class_name: str
     root: Path | None = None
-    path: str | None = None
+    path: str = ''
+    problem: str = ''
+    detail: str = ''
+    total: int | None = None
 
 
 # ------------------------------------------------------------------ finding
@@ -56,10 +62,8 @@ def class_key(name: str) -> str:
 class VideoIndex:
     """Videos under ``root``, in class folders or not, by their names.
 
-    Args:
-        root: The folder.
-        key: What files of one clip have in common, from their names without
-            extension; so re-encoded copies are found too.
+    ``key`` says what files of one clip have in common, from their names
+    without extension; so re-encoded copies are found too.
     """
 
     def __init__(self, root: Path, key: Callable = name_key) -> None:
@@ -68,15 +72,15 @@ class VideoIndex:
         for path in list_videos(root):
             self._paths[key(Path(path).stem)].append(path)
 
-    def find(self, clip: Clip) -> str | None:
-        """Path of a clip relative to the root, None where it is missing.
+    def find(self, clip: Clip) -> str:
+        """Path of a clip relative to the root, '' where it is missing.
 
         Among several files: of its class folder, not empty, no link of an
         earlier run.
         """
         paths = self._paths.get(self.key(Path(clip.name).stem), [])
         if len(paths) < 2:  # nearly always; spares looking at the disk
-            return paths[0] if paths else None
+            return paths[0] if paths else ''
 
         def order(path: str) -> tuple:
             file = self.root / path
@@ -102,26 +106,12 @@ def clip_stems(clip: Clip) -> list[str]:
 
 # ----------------------------------------------------------------- checking
 def run_threads(
-    function: Callable[[Any], Any],
-    items: Sequence[Any],
-    workers: int,
-    desc: str,
-) -> list[Any]:
+    function: Callable, items: Sequence, workers: int, desc: str
+) -> list:
     """``[function(x) for x in items]`` in threads, with a progress bar."""
     with ThreadPool(workers) as pool:
         results = pool.imap(function, items, chunksize=16)
         return list(progress(results, desc, total=len(items)))
-
-
-def file_problem(clip: Clip) -> tuple[str, str]:
-    """``(problem, detail)`` of the video of a clip; ``('', '')`` if good."""
-    if clip.path is None:
-        return 'missing', ''
-    try:
-        empty = (clip.root / clip.path).stat().st_size == 0
-    except OSError as error:
-        return 'unreadable', f'{clip.path}: {error.strerror}'
-    return ('empty', clip.path) if empty else ('', '')
 
 
 def count_flows(folder: Path) -> tuple[int, str]:

@@ -1,6 +1,6 @@
 """What the converters share: options, checks, links, lists and report.
 
-A converter reads its annotation files into :class:`clips.Clip` lists, one a
+A converter reads its annotation files into lists of :class:`Clip`, one a
 split, and hands them to a :class:`Conversion`. Nothing is linked or listed
 before everything has been read and checked.
 """
@@ -9,6 +9,7 @@ import argparse
 import os
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
 
@@ -24,13 +25,14 @@ from lgd_tools.cli import (
     write_json,
     write_lines,
 )
-from lgd_tools.lists.clip_list import ClipList, Entry, report_lines
+from lgd_tools.lists.clip_list import ClipList, report_lines
 from lgd_tools.lists.clips import (
     Clip,
     Links,
+    VideoIndex,
     clip_stems,
     count_flows,
-    file_problem,
+    name_key,
     run_threads,
     safe_name,
 )
@@ -62,20 +64,15 @@ def add_conversion_arguments(parser: argparse.ArgumentParser) -> None:
 class Conversion:
     """Checks clips, links them under the data folder, writes the lists.
 
-    Args:
-        prefix: Start of the file names, 'kinetics400'.
-        args: Parsed :func:`add_conversion_arguments`.
-        class_names: Names in the order of the class index.
+    All file names begin with ``prefix``; ``args`` are parsed
+    :func:`add_conversion_arguments`, ``classes`` are names by index.
     """
 
     def __init__(
-        self,
-        prefix: str,
-        args: argparse.Namespace,
-        class_names: Sequence[str],
+        self, prefix: str, args: argparse.Namespace, classes: Sequence[str]
     ) -> None:
         self.prefix, self.args, self.out = prefix, args, args.out
-        self.class_names = class_names
+        self.classes = classes
         self.excluded: dict[str, str] = {}  # without extension: as written
         for path in args.exclude:
             for _, text in read_lines(path, 'list of excluded videos'):
@@ -86,15 +83,25 @@ class Conversion:
         self.matched: set[str] = set()  # of those
         self.screened: list[ClipList] = []  # in the report only
         self.lists: list[ClipList] = []
-        # the three splits hold the same folders
+        # the splits share folders
+        self._videos_under = cache(VideoIndex)
         self._count_flows = cache(count_flows)
+        self._links = cache(lambda dest: Links(self.out / dest))
+
+    def find(
+        self, clips: Sequence[Clip], root: Path, key: Callable = name_key
+    ) -> None:
+        """Look for the clips under a folder; see :class:`VideoIndex`."""
+        for clip in clips:
+            clip.root = root
+            if not self.args.no_check_videos:
+                clip.path = self._videos_under(root, key).find(clip)
 
     def screen(self, clips: Sequence[Clip]) -> list[Clip]:
         """The usable clips; the others go into the report."""
-        entries = self._entries(clips, self._video)
-        root = clips[0].root
-        self.screened.append(ClipList('all videos', root, 'videos', entries))
-        return [entry.clip for entry in entries if not entry.problem]
+        clips = self._check(clips, self._video)
+        self.screened.append(ClipList('all videos', 'videos', clips))
+        return [clip for clip in clips if not clip.problem]
 
     def add_split(
         self,
@@ -104,36 +111,27 @@ class Conversion:
         frames_root: Path | None = None,
         suffix: str = '',
     ) -> None:
-        """List the videos and the frame folders of one split.
+        """List the videos of a split, and the flow under ``frames_root``.
 
-        Args:
-            name: Middle of the file names: 'train_list'.
-            clips: The clips of the split.
-            notes: Annotation rows that were ignored, by reason.
-            frames_root: Folder of the frame folders; None: no such list.
-            suffix: End of the configs' data_prefix: '_train'.
-
-        Raises:
-            ToolError: The split is empty, or no clip is usable.
+        ``name`` is the middle of the file names, 'train_list', ``suffix`` the
+        end of the configs' data_prefix, '_train'; for ``notes`` see ClipList.
         """
-        name = f'{self.prefix}_{name}'
-        entries = self._entries(clips, self._video)
-        root, dest = clips[0].root if clips else None, f'videos{suffix}'
-        title, notes = f'{name}_videos.txt', Counter(notes)
-        self.lists.append(ClipList(title, root, dest, entries, notes))
+        kinds = {'videos': self._video}
         if frames_root is not None:
             root = require_dir(frames_root, 'frame folder')
-            entries = self._entries(clips, partial(self._flow, root=root))
-            title, dest = f'{name}_rawframes.txt', f'rawframes{suffix}'
-            self.lists.append(ClipList(title, root, dest, entries))
+            kinds['rawframes'] = partial(self._flow, root=root)
+        for kind, look in kinds.items():
+            title, dest = f'{self.prefix}_{name}_{kind}.txt', f'{kind}{suffix}'
+            checked = self._check(clips, look)
+            self.lists.append(ClipList(title, dest, checked, Counter(notes)))
+            notes = None
 
     def finish(self) -> int:
         """Link, write label map, lists and report; print it; the exit code."""
-        links: dict[Path, Links] = {}
-        rows = [self._rows(clip_list, links) for clip_list in self.lists]
-        write_lines(self.out / 'label_map.txt', self.class_names)
-        for clip_list, lines in zip(self.lists, rows, strict=True):
-            write_lines(self.out / clip_list.title, lines)
+        rows = {listed.title: self._rows(listed) for listed in self.lists}
+        write_lines(self.out / 'label_map.txt', self.classes)
+        for title, lines in rows.items():
+            write_lines(self.out / title, lines)
         summaries = {
             told.title: told.summary() for told in self.screened + self.lists
         }
@@ -144,46 +142,54 @@ class Conversion:
         return EXIT_INCOMPLETE if incomplete else EXIT_OK
 
     # ------------------------------------------------------------- private
-    def _entries(
-        self, clips: Sequence[Clip], look: Callable[[Clip], Entry]
-    ) -> list[Entry]:
-        def entry(clip: Clip) -> Entry:
+    def _check(
+        self, clips: Sequence[Clip], look: Callable[[Clip], Clip]
+    ) -> list[Clip]:
+        def check(clip: Clip) -> Clip:
             if self.excluded:
                 names = {printable(name) for name in clip_stems(clip)}
                 if matched := names & self.excluded.keys():
                     self.matched |= matched
-                    return Entry(clip, problem='excluded')
+                    return replace(clip, problem='excluded')
             return look(clip)
 
-        return run_threads(entry, clips, self.args.workers, 'checking')
+        return run_threads(check, clips, self.args.workers, 'checking')
 
-    def _video(self, clip: Clip) -> Entry:
+    def _video(self, clip: Clip) -> Clip:
         if self.args.no_check_videos:
-            return Entry(clip, safe_name(clip.name))
-        return Entry(clip, clip.path or '', *file_problem(clip))
+            return replace(clip, path=safe_name(clip.name))
+        if not clip.path:
+            return replace(clip, problem='missing')
+        try:
+            if (clip.root / clip.path).stat().st_size:
+                return clip
+        except OSError as error:
+            detail = f'{clip.path}: {error.strerror}'
+            return replace(clip, problem='unreadable', detail=detail)
+        return replace(clip, problem='empty', detail=clip.path)
 
-    def _flow(self, clip: Clip, root: Path) -> Entry:
+    def _flow(self, clip: Clip, root: Path) -> Clip:
         names = clip_stems(clip)
         name = next((name for name in names if (root / name).is_dir()), '')
+        clip = replace(clip, root=root, path=name)
         if not name:
-            return Entry(clip, problem='missing')
+            return replace(clip, problem='missing')
         total, fault = self._count_flows(root / name)
         if fault:
-            return Entry(clip, name, 'unreadable', f'{name}: {fault}')
-        return Entry(clip, name, total=total)
+            detail = f'{name}: {fault}'
+            return replace(clip, problem='unreadable', detail=detail)
+        return replace(clip, total=total)
 
-    def _rows(self, clip_list: ClipList, links: dict[Path, Links]) -> list:
+    def _rows(self, listed: ClipList) -> list[str]:
         """Link the clips of a list; its lines."""
-        dest = self.out / clip_list.dest
-        place = links.setdefault(dest, Links(dest)).place
-        rows = []
-        for entry in clip_list.entries:
-            if entry.problem:
+        place, rows = self._links(listed.dest).place, []
+        for clip in listed.clips:
+            if clip.problem:
                 continue
-            name = entry.path
-            if entry.total is not None or not self.args.no_check_videos:
-                name = place(clip_list.root, name)
-            words = name, entry.total, entry.clip.label
+            name = clip.path
+            if clip.total is not None or not self.args.no_check_videos:
+                name = place(clip.root, name)
+            words = name, clip.total, clip.label
             rows.append(' '.join(str(w) for w in words if w is not None))
         return rows
 
@@ -198,7 +204,7 @@ class Conversion:
             )
         data = dict(
             data_set=self.prefix,
-            classes=len(self.class_names),
+            classes=len(self.classes),
             videos_checked=not self.args.no_check_videos,
             excluded_names_without_clip=unmatched,
             lists=summaries,

@@ -36,22 +36,15 @@ from pathlib import Path
 
 from lgd_tools.cli import (
     ToolError,
-    iter_videos,
+    list_videos,
     make_parser,
     open_fraction,
     positive_int,
-    require_dir,
     warn,
 )
-from lgd_tools.lists import own_config
+from lgd_tools.lists import grouping, own_config
 from lgd_tools.lists.clips import Clip
 from lgd_tools.lists.conversion import Conversion, add_conversion_arguments
-from lgd_tools.lists.grouping import (
-    fold_groups,
-    group_keys,
-    group_pattern,
-    split_groups,
-)
 
 EXAMPLE = """\
   python tools/data/folder.py --videos ~/my_videos --out data/mine \\
@@ -59,13 +52,9 @@ EXAMPLE = """\
 
 
 def find_clips(root: Path) -> tuple[list[str], list[Clip]]:
-    """Sorted class names and the clips of their folders.
-
-    Raises:
-        ToolError: There are fewer than two classes with videos.
-    """
+    """Sorted class names and the clips of their folders."""
     of_class: dict[str, list[str]] = defaultdict(list)
-    for path in iter_videos(require_dir(root, 'video folder')):
+    for path in list_videos(root):
         if '/' in path:
             of_class[path.split('/')[0]].append(path)
         else:
@@ -98,7 +87,8 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         help='start of the file names (default: the name of --out)')
     add('--val-fraction', type=open_fraction, default=0.2, metavar='F',
         help='share of validation clips (default: %(default)s)')
-    add('--group', type=group_pattern, default='clip', metavar='REGEX',
+    add('--group', type=grouping.group_pattern, default='clip',
+        metavar='REGEX',
         help='what a group is (see above; default: %(default)s)')
     add('--folds', type=positive_int, default=1, metavar='K',
         help='also write lists and configs of K folds, whole groups, for '
@@ -137,7 +127,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     conversion = Conversion(args.name, args, names)
     # Unusable clips go first, so that the fractions hold for the rest.
     clips = conversion.screen(clips)
-    keys, alone = group_keys(clips, args.group)
+    keys, alone = grouping.group_keys(clips, args.group)
     if alone:
         warn(
             f'--group does not match {alone} of {len(clips)} clips: each is '
@@ -145,16 +135,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
     notes = Counter({f'groups in all, of {len(clips)} clips': len({*keys})})
     labels = [clip.label for clip in clips]
-    is_val = split_groups(labels, keys, args.val_fraction, args.seed)
+    is_val = grouping.split_groups(labels, keys, args.val_fraction, args.seed)
     if len(set(is_val)) < 2:
         raise ToolError(
             f'all {len(clips)} clips are of one group (--group), so that '
             'nothing would be left to validate on: name smaller groups'
         )
-    splits = {'list': is_val}
-    if args.folds > 1:
-        fold_of = fold_groups(labels, keys, args.folds, args.seed)
-        for k in range(args.folds):
+    splits, folds = {'list': is_val}, args.folds if args.folds > 1 else 0
+    if folds:
+        fold_of = grouping.fold_groups(labels, keys, folds, args.seed)
+        for k in range(folds):
             splits[f'fold_{k + 1}'] = [fold == k for fold in fold_of]
     for suffix, chosen in splits.items():
         for part in ('train', 'val'):
@@ -169,13 +159,11 @@ def main(argv: Sequence[str] | None = None) -> int:
             conversion.add_split(f'{part}_{suffix}', own, notes, frames)
             notes = None
     code = conversion.finish()
-    config = own_config.write_config(
-        args, depth, len(names), (is_val.count(False), is_val.count(True)),
-        own_config.usual_frames(clips, args.workers),
-    )  # fmt: skip
-    if args.folds > 1:
-        for k in range(args.folds):
-            own_config.write_fold(config, k + 1, args.folds)
+    counts = is_val.count(False), is_val.count(True)
+    frames = own_config.usual_frames(clips, args.workers)
+    config = own_config.write_config(args, depth, len(names), counts, frames)
+    for k in range(folds):
+        own_config.write_fold(config, k + 1, folds)
     print_commands(config, args)
     return code
 
@@ -183,18 +171,16 @@ def main(argv: Sequence[str] | None = None) -> int:
 def print_commands(config: Path, args: argparse.Namespace) -> None:
     """What to type next."""
     name, path = config.stem, shlex.quote(str(config))
+    stem = shlex.quote(str(config.with_suffix('')))
     best = f'work_dirs/{name}/best_acc_top1_epoch_*.pth'
     share = 'no clip' if args.keep_direction else 'half of the clips'
-    print(
-        f'\nwrote the config {config}: {share} is mirrored in training, see '
-        '--keep-direction\n'
-    )
-    print(f'train:   python tools/train.py {path}')
-    print(f'test:    python tools/test.py {path} {best}')
-    print(f'predict: python tools/predict.py {path} {best} VIDEO_OR_FOLDER')
+    print(f"""
+wrote the config {config}: {share} is mirrored in training, see \
+--keep-direction
+
+train:   python tools/train.py {path}
+test:    python tools/test.py {path} {best}
+predict: python tools/predict.py {path} {best} VIDEO_OR_FOLDER""")
     if args.folds > 1:
-        configs = f'{path[:-3]}_fold_{{1..{args.folds}}}.py'
-        print(
-            f'folds:   python tools/run_experiment.py --name {name} --rgb '
-            f'{configs}'
-        )
+        command = f'tools/run_experiment.py --name {name} --rgb {stem}'
+        print(f'folds:   python {command}_fold_{{1..{args.folds}}}.py')

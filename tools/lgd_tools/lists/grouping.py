@@ -10,15 +10,13 @@ from pathlib import Path
 from lgd_tools.cli import ToolError
 from lgd_tools.lists.clips import Clip, name_key
 
-GROUPS = {'clip': r'.*', 'folder': r'(.+)/[^/]+'}
+GROUPS = {'clip': r'^.*$', 'folder': r'^(.+)/[^/]+$'}
 
 
 def group_pattern(text: str) -> re.Pattern:
     """argparse type of ``--group``."""
     try:
-        if text in GROUPS:
-            return re.compile(f'^{GROUPS[text]}$')
-        return re.compile(text)
+        return re.compile(GROUPS.get(text, text))
     except re.error as error:
         raise argparse.ArgumentTypeError(
             f'{text!r} is not a regular expression ({error})'
@@ -34,9 +32,6 @@ def group_keys(
     name in two class folders are one group unless the pattern says more. A
     pattern with a slash looks at the path below the class folder, any other
     at the file name; both without extension.
-
-    Raises:
-        ToolError: It matches no clip.
     """
     keys, alone = [], 0
     for clip in clips:
@@ -83,13 +78,8 @@ def split_groups(
     Groups come in random order; one goes to validation if that brings the
     classes nearer to ``fraction`` of their clips. Then every class of two
     groups or more gets at least one clip on either side, where a group can
-    be moved without emptying another class.
-
-    Args:
-        labels: Class index of each clip.
-        keys: Group of each clip.
-        fraction: Wanted share of validation clips, between 0 and 1.
-        seed: The same seed, clips and groups give the same split.
+    be moved without emptying another class. The order of the clips does not
+    matter.
     """
     groups = _shuffled_groups(labels, keys, seed)
     totals, chosen = Counter(labels), Counter()
@@ -120,15 +110,6 @@ def fold_groups(
 
     The largest groups come first, each into the fold that has the least of
     its classes.
-
-    Args:
-        labels: Class index of each clip.
-        keys: Group of each clip.
-        folds: How many.
-        seed: The same seed, clips and groups give the same folds.
-
-    Raises:
-        ToolError: There are fewer groups than folds.
     """
     groups = _shuffled_groups(labels, keys, seed)
     if len(groups) < folds:
@@ -138,13 +119,11 @@ def fold_groups(
         )
     totals, filled = Counter(labels), [Counter() for _ in range(folds)]
     fold_of = {}
-    for key in sorted(groups, key=lambda key: -groups[key].total()):
-
-        def load(fold: int, own: Counter = groups[key]) -> tuple:
-            have = filled[fold]
+    for key, own in sorted(groups.items(), key=lambda kv: -kv[1].total()):
+        loads = []
+        for have in filled:
             shares = (n * have[c] / totals[c] for c, n in own.items())
-            return sum(shares), have.total()
-
-        fold_of[key] = min(range(folds), key=load)
-        filled[fold_of[key]] += groups[key]
+            loads.append((sum(shares), have.total()))
+        fold_of[key] = loads.index(min(loads))
+        filled[fold_of[key]] += own
     return [fold_of[key] for key in keys]

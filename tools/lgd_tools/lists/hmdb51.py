@@ -19,8 +19,7 @@ from functools import partial
 from pathlib import Path
 
 from lgd_tools.cli import ToolError
-from lgd_tools.lists.clips import Clip
-from lgd_tools.lists.official_splits import Splits, convert
+from lgd_tools.lists.official_splits import convert
 from lgd_tools.split_files import read_split_files
 
 EXAMPLE = """\
@@ -30,8 +29,8 @@ EXAMPLE = """\
 
 def read(
     folder: Path, num_classes: int, splits: Sequence[int]
-) -> tuple[list[str], Splits]:
-    """Class names by index, and the clips of the splits."""
+) -> tuple[list[str], dict[str, list[str]]]:
+    """Class names by index, and the clips of the lists."""
     classes, found = read_split_files(folder, [str(n) for n in splits])
     if len(classes) != num_classes:
         raise ToolError(
@@ -39,16 +38,11 @@ def read(
             'class indices would be wrong: unpack test_train_splits.rar '
             'again, or set --num-classes'
         )
-    index = {name: i for i, name in enumerate(classes)}
-    clips: Splits = {}
-    for split, codes in found.items():
-        for subset, code in (('train', '1'), ('val', '2')):
-            names = dict.fromkeys(codes[code])
-            pairs = [(name, name.partition('/')[0]) for name in names]
-            clips[f'{subset}_split_{split}'] = [
-                Clip(name, index[label], label) for name, label in pairs
-            ]
-    return classes, clips
+    return classes, {
+        f'{subset}_split_{split}': codes[code]
+        for split, codes in found.items()
+        for subset, code in (('train', '1'), ('val', '2'))
+    }
 
 
 main = partial(convert, 'hmdb51', 51, read, __doc__, EXAMPLE)

@@ -19,7 +19,6 @@ import io
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
-from functools import cache
 from itertools import chain
 from pathlib import Path
 
@@ -30,7 +29,7 @@ from lgd_tools.cli import (
     read_label_map,
     read_text,
 )
-from lgd_tools.lists.clips import Clip, VideoIndex
+from lgd_tools.lists.clips import Clip
 from lgd_tools.lists.conversion import Conversion, add_conversion_arguments
 
 COLUMNS = ('youtube_id', 'time_start', 'time_end', 'split')
@@ -47,11 +46,7 @@ without them it holds both splits."""
 
 # ------------------------------------------------------------- annotations
 def read_csv(path: Path) -> Iterator[tuple[str, str, str]]:
-    """Split, official file name and class ('' in test files) of every row.
-
-    Raises:
-        ToolError: A column or a value is missing or wrong; names the line.
-    """
+    """Split, official file name and class ('' in test files) of every row."""
     text = io.StringIO(read_text(path, 'csv file'), newline='')
     reader = csv.DictReader(text, strict=True)
     try:
@@ -109,7 +104,7 @@ def read_rows(
 ) -> tuple[dict[str, dict[str, str]], dict[str, Counter]]:
     """Classes by split and file name, and what was ignored by split.
 
-    The same clip twice in a split counts once; with two labels it is not
+    A clip that stands twice in a split counts once; with two labels it is not
     used, nor is a training clip that is also a validation or test clip.
     """
     found: dict[str, dict[str, str]] = defaultdict(dict)
@@ -140,12 +135,7 @@ def read_rows(
 def class_names(
     labels: set[str], label_map: Path | None, num_classes: int
 ) -> list[str]:
-    """Class names in index order: the label map's, else sorted.
-
-    Raises:
-        ToolError: A label is not in the label map, or there are not
-            ``num_classes`` names, which would shift the indices.
-    """
+    """Class names in index order: the label map's, else sorted."""
     names = read_label_map(label_map) if label_map else sorted(labels)
     if unknown := labels - set(names):
         raise ToolError(f'label {min(unknown)!r} is not in {label_map}')
@@ -200,15 +190,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     names = class_names(labels - {''}, args.label_map, count)
     index = {name: i for i, name in enumerate(names)}
     conversion = Conversion(f'kinetics{args.version}', args, names)
-    videos_under = cache(lambda root: VideoIndex(root, clip_key))
     for split in (s for s in ('train', 'val', 'test') if s in rows):
+        pairs = rows[split].items()
+        clips = [Clip(name, index.get(label), label) for name, label in pairs]
         root = split_root(args.videos or args.out, split, 'videos')
-        clips = []
-        for name, label in rows[split].items():
-            clip = Clip(name, index.get(label), label, root)
-            if not args.no_check_videos:
-                clip.path = videos_under(root).find(clip)
-            clips.append(clip)
+        conversion.find(clips, root, clip_key)
         frames = split_root(args.rawframes, split, 'rawframes')
         conversion.add_split(
             f'{split}_list', clips, notes[split], frames, f'_{split}'

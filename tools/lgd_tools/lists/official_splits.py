@@ -4,30 +4,23 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from lgd_tools.cli import make_parser, positive_int, require_dir
-from lgd_tools.lists.clips import Clip, VideoIndex
+from lgd_tools.lists.clips import Clip
 from lgd_tools.lists.conversion import Conversion, add_conversion_arguments
-
-Splits = dict[str, list[Clip]]  # of 'train_split_1', 'val_split_1' ...
 
 
 def convert(
     name: str,
     num_classes: int,
-    read: Callable[[Path, int, Sequence[int]], tuple[list[str], Splits]],
+    read: Callable[[Path, int, Sequence[int]], tuple[list, dict[str, list]]],
     description: str,
     example: str,
     argv: Sequence[str] | None = None,
 ) -> int:
-    """Parse the command line, read the annotations, list ``<class>/<clip>``.
+    """Parse the command line, read the annotations, list the clips.
 
-    Args:
-        name: Start of the file names.
-        num_classes: Of the whole data set.
-        read: (annotation folder, number of classes, numbers of the splits)
-            to the class names by index, and the splits.
-        description: For ``--help``.
-        example: For ``--help``.
-        argv: The command line.
+    ``read`` makes of the annotation folder, the number of classes and the
+    numbers of the splits the class names by index, and the clips,
+    ``<class>/<clip>``, of 'train_split_1', 'val_split_1' ...
     """
     parser = make_parser(description, example)
     add = parser.add_argument
@@ -47,12 +40,10 @@ def convert(
 
     folder = require_dir(args.annotations, 'annotation folder')
     classes, splits = read(folder, args.num_classes, args.splits)
-    root = args.videos or args.out / 'videos'
-    videos = None if args.no_check_videos else VideoIndex(root)
     conversion = Conversion(name, args, classes)
-    for split, clips in splits.items():
-        for clip in clips:
-            clip.root = root
-            clip.path = videos and videos.find(clip)
+    for split, names in splits.items():
+        pairs = [(s, s.partition('/')[0]) for s in dict.fromkeys(names)]
+        clips = [Clip(s, classes.index(label), label) for s, label in pairs]
+        conversion.find(clips, args.videos or args.out / 'videos')
         conversion.add_split(split, clips, frames_root=args.rawframes)
     return conversion.finish()

@@ -8,6 +8,7 @@ import statistics
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
+from string import Template
 
 from lgd_tools.cli import ToolError, warn, write_text
 from lgd_tools.lists.clips import Clip, run_threads
@@ -17,6 +18,30 @@ RECIPES = {'lgd3d': (8, 2000), 'lgd2d': (16, 2000), 'small': (16, 400)}
 EPOCHS = 15, 100
 VALIDATIONS = 20
 _LOOKED_AT = 64  # clips whose frames are counted
+# of at most 15 lines
+CONFIG = Template("""\
+# $train + $val clips of $classes classes, most of $frames frames or more; \
+by tools/data/folder.py
+_base_ = $base$start
+model = dict(cls_head=dict(num_classes=$classes)$backbone)
+__fit = $fit
+train_pipeline, val_pipeline, test_pipeline = (
+    [{**step, **__fit.get(step['type'], {})} for step in steps]
+    for steps in (\
+_base_.train_pipeline, _base_.val_pipeline, _base_.test_pipeline))
+__data = dict(data_root='{{ fileDirname }}', data_prefix=dict(video='videos'))
+train_dataloader = dict(batch_size=$batch, dataset=dict(\
+ann_file='${name}_train_list_videos.txt', pipeline=train_pipeline, **__data))
+val_dataloader = dict(dataset=dict(\
+ann_file='${name}_val_list_videos.txt', pipeline=val_pipeline, **__data))
+test_dataloader = dict(dataset=dict(\
+ann_file='${name}_val_list_videos.txt', pipeline=test_pipeline, **__data))
+train_cfg = dict(max_epochs=$epochs, val_interval=$interval)
+param_scheduler = [_base_.param_scheduler[0], \
+{**_base_.param_scheduler[1], 'T_max': $epochs, 'end': $epochs}]
+custom_hooks = [dict(type='TwoStageHook', switch_epoch=$switch), \
+_base_.custom_hooks[1]]
+""")
 
 
 def default_recipe() -> str:
@@ -25,12 +50,7 @@ def default_recipe() -> str:
 
 
 def recipe_of(checkpoint: Path) -> tuple[str, int]:
-    """Recipe and depth of the network whose weights a checkpoint of ours has.
-
-    Raises:
-        ToolError: It is of another network.
-        CheckpointError: It cannot be read.
-    """
+    """Recipe and depth of the network of ours that a checkpoint is of."""
     from lgd_mmaction.pickles import load_weights
 
     state = load_weights(checkpoint, mmap=True)
@@ -82,10 +102,8 @@ def sampling(frames: int) -> dict[str, int]:
 
     Where a video is shorter than 16 frames, clips are of 8.
     """
-    return {
-        'clip_len': 16 if frames >= 16 else 8,
-        'frame_interval': max(1, min(4, frames // 20)),
-    }
+    clip_len = 16 if frames >= 16 else 8
+    return dict(clip_len=clip_len, frame_interval=min(max(1, frames // 20), 4))
 
 
 def schedule(clips: int, recipe: str) -> tuple[int, int]:
@@ -109,62 +127,36 @@ def write_config(
     counts: tuple[int, int],
     frames: int,
 ) -> Path:
-    """Write the config of at most 15 lines; see configs/_base_/own_*.py.
+    """Write ``<name>.py`` beside the lists; see configs/_base_/own_*.py.
 
-    Args:
-        args: Options of folder.py.
-        depth: Of the network in ``--checkpoint``, if there is one.
-        classes: How many there are.
-        counts: Training and validation clips.
-        frames: Of :func:`usual_frames`.
-
-    Returns:
-        ``<folder of the lists>/<name>.py``.
+    ``depth`` is of the network in ``--checkpoint``, ``counts`` are the clips
+    for training and validation, ``frames`` is of :func:`usual_frames`.
     """
-    path, recipe = args.out / f'{args.name}.py', args.recipe
-    base = os.path.relpath(configs_folder() / '_base_', args.out.resolve())
-    batch, epochs = schedule(counts[0], recipe)
-    model = f'cls_head=dict(num_classes={classes})'
-    flip_ratio = 0 if args.keep_direction else 0.5
-    fit = [f"'Flip': dict(flip_ratio={flip_ratio})"]
-    if recipe != 'lgd2d':
-        words = ', '.join(f'{k}={v}' for k, v in sampling(frames).items())
-        fit.insert(0, f"'SampleFrames': dict({words})")
-    start = []
+    batch, epochs = schedule(counts[0], args.recipe)
+    start = backbone = ''
     if args.checkpoint:
-        start.append(f'load_from = {str(args.checkpoint.resolve())!r}')
-        model += f', backbone=dict(depth={depth}, pretrained=None)'
-
-    def loader(role: str, part: str, more: str = '') -> str:
-        dataset = f"ann_file='{path.stem}_{part}_list_videos.txt', "
-        dataset += f'pipeline={role}_pipeline, **__data'
-        return f'{role}_dataloader = dict({more}dataset=dict({dataset}))'
-
-    lines = [
-        f'# {counts[0]} + {counts[1]} clips of {classes} classes, most of '
-        f'{frames} frames or more; by tools/data/folder.py',
-        f"_base_ = '{base}/own_{recipe}.py'",
-        *start,
-        f'model = dict({model})',
-        f'__fit = {{{", ".join(fit)}}}',
-        'train_pipeline, val_pipeline, test_pipeline = (',
-        "    [{**step, **__fit.get(step['type'], {})} for step in steps]",
-        '    for steps in (_base_.train_pipeline, _base_.val_pipeline, '
-        '_base_.test_pipeline))',
-        "__data = dict(data_root='{{ fileDirname }}', "
-        "data_prefix=dict(video='videos'))",
-        loader('train', 'train', f'batch_size={batch}, '),
-        loader('val', 'val'),
-        loader('test', 'val'),
-        f'train_cfg = dict(max_epochs={epochs}, '
-        f'val_interval={max(1, epochs // VALIDATIONS)})',
-        'param_scheduler = [_base_.param_scheduler[0], '
-        f"{{**_base_.param_scheduler[1], 'T_max': {epochs}, "
-        f"'end': {epochs}}}]",
-        "custom_hooks = [dict(type='TwoStageHook', switch_epoch="
-        f'{epochs // 2}), _base_.custom_hooks[1]]',
-    ]
-    return write_text(path, '\n'.join(lines) + '\n')
+        start = f'\nload_from = {str(args.checkpoint.resolve())!r}'
+        backbone = f', backbone=dict(depth={depth}, pretrained=None)'
+    fit = {'Flip': dict(flip_ratio=0 if args.keep_direction else 0.5)}
+    if args.recipe != 'lgd2d':
+        fit['SampleFrames'] = sampling(frames)
+    base = configs_folder() / '_base_' / f'own_{args.recipe}.py'
+    text = CONFIG.substitute(
+        vars(args),
+        base=repr(os.path.relpath(base, args.out.resolve())),
+        train=counts[0],
+        val=counts[1],
+        classes=classes,
+        frames=frames,
+        start=start,
+        backbone=backbone,
+        fit=fit,
+        batch=batch,
+        epochs=epochs,
+        interval=max(1, epochs // VALIDATIONS),
+        switch=epochs // 2,
+    )
+    return write_text(args.out / f'{args.name}.py', text)
 
 
 def write_fold(path: Path, number: int, folds: int) -> None:

@@ -19,8 +19,7 @@ from functools import partial
 from pathlib import Path
 
 from lgd_tools.cli import ToolError, read_lines
-from lgd_tools.lists.clips import Clip
-from lgd_tools.lists.official_splits import Splits, convert
+from lgd_tools.lists.official_splits import convert
 
 EXAMPLE = """\
   python tools/data/ucf101.py --annotations ucfTrainTestlist \\
@@ -28,12 +27,7 @@ EXAMPLE = """\
 
 
 def read_classes(path: Path, num_classes: int) -> list[str]:
-    """Class names in the order of their numbers, which start at 1.
-
-    Raises:
-        ToolError: A line is not `number name`, or these are not
-            ``num_classes`` names, numbered from 1.
-    """
+    """Class names in the order of their numbers, which start at 1."""
     names: dict[int, str] = {}
     for number, line in read_lines(path, 'class list'):
         # no name begins with a dot: '..' would lead out of the folder
@@ -55,18 +49,13 @@ def read_classes(path: Path, num_classes: int) -> list[str]:
 
 def read_split(
     path: Path, classes: Sequence[str], labelled: bool
-) -> list[Clip]:
-    """Clips of a train list (``class/clip.avi number``) or a test list.
-
-    Raises:
-        ToolError: An unknown class, a number that is not the class's, or a
-            line of another shape; names the line.
-    """
+) -> list[str]:
+    """Clips of a train list (``class/clip.avi number``) or a test list."""
     shape = 'Class/clip.avi number' if labelled else 'Class/clip.avi'
     pattern = r'([^/\\]+)[/\\]([^/\\.](?:[^/\\]*[^/\\\s])?)'
     pattern += r'\s+([0-9]{1,6})' if labelled else ''
     index = {name: i for i, name in enumerate(classes)}
-    clips: dict[str, Clip] = {}
+    clips = []
     for number, line in read_lines(path, 'split list'):
         match = re.fullmatch(pattern, line)
         label = index.get(match[1]) if match else None
@@ -75,15 +64,14 @@ def read_split(
                 f'{path}:{number}: expected `{shape}` with class and number '
                 f'of classInd.txt, got {line!r}'
             )
-        name = f'{match[1]}/{match[2]}'
-        clips[name] = Clip(name, label, match[1])
-    return list(clips.values())
+        clips.append(f'{match[1]}/{match[2]}')
+    return clips
 
 
 def read(
     folder: Path, num_classes: int, splits: Sequence[int]
-) -> tuple[list[str], Splits]:
-    """Class names by index, and the clips of the splits."""
+) -> tuple[list[str], dict[str, list[str]]]:
+    """Class names by index, and the clips of the lists."""
     path = folder / 'classInd.txt'
     if not path.exists():  # the archive unpacks into a folder of its own
         path = next(folder.glob('*/classInd.txt'), path)

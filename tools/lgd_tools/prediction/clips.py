@@ -10,7 +10,7 @@ from torch.utils.data import Dataset
 
 from lgd_mmaction.video.errors import BrokenVideoError
 from lgd_mmaction.video.reader import Video
-from lgd_tools.cli import ToolError, iter_videos
+from lgd_tools.cli import ToolError, list_videos
 
 
 def find_inputs(inputs: Iterable[str]) -> list[str]:
@@ -22,7 +22,7 @@ def find_inputs(inputs: Iterable[str]) -> list[str]:
     found: dict[str, None] = {}
     for text in inputs:
         if os.path.isdir(text):
-            paths = [os.path.join(text, name) for name in iter_videos(text)]
+            paths = [os.path.join(text, name) for name in list_videos(text)]
         elif os.path.exists(text):  # a name may look like a pattern
             paths = [text]
         else:

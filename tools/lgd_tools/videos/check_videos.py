@@ -16,6 +16,7 @@ Writes into ``--out``:
 import csv
 import io
 import json
+import math
 from collections import Counter
 from pathlib import Path
 
@@ -30,8 +31,8 @@ from lgd_tools.cli import (
 )
 from lgd_tools.jobs import Job, JobError, run_jobs
 from lgd_tools.journal import DONE, Report
-from lgd_tools.video import VideoFile, reader
-from lgd_tools.videos.command import add_job_options, read_rows
+from lgd_tools.video import VideoFile, count_frames, reader
+from lgd_tools.videos.command import add_job_options, options_of, read_rows
 
 FIELDS = ('name', 'status', 'reason', 'frames', 'width', 'height', 'fps')
 
@@ -50,22 +51,11 @@ def portions(total: int, options: dict) -> list[np.ndarray]:
     """Frame numbers to read, evenly spread or all, few at a time."""
     count = total if options['all'] else min(total, options['frames'])
     wanted = np.linspace(0, total - 1, count).round().astype(int)
-    return np.array_split(wanted, -(-count // 32))
+    return np.array_split(wanted, math.ceil(count / 32))
 
 
 def check_one(path: Path, options: dict) -> dict:
-    """Read one video.
-
-    Args:
-        path: The video.
-        options: ``frames``, ``all``, ``min_frames``.
-
-    Returns:
-        ``frames``, ``width``, ``height`` (pixels), ``fps``.
-
-    Raises:
-        JobError: Why training could not use it.
-    """
+    """Read one video; JobError says why training could not use it."""
     with VideoFile(path) as video:  # refuses what is no video file
         # edit lists hide frames on purpose; the demuxer knows which
         promised = video.stream.frames
@@ -81,9 +71,7 @@ def check_one(path: Path, options: dict) -> dict:
     except reader.BrokenVideoError as error:
         raise JobError(error.reason) from None
     if options['all']:
-        with VideoFile(path) as video:
-            for _ in video.decode():  # raises on any damage
-                pass
+        count_frames(path)  # raises on any damage
     if promised - frames > max(1, 0.02 * promised):
         raise JobError(f'truncated: {frames} of {promised} promised frames')
     if frames < options['min_frames']:
@@ -93,11 +81,7 @@ def check_one(path: Path, options: dict) -> dict:
 
 
 def write_report(out: Path, report: Report, mark: str = '') -> dict:
-    """bad.txt, report.csv and summary.json; returns the summary.
-
-    Args:
-        mark: Of a shard, '.2of8': put before the extensions.
-    """
+    """bad.txt, report.csv, summary.json ('bad.2of8.txt'); the summary."""
     write_lines(out / f'bad{mark}.txt', [o.key for o in report.bad])
     text = io.StringIO()
     writer = csv.DictWriter(text, FIELDS, lineterminator='\n')
@@ -133,8 +117,7 @@ def main(argv: list[str] | None = None) -> int:
     add_job_options(parser, 60)
     args = parser.parse_args(argv)
 
-    wanted = ('frames', 'all', 'min_frames')
-    options = {name: getattr(args, name) for name in wanted}
+    options = options_of(args, 'frames all min_frames')
     rows = read_rows(args.root, args.list)
     # a row twice is checked once
     paths = {name: args.root / name for name, _ in rows}
@@ -149,9 +132,8 @@ def main(argv: list[str] | None = None) -> int:
         shard=args.shard,
     )
     mark = '.{}of{}'.format(*args.shard) if args.shard else ''
-    print(json.dumps(write_report(args.out, report, mark)))
-    print(
-        f'report: {args.out}/report{mark}.csv, names: {args.out}/bad{mark}.txt'
-    )
+    out = args.out
+    print(json.dumps(write_report(out, report, mark)))
+    print(f'report: {out}/report{mark}.csv, names: {out}/bad{mark}.txt')
     report.print_bad()
     return report.exit_code

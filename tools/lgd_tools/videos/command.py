@@ -1,6 +1,7 @@
 """What check_videos, resize_videos and extract_flow share."""
 
 import argparse
+import contextlib
 import os
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -19,12 +20,10 @@ from lgd_tools.journal import Outcome, Report
 
 def parse_shard(text: str) -> tuple[int, int]:
     """argparse type: ``2/8`` -> (2, 8)."""
-    try:
-        number, parts = (positive_int(part) for part in text.split('/'))
+    with contextlib.suppress(ValueError, argparse.ArgumentTypeError):
+        number, parts = map(positive_int, text.split('/'))
         if number <= parts:
             return number, parts
-    except (ValueError, argparse.ArgumentTypeError):
-        pass
     raise argparse.ArgumentTypeError(
         f'{text!r} is not I/N with 1 <= I <= N, like 2/8'
     )
@@ -61,19 +60,20 @@ def add_result_options(parser: argparse.ArgumentParser) -> None:
 
 
 def read_rows(root: Path, listed: Path | None) -> list[tuple[str, list[int]]]:
-    """(name, labels) of the videos of a list, else of all in a folder.
-
-    Raises:
-        ToolError: There are none.
-    """
-    require_dir(root, 'video folder')
+    """(name, labels) of the videos of a list, else of all in a folder."""
     if listed:
+        require_dir(root, 'video folder')
         rows = read_list(listed)
     else:
         rows = [(name, []) for name in list_videos(root)]
     if not rows:
         raise ToolError(f'no videos in {listed or root}')
     return rows
+
+
+def options_of(args: argparse.Namespace, names: str) -> dict[str, Any]:
+    """Some of the parsed options: what a result depends on."""
+    return {name: getattr(args, name) for name in names.split()}
 
 
 def stored_size(path: Path) -> int:
@@ -87,7 +87,7 @@ def make_results(
     args: argparse.Namespace,
     function: Function,
     names: dict[str, str],
-    options: dict[str, Any],
+    options: str,
     desc: str,
 ) -> Report:
     """Make one file or folder of each video, resumably; say what became.
@@ -97,12 +97,8 @@ def make_results(
         function: (source, target, options) -> result, with ``size``
             (:func:`stored_size`) and ``note`` (of damage).
         names: Of each video, and what its result is called.
-        options: All that a result depends on.
-        desc: Label of the progress bar, and of the journal.
-
-    Raises:
-        ToolError: The target lies inside the source folder, or the results
-            of two videos in one place.
+        options: Those that a result depends on.
+        desc: Of the progress bar; names the journal too.
     """
     if args.target.resolve().is_relative_to(args.source.resolve()):
         raise ToolError(
@@ -123,11 +119,12 @@ def make_results(
 
     def still_done(job: Job, outcome: Outcome) -> bool:
         result = outcome.result
-        if result['note'] and not args.allow_damaged:
-            return False
-        return stored_size(job.target) == result['size']
+        usable = not result['note'] or args.allow_damaged
+        return usable and stored_size(job.target) == result['size']
 
-    jobs, work = [], dict(options, allow_damaged=args.allow_damaged)
+    # without --allow-damaged, which changes no result of a whole video
+    params = options_of(args, options)
+    jobs, work = [], dict(params, allow_damaged=args.allow_damaged)
     for name, out in names.items():
         source, target = args.source / name, args.target / out
         jobs.append(Job(name, (source, target, work), source, target))
@@ -136,8 +133,7 @@ def make_results(
         jobs,
         workers=args.workers,
         journal=args.target / f'.{desc}.jsonl',
-        # without --allow-damaged, which changes no result of a whole video
-        params=options,
+        params=params,
         time_limit=args.time_limit,
         desc=desc,
         still_done=still_done,

@@ -24,25 +24,13 @@ import os
 from pathlib import Path
 
 from lgd_mmaction.files import atomic_path
-from lgd_tools.cli import make_parser, positive_int, write_lines
+from lgd_tools.cli import make_parser, positive, positive_int, write_lines
 from lgd_tools.jobs import JobError
 from lgd_tools.journal import Report
 from lgd_tools.lists.clips import safe_name
 from lgd_tools.video import VideoFile
-from lgd_tools.videos.command import (
-    add_job_options,
-    add_result_options,
-    make_results,
-    read_rows,
-    stored_size,
-)
+from lgd_tools.videos import command, flow_store
 from lgd_tools.videos.flow_methods import METHODS, make_method, require_method
-from lgd_tools.videos.flow_store import (
-    BOUND,
-    JpgWriter,
-    PackedWriter,
-    quantise,
-)
 
 EXAMPLE = """\
   # TV-L1 at 120 pixels (LGD-3D) for one list, and the list of the result
@@ -65,50 +53,34 @@ def result_name(video: str, store: str) -> str:
 
 
 def extract_one(source: Path, target: Path, options: dict) -> dict:
-    """Write the flow of one video.
-
-    Args:
-        source: The video.
-        target: Folder or file of the result.
-        options: ``method``, ``short_side``, ``bound``, ``store``,
-            ``quality``, ``crf``, ``allow_damaged``.
-
-    Returns:
-        ``flows``, ``note`` (damage), ``size``.
-
-    Raises:
-        JobError: The video is damaged, or has fewer than two frames.
-    """
+    """Write the flow of one video, of at least two frames."""
     method = None
     with (
         VideoFile(source, options['allow_damaged']) as video,
         atomic_path(target) as part,
     ):
         if options['store'] == 'video':
-            writer = PackedWriter(part, options['crf'], video.rate)
+            writer = flow_store.PackedWriter(part, options['crf'], video.rate)
         else:
-            writer = JpgWriter(part, options['quality'])
+            writer = flow_store.JpgWriter(part, options['quality'])
         frames = video.frames('gray', options['short_side'])
         pairs = itertools.pairwise(frame.to_ndarray() for frame in frames)
         with writer:
             for first, second in pairs:
                 method = method or make_method(options['method'], *first.shape)
                 flow = method(first, second)
-                writer.add(quantise(flow, options['bound']))
+                writer.add(flow_store.quantise(flow, options['bound']))
         if writer.count == 0:
             raise JobError('one frame only: there is no motion in it')
         note = video.damage()
-    return dict(flows=writer.count, note=note, size=stored_size(target))
+    size = command.stored_size(target)
+    return dict(flows=writer.count, note=note, size=size)
 
 
 def write_list(
     path: Path, rows: list[tuple[str, list[int]]], report: Report, store: str
 ) -> None:
-    """Write the list of the results, in the order of ``rows``.
-
-    ``dir total_frames label`` for jpg, ``file label`` for videos; videos
-    without flow are left out.
-    """
+    """Write the list of the results there are, in the order of ``rows``."""
     done, lines = {o.key: o.result for o in report.done}, []
     for name, labels in rows:
         if name in done:
@@ -121,7 +93,7 @@ def write_list(
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
     parser = make_parser(__doc__, EXAMPLE)
-    add_result_options(parser)
+    command.add_result_options(parser)
     add = parser.add_argument
     # fmt: off
     add('--method', choices=METHODS, default='tvl1',
@@ -130,7 +102,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     add('--short-side', type=positive_int, metavar='N',
         help='scale frames to this shorter side first, never up (default: '
         'the size of the video)')
-    add('--bound', type=float, default=BOUND, metavar='PIXELS',
+    add('--bound', type=positive, default=flow_store.BOUND, metavar='PIXELS',
         help='faster motion is clipped (default: 20)')
     add('--store', choices=('jpg', 'video'), default='jpg')
     add('--quality', type=int, choices=range(1, 101), default=90,
@@ -141,21 +113,19 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         help='write the list of the results here: `dir total_frames label` '
         '(jpg) or `file label` (video); without --list there are no labels')
     # fmt: on
-    add_job_options(parser, 7200)
-    args = parser.parse_args(argv)
-    if args.bound <= 0:
-        parser.error('argument --bound: must be positive')
-    return args
+    command.add_job_options(parser, 7200)
+    return parser.parse_args(argv)
 
 
 def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
     require_method(args.method)
-    rows = read_rows(args.source, args.list)
+    rows = command.read_rows(args.source, args.list)
     names = {name: result_name(name, args.store) for name, _ in rows}
-    wanted = ('method', 'short_side', 'bound', 'store', 'quality', 'crf')
-    options = {name: getattr(args, name) for name in wanted}
-    report = make_results(args, extract_one, names, options, 'extract_flow')
+    options = 'method short_side bound store quality crf'
+    report = command.make_results(
+        args, extract_one, names, options, 'extract_flow'
+    )
     print(sum(o.result['flows'] for o in report.done), 'flows')
     if args.list_out:
         write_list(args.list_out, rows, report, args.store)

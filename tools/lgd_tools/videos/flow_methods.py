@@ -57,13 +57,7 @@ def require_method(name: str) -> None:
 
 
 def make_method(name: str, height: int, width: int) -> Method:
-    """The function (gray uint8 first, second) -> flow.
-
-    Args:
-        name: A key of :data:`METHODS`.
-        height: Frame height in pixels; sets the depth of the pyramid.
-        width: Frame width in pixels.
-    """
+    """The function (gray uint8 first, second) -> flow of frames of a size."""
     import cv2
 
     cv2.setNumThreads(1)  # the processes are the parallelism

@@ -36,24 +36,14 @@ JPG_NAME = 'flow_{}_{:05d}.jpg'
 
 
 def quantise(flow: np.ndarray, bound: float = BOUND) -> np.ndarray:
-    """Pixels -> uint8; see the formula above. Half steps go to even.
-
-    Args:
-        flow: Motion in pixels, any shape; NaN becomes rest.
-        bound: Faster motion is clipped to it.
-    """
+    """Pixels -> uint8; see the formula above. NaN becomes rest."""
     flow = np.nan_to_num(flow.astype(np.float64), posinf=bound, neginf=-bound)
     clipped = np.clip(flow, -bound, bound)
     return np.rint((clipped + bound) * (255 / (2 * bound))).astype(np.uint8)
 
 
 class JpgWriter(contextlib.nullcontext):
-    """A folder of jpg pairs.
-
-    Args:
-        folder: To write into; made.
-        quality: jpg quality, 1..100.
-    """
+    """A folder of jpg pairs, made here; quality 1 to 100."""
 
     def __init__(self, folder: Path, quality: int) -> None:
         super().__init__(self)
@@ -71,13 +61,7 @@ class JpgWriter(contextlib.nullcontext):
 
 
 class PackedWriter(Encoder):
-    """One packed video.
-
-    Args:
-        path: The file.
-        crf: x264 quality, lower is better.
-        rate: Frames per second.
-    """
+    """One packed video; see :class:`Encoder` for crf and rate."""
 
     def __init__(self, path: Path, crf: int, rate: Fraction) -> None:
         # full range: nothing is clipped

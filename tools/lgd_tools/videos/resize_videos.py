@@ -17,13 +17,13 @@ from pathlib import Path
 from lgd_mmaction.files import atomic_path
 from lgd_tools.cli import make_parser, parse_size, positive_int
 from lgd_tools.jobs import JobError
-from lgd_tools.video import Encoder, VideoFile, check_video_size
-from lgd_tools.videos.command import (
-    add_job_options,
-    add_result_options,
-    make_results,
-    read_rows,
+from lgd_tools.video import (
+    Encoder,
+    VideoFile,
+    check_video_size,
+    count_frames,
 )
+from lgd_tools.videos import command
 
 # divisible by every usual frame rate, fine enough for any variable one
 CLOCK = 90000
@@ -39,40 +39,17 @@ EXAMPLE = """\
 Run the same command again to continue or to repeat what failed."""
 
 
-def count_frames(path: str | os.PathLike) -> int:
-    """Frames that really decode."""
-    with VideoFile(path) as video:
-        return sum(1 for _ in video.decode())
-
-
 def resize_one(source: Path, target: Path, options: dict) -> dict:
-    """Re-encode one file; the target appears only when it is verified.
-
-    Args:
-        source: Input video.
-        target: Output name.
-        options: ``short_side``, ``size``, ``key_frames``, ``crf``,
-            ``preset``, ``allow_damaged``.
-
-    Raises:
-        JobError: The input is damaged, or the result lacks frames.
-    """
+    """Re-encode one file; the target appears only when it is verified."""
+    size = options['short_side'], options['size']
+    quality = options['crf'], options['preset'], options['key_frames']
     with atomic_path(target) as part:
         with (
             VideoFile(source, options['allow_damaged']) as video,
-            Encoder(
-                part,
-                video.rate,
-                options['crf'],
-                options['preset'],
-                options['key_frames'],
-                clock=CLOCK,
-            ) as out,
+            Encoder(part, video.rate, *quality, clock=CLOCK) as out,
         ):
             first = None
-            for frame in video.frames(
-                'yuv420p', options['short_side'], options['size']
-            ):
+            for frame in video.frames('yuv420p', *size):
                 first = frame.time if first is None else first
                 out.add(frame, frame.time - first)
             note = video.damage()
@@ -94,7 +71,7 @@ def resize_one(source: Path, target: Path, options: dict) -> dict:
 
 def main(argv: list[str] | None = None) -> int:
     parser = make_parser(__doc__, EXAMPLE)
-    add_result_options(parser)
+    command.add_result_options(parser)
     size = parser.add_mutually_exclusive_group(required=True)
     # fmt: off
     size.add_argument('--short-side', type=positive_int, metavar='N',
@@ -113,19 +90,20 @@ def main(argv: list[str] | None = None) -> int:
         choices=('veryfast', 'fast', 'medium', 'slow', 'slower'),
         help='x264 preset, slower is smaller (default: medium)')
     # fmt: on
-    add_job_options(parser, 600)
+    command.add_job_options(parser, 600)
     args = parser.parse_args(argv)
 
     if args.size:
         check_video_size(args.size[::-1])
-    rows = read_rows(args.source, args.list)
+    rows = command.read_rows(args.source, args.list)
     names = {
         name: name if args.keep_names else f'{os.path.splitext(name)[0]}.mp4'
         for name, _ in rows
     }
-    wanted = ('short_side', 'size', 'key_frames', 'crf', 'preset')
-    options = {name: getattr(args, name) for name in wanted}
-    report = make_results(args, resize_one, names, options, 'resize_videos')
+    options = 'short_side size key_frames crf preset'
+    report = command.make_results(
+        args, resize_one, names, options, 'resize_videos'
+    )
     before = sum(o.result['size_before'] for o in report.done)
     after = sum(o.result['size'] for o in report.done)
     print(f'{before / 1e6:.1f} MB -> {after / 1e6:.1f} MB')

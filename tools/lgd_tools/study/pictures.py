@@ -18,36 +18,27 @@ from lgd_tools.study.statistics import Mean
 
 GUESS = dict(color=GREY, linewidth=0.8, linestyle=':')
 DASHED = dict(color=GREY, linestyle='--')
-
-
-def _bars(mean: Mean) -> float:
-    """Half of the interval in per cent; none for one seed."""
-    return 100 * mean.half if mean.seeds > 1 else 0.0
+DOTS = dict(marker='o', capsize=3)
 
 
 def draw_distances(
-    rows: Sequence[tuple[int, dict[str, Mean]]], field: int, path: Path
+    lines: dict[str, list[tuple]], field: int, path: Path
 ) -> None:
     """Pairs told apart against the distance of the two objects.
 
     Args:
-        rows: Distance and name -> share.
+        lines: 'plain' and 'LGD' -> rows of distance and Mean.
         field: Receptive field of both networks, in pixels.
         path: The PNG.
     """
     figure = new_figure(7, 3.8)
     axes = figure.subplots()
-    for name, colour in (('plain', ORANGE), ('LGD', BLUE)):
-        points = [(d, row[name]) for d, row in rows if name in row]
-        axes.errorbar(
-            [d for d, _ in points],
-            [100 * m.mean for _, m in points],
-            [_bars(m) for _, m in points],
-            color=colour,
-            marker='o',
-            capsize=3,
-            label=name,
-        )
+    for (name, rows), colour in zip(
+        lines.items(), (ORANGE, BLUE), strict=True
+    ):
+        x, y, half, _ = np.array(rows).reshape(-1, 4).T
+        style = dict(color=colour, label=name, **DOTS)
+        axes.errorbar(x, 100 * y, 100 * half, **style)
     axes.axvline(field - 2, **DASHED)
     said = 'from here on no position\nsees both objects'
     axes.text(field - 1.6, 76, said, color=GREY, fontsize=9)
@@ -77,11 +68,11 @@ def draw_dots(
     """
     figure = new_figure(7, 0.8 + 0.36 * len(rows))
     axes = figure.subplots()
-    style = dict(color=BLUE, marker='o', capsize=3)
     for y, (_, mean, seeds) in enumerate(rows):
         x = 100 * np.array(seeds)
         axes.plot(x, np.full_like(x, y), '|', color=GREY, markersize=9)
-        axes.errorbar(100 * mean.mean, y, xerr=_bars(mean), **style)
+        half = 100 * mean.half
+        axes.errorbar(100 * mean.mean, y, xerr=half, color=BLUE, **DOTS)
     axes.axvline(50, **GUESS)
     axes.set_yticks(range(len(rows)), [name for name, _, _ in rows])
     axes.invert_yaxis()
@@ -95,7 +86,7 @@ def draw_curves(
     """Training loss and accuracy, the mean over seeds and every seed.
 
     Args:
-        curves: Name -> the runs' curves: rows of step, loss, accuracy.
+        curves: Name -> for each seed the rows of step, loss, accuracy.
         switch: Step of the second stage.
         path: The PNG.
     """

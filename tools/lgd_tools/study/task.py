@@ -2,11 +2,12 @@
 
 The objects, their motions and their looks are those of
 ``lgd_tools.synthetic.objects``, rendered once into a bank; a clip is two of
-them on an even floor. Whatever the class, each object by
-itself is uniform, so only a comparison of the two tells it.
+them on an even floor. Whatever the class, each object by itself is uniform,
+so only a comparison of the two tells it.
 """
 
 from functools import cache
+from itertools import product
 
 import numpy as np
 import torch
@@ -33,18 +34,11 @@ CLASSES = 2  # different, same
 def bank(question: str, seed: int, copies: int) -> Tensor:
     """Objects of every motion and look: uint8 (M, L, copies, 3, T, s, s)."""
     looks = QUESTIONS[question]
-    kinds = [(m, look) for m in MOTIONS for look in looks]
+    kinds = list(product(MOTIONS, looks, range(copies)))
+    first = seed * len(kinds)
     clips = [
-        render_object(
-            motion,
-            look,
-            SIDE,
-            FRAMES,
-            (seed * len(kinds) + kind) * copies + copy,
-            speed=_SPEED,
-        )
-        for kind, (motion, look) in enumerate(kinds)
-        for copy in range(copies)
+        render_object(motion, look, SIDE, FRAMES, first + number, _SPEED)
+        for number, (motion, look, _) in enumerate(kinds)
     ]
     objects = torch.from_numpy(np.stack(clips)).permute(0, 4, 1, 2, 3)
     shape = (len(MOTIONS), len(looks), copies, *objects.shape[1:])
@@ -102,7 +96,7 @@ class Task:
     Args:
         question: One of QUESTIONS.
         distance: Pixels between the two objects' rooms, 0 to MAX_DISTANCE.
-        seed: Seeds bank and draws; training and test share neither.
+        seed: Of bank and draws; training and test share neither.
         test: The test's clips instead of the training's.
         copies: Objects of every motion and look.
     """

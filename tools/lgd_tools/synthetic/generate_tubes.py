@@ -44,8 +44,11 @@ from lgd_tools.synthetic import tube_formats
 from lgd_tools.synthetic.generator_run import claim_folder, make_all
 from lgd_tools.synthetic.tube_plan import plan_videos, true_tubes
 from lgd_tools.synthetic.tube_proposals import make_proposals
-from lgd_tools.synthetic.tube_scenes import Scene
-from lgd_tools.synthetic.tube_video import actor_masks, render_scene
+from lgd_tools.synthetic.tube_scenes import (
+    Scene,
+    actor_masks,
+    render_scene,
+)
 from lgd_tools.video import check_video_size, write_video
 
 MANIFEST = 'generate_tubes.json'

@@ -15,12 +15,13 @@ def claim_folder(
 ) -> None:
     """Write the parameters, or check them against those that are there.
 
+    Half-written files that a killed run left are removed.
+
     Args:
         manifest: File of the parameters, in the folder of the data set.
         look: Everything that decides how a video looks. Neither the classes
             nor the counts, where a video does not depend on the others.
-        folders: Those of the results. Half-written files that a killed run
-            left in them are removed.
+        folders: Those of the results.
 
     Raises:
         ToolError: The folder holds a data set made with other parameters, or
@@ -50,13 +51,7 @@ def claim_folder(
 def make_all(
     make: Callable[[Any], None], jobs: Sequence, workers: int, what: str
 ) -> None:
-    """Call a function for each job, in this process or in several.
-
-    Args:
-        make: A function of a module; writes a file, whole or not at all.
-        jobs: What it gets.
-        workers: Processes.
-        what: 'clips' or 'videos', for messages.
+    """Call a module's function for each job, in one process or several.
 
     Raises:
         ToolError: A worker died, or a file could not be written.

@@ -15,8 +15,8 @@ from lgd_tools.synthetic.texture import (
     to_uint8,
 )
 
-MOTIONS = ('left', 'up', 'right', 'down')
-_STEPS = {'left': (-1, 0), 'right': (1, 0), 'up': (0, -1), 'down': (0, 1)}
+_STEPS = {'left': (-1, 0), 'up': (0, -1), 'right': (1, 0), 'down': (0, 1)}
+MOTIONS = tuple(_STEPS)
 _SPEED = (0.05, 0.075)  # of the room's side, per frame
 _COLOURS = np.array([[230, 60, 50], [50, 200, 70], [70, 90, 240]], float)
 # look -> colours (red, green, blue) in time: two orders, three that stay
@@ -30,7 +30,7 @@ def colour_sequence(look: int, step: int, frames: int) -> np.ndarray:
     Args:
         look: 0 (red, green, blue), 1 (red, blue, green) or of STILL_LOOKS.
         step: Of the order at frame 0.
-        frames: Number of frames T.
+        frames: T.
     """
     return _ORDERS[look][(step + np.arange(frames)) % len(_COLOURS)]
 
@@ -43,18 +43,15 @@ def render_object(
     seed: int,
     speed: float = 1.0,
 ) -> np.ndarray:
-    """Render one object on an even floor.
+    """One object on an even floor: uint8 (T, side, side, 3), RGB.
 
     Args:
         motion: One of MOTIONS.
         look: Of :func:`colour_sequence`.
         side: Of the room, in pixels.
-        frames: Number of frames T.
+        frames: T.
         seed: Non-negative integer.
         speed: Factor on the speed.
-
-    Returns:
-        uint8 (T, side, side, 3), RGB.
     """
     room = np.full((frames, side, side, 3), 90, np.float32)
     rng = np.random.default_rng((seed, 2))

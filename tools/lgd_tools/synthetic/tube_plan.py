@@ -77,16 +77,14 @@ def true_tubes(
     """The annotation that a scene's boxes and actions amount to."""
     videos = {}
     for name, scene in scenes.items():
+        (height, width), label = scene.size, ACTIONS.index(scene.action)
         tubes = []
-        for actor in scene.shapes:
-            if actor.acting.any():
-                when = np.flatnonzero(actor.acting)
-                boxes = actor.boxes(scene.size)[when].astype(np.float32)
-                label = ACTIONS.index(scene.action)
+        for shape in scene.shapes:
+            when = np.flatnonzero(shape.acting)
+            if len(when):
+                boxes = shape.boxes(scene.size)[when].astype(np.float32)
                 tubes.append(Tube(label, int(when[0]), boxes))
-        height, width = scene.size
-        videos[name] = TubeVideo(
-            name, scene.frames, width, height, tuple(tubes)
-        )
+        size = scene.frames, width, height
+        videos[name] = TubeVideo(name, *size, tuple(tubes))
     names = [n.capitalize() if style != 'jhmdb' else n for n in ACTIONS]
     return TubeAnnotations(style, tuple(names), splits, videos)

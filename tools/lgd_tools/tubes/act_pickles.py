@@ -35,12 +35,7 @@ LAST_FRAME = 10**9  # far beyond any video
 
 
 def read_act(dataset: str, path: Path, coordinates: str) -> TubeAnnotations:
-    """Read a pickle in the format above.
-
-    Args:
-        dataset: Name of the data set.
-        path: The file.
-        coordinates: A key of ``COORDINATES``.
+    """Read a pickle in the format above; coordinates of ``COORDINATES``.
 
     Raises:
         ToolError: It is no such file; names the video and what is wrong.
@@ -73,8 +68,8 @@ def _splits(train: list, test: list) -> Splits:
     ]
     return {
         str(number): {
-            'train': [video_name(name) for name in names[0]],
-            'test': [video_name(name) for name in names[1]],
+            subset: [video_name(name) for name in part]
+            for subset, part in zip(('train', 'test'), names, strict=True)
         }
         for number, names in enumerate(zip(*pairs, strict=True), 1)
     }

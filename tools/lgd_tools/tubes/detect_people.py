@@ -9,6 +9,7 @@ and a later run may add the other subset.
 
 import json
 from collections.abc import Iterator
+from importlib import import_module
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -45,10 +46,6 @@ EXAMPLE = """\
 def frames_of(root: Path, video: TubeVideo) -> Iterator[np.ndarray]:
     """The annotated frames of a video in order: (H, W, 3) uint8, BGR.
 
-    Args:
-        root: Folder of the videos, or of folders of frames.
-        video: Its annotation.
-
     Raises:
         ToolError: A frame or the file is missing or damaged.
     """
@@ -71,11 +68,11 @@ class Detector:
     """
 
     def __init__(self, args: Any) -> None:
+        # before mmdet: says in one sentence what is missing, mends upstream
+        import_module('lgd_mmaction.detection.require_mmdet')
         from mmdet.apis import init_detector
         from mmdet.utils import get_test_pipeline_cfg
         from mmengine.dataset import Compose
-
-        import lgd_mmaction.detection.require_mmdet  # noqa: F401  (and upstream fixes)
 
         try:
             self.model = init_detector(
@@ -122,9 +119,9 @@ class Detector:
             keep = (scores >= self.args.score_thr) & np.isfinite(boxes).all(1)
             keep &= (boxes[:, 2:] > boxes[:, :2]).all(1)
             keep &= np.isin(instances.labels, self.labels)
-            best = np.argsort(-scores[keep], kind='stable')
-            best = best[: self.args.max_per_frame]
-            found.append((boxes[keep][best], scores[keep][best]))
+            best = np.argsort(-scores, kind='stable')
+            best = best[keep[best]][: self.args.max_per_frame]
+            found.append((boxes[best], scores[best]))
         return found
 
 
@@ -132,13 +129,13 @@ class Detector:
 def save_part(path: Path, frames: list[tuple[np.ndarray, np.ndarray]]) -> None:
     """Write boxes and scores of each frame of one video."""
     boxes, scores = zip(*frames, strict=True)
+    content = dict(
+        counts=[len(each) for each in scores],
+        boxes=np.concatenate(boxes).astype(np.float32),
+        score=np.concatenate(scores).astype(np.float32),
+    )
     with atomic_path(path) as part, part.open('wb') as file:
-        np.savez_compressed(
-            file,
-            counts=[len(each) for each in scores],
-            boxes=np.concatenate(boxes).astype(np.float32),
-            score=np.concatenate(scores).astype(np.float32),
-        )
+        np.savez_compressed(file, **content)
 
 
 def merge(parts: dict[str, Path]) -> BoxTable:
@@ -147,17 +144,19 @@ def merge(parts: dict[str, Path]) -> BoxTable:
     for path in parts.values():
         with np.load(path) as part:
             loaded.append(dict(part))
-    counts = [part['counts'] for part in loaded]
-    lengths = [len(each) for each in counts]
+    counts, boxes, score = (
+        np.concatenate([part[key] for part in loaded])
+        for key in ('counts', 'boxes', 'score')
+    )
+    lengths = [len(part['counts']) for part in loaded]
     video = np.repeat(np.arange(len(parts), dtype=np.int32), lengths)
     frame = np.concatenate([np.arange(n, dtype=np.int32) for n in lengths])
-    counts = np.concatenate(counts)
     return BoxTable(
         videos=np.array(list(parts)),
         video=np.repeat(video, counts),
         frame=np.repeat(frame, counts),
-        boxes=np.concatenate([part['boxes'] for part in loaded]),
-        score=np.concatenate([part['score'] for part in loaded]),
+        boxes=boxes,
+        score=score,
         frames_video=video,
         frames_frame=frame,
     )

@@ -78,19 +78,15 @@ def predicted_tubes(
     tubes = link_tubes(detections, index, Linking())
     if trim:
         tubes = trim_tubes(tubes, Trimming())
-    video, scores = detections.videos[index], tubes.mean_scores()
+    video = detections.videos[index]
+    boxes = tubes.boxes / ([video.width, video.height] * 2)
+    scores = tubes.mean_scores()
     order = np.argsort(-scores, kind='stable')
     drawn = []
     for i in order[scores[order] >= score_thr][:top]:
-        rows = slice(tubes.offset[i], tubes.offset[i + 1])
-        drawn.append(
-            DrawnTube(
-                detections.classes[tubes.label[i]],
-                int(tubes.start[i]),
-                tubes.boxes[rows] / ([video.width, video.height] * 2),
-                tubes.scores[rows],
-            )
-        )
+        name, start = detections.classes[tubes.label[i]], int(tubes.start[i])
+        rows = slice(*tubes.offset[i : i + 2])
+        drawn.append(DrawnTube(name, start, boxes[rows], tubes.scores[rows]))
     return drawn
 
 

@@ -64,7 +64,7 @@ def read_boxes(
         classes: Class names; a line holds the index plus one.
         names: The videos that there are.
         size: Width and height of the pictures.
-        coordinates: A key of ``COORDINATES``.
+        coordinates: Of ``COORDINATES``.
 
     Raises:
         ToolError: A file belongs to no video, or is not one line
@@ -85,11 +85,8 @@ def read_boxes(
     for name, of_frame in boxes.items():
         frames = np.array(sorted(of_frame))
         edges = np.array([of_frame[frame] for frame in frames])
-        tube = RawTube(
-            classes.index(name.partition('/')[0]),
-            frames,
-            edges + COORDINATES[coordinates],
-        )
+        label = classes.index(name.partition('/')[0])
+        tube = RawTube(label, frames, edges + COORDINATES[coordinates])
         videos[name] = TubeVideo(name, int(frames[-1]) + 1, *size, (tube,))
     return videos
 
@@ -118,10 +115,9 @@ def read_masks(
                 f'{path}: the mask of {name} cannot be read '
                 f'({outcome.error}): download it again'
             )
-        height, width, length = outcome.result['shape']
-        frames, boxes = outcome.result['frames'], outcome.result['boxes']
-        tube = RawTube(classes.index(name.partition('/')[0]), frames, boxes)
-        tubes = (tube,) if len(frames) else ()
+        (height, width, length), *found = outcome.result.values()
+        tube = RawTube(classes.index(name.partition('/')[0]), *found)
+        tubes = (tube,) if len(tube.frames) else ()
         videos[name] = TubeVideo(name, length, width, height, tubes)
     return videos
 
@@ -139,14 +135,10 @@ def read_mask(path: str, member: str) -> dict:
 
 
 def mask_boxes(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Tight boxes around a mask.
+    """The frames (n,) of a mask (H, W, F) that is not 0 everywhere in them.
 
-    Args:
-        mask: (H, W, F), not 0 where the person is.
-
-    Returns:
-        The frames that have any, and their (n, 4) x1 y1 x2 y2 edges: the
-        first column and row, the last ones plus 1.
+    And its tight (n, 4) x1 y1 x2 y2 edges in each: the first column and row,
+    the last ones plus 1.
     """
     height, width, _ = mask.shape
     columns, rows = (mask != 0).any(0), (mask != 0).any(1)  # (W, F), (H, F)

@@ -14,29 +14,20 @@ import numpy as np
 from lgd_tools.cli import ToolError
 
 Splits = dict[str, dict[str, list[str]]]  # by split, train or test
-# What is added to the four numbers of a box to get edges.
+# what is added to the four numbers of a box to get edges
 COORDINATES = {
-    # x2 = x1 + width
-    'edges': (0, 0, 0, 0),
-    # first and last pixel of the box, the picture's first pixel is 0
-    'pixels0': (0, 0, 1, 1),
-    # the same, the picture's first pixel is 1
-    'pixels1': (-1, -1, 0, 0),
+    'edges': (0, 0, 0, 0),  # x2 = x1 + width
+    'pixels0': (0, 0, 1, 1),  # first and last pixel, counted from 0
+    'pixels1': (-1, -1, 0, 0),  # the same, counted from 1
 }
 
 
 class RawTube(NamedTuple):
-    """A tube as it was read: it may leave the picture, or have gaps.
+    """A tube as it was read: it may leave the picture, or have gaps."""
 
-    Attributes:
-        label: Class index from 0.
-        frames: (F,) int, from 0.
-        boxes: (F, 4) float64 x1 y1 x2 y2, edges in pixels.
-    """
-
-    label: int
-    frames: np.ndarray
-    boxes: np.ndarray
+    label: int  # class index from 0
+    frames: np.ndarray  # (F,) int, from 0
+    boxes: np.ndarray  # (F, 4) float64 x1 y1 x2 y2, edges in pixels
 
 
 # ------------------------------------------------------- reading odd content
@@ -46,12 +37,8 @@ def well_formed(where: str) -> Iterator[None]:
     try:
         yield
     except (
-        ArithmeticError,
-        AttributeError,
-        LookupError,
-        RecursionError,
-        TypeError,
-        ValueError,
+        *(ArithmeticError, AttributeError, LookupError),
+        *(RecursionError, TypeError, ValueError),
     ) as error:
         reason = ' '.join(str(error).split())[:200]
         raise ToolError(
@@ -78,14 +65,10 @@ def rows_of(value: object, columns: int) -> np.ndarray:
     return value.astype(np.float64)
 
 
-def names_of(splits: dict[str, dict[str, list[str]]]) -> set[str]:
+def names_of(splits: Splits) -> set[str]:
     """The videos of all splits."""
-    return {
-        name
-        for subsets in splits.values()
-        for names in subsets.values()
-        for name in names
-    }
+    subsets = [names for split in splits.values() for names in split.values()]
+    return set().union(*subsets)
 
 
 def video_name(text: str) -> str:

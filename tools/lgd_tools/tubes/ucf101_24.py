@@ -52,7 +52,7 @@ def read_pyannot(
     Args:
         path: The pickle.
         size: Width and height of the pictures.
-        coordinates: A key of ``COORDINATES``, of x y x+w y+h.
+        coordinates: Of ``COORDINATES``, for x y x+w y+h.
 
     Raises:
         ToolError: It is no such file, or labels do not fit the folders;
@@ -82,18 +82,12 @@ def _tube(tube: dict, coordinates: str) -> RawTube:
     if stop - start != len(boxes):
         raise ValueError(f'{len(boxes)} boxes in frames {start}..{stop - 1}')
     boxes[:, 2:] += boxes[:, :2]
-    frames = start + np.arange(len(boxes))
-    return RawTube(
-        whole(tube['label']), frames, boxes + COORDINATES[coordinates]
-    )
+    edges = boxes + COORDINATES[coordinates]
+    return RawTube(whole(tube['label']), np.arange(start, stop), edges)
 
 
 def read_list(path: Path) -> list[str]:
-    """The videos of a list, one a line.
-
-    Raises:
-        ToolError: A line names no video.
-    """
+    """The videos of a list, one a line; ToolError where a line names none."""
     names = []
     for number, line in read_lines(path, 'video list'):
         with well_formed(f'{path}:{number}'):

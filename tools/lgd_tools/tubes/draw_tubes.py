@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lgd_mmaction.detection.annotations import TubeVideo, load_tubes
+from lgd_mmaction.detection.annotations import load_tubes
 from lgd_mmaction.detection.box_table import BoxTable
 from lgd_mmaction.detection.detection_set import DetectionSet, check_detections
 from lgd_mmaction.detection.linking import Linking, link_tubes
@@ -44,15 +44,6 @@ EXAMPLE = """\
       --videos data/jhmdb/videos --out work_dirs/drawn \\
       --video wave/50_FIRST_DATES_wave_f_cm_np1_fr_med_0"""
 COLUMNS = 4  # of the contact sheet
-
-
-def true_tubes(video: TubeVideo, classes: Sequence[str]) -> list[DrawnTube]:
-    """The annotated tubes of a video."""
-    size = [video.width, video.height] * 2
-    return [
-        DrawnTube(classes[tube.label], tube.start, tube.boxes / size)
-        for tube in video.tubes
-    ]
 
 
 def predicted_tubes(
@@ -168,7 +159,11 @@ def main(argv: Sequence[str] | None = None) -> int:
             )
         video = annotations.videos[name]
         path = find_pictures(args.videos, name)
-        tubes = true_tubes(video, annotations.classes)
+        size = [video.width, video.height] * 2
+        tubes = [
+            DrawnTube(annotations.classes[t.label], t.start, t.boxes / size)
+            for t in video.tubes
+        ]
         if args.detections:
             tubes += predicted_tubes(
                 detections, name, args.top, args.score_thr, args.trim

@@ -261,11 +261,13 @@ def test_goes_on_where_it_stopped(tmp_path, capsys):
     }
     lost = tmp_path / 'videos' / f'{next(iter(truth.videos))}.avi'
     lost.unlink()
-    half = lost.with_name(f'.{lost.name}.1.lgd-part')
-    half.write_bytes(b'half')
+    mask = tmp_path / 'puppet_mask' / lost.parent.name / lost.stem / 'x.mat'
+    halves = [p.with_name(f'.{p.name}.1.lgd-part') for p in (lost, mask)]
+    for half in halves:
+        half.write_bytes(b'half')
     generate(tmp_path)
     assert '1 videos written, 7 kept' in capsys.readouterr().out
-    assert not half.exists()
+    assert not any(half.exists() for half in halves)
     for path, content in before.items():
         assert path.read_bytes() == content, path
     for other in (dict(seed=1), dict(frames=(10, 10))):

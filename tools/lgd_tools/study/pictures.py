@@ -26,10 +26,8 @@ def draw_distances(
 ) -> None:
     """Pairs told apart against the distance of the two objects.
 
-    Args:
-        lines: 'plain' and 'LGD' -> rows of distance and Mean.
-        field: Receptive field of both networks, in pixels.
-        path: The PNG.
+    `lines` are rows of distance and Mean by the name of the network, `field`
+    is the receptive field of both in pixels.
     """
     figure = new_figure(7, 3.8)
     axes = figure.subplots()
@@ -60,12 +58,7 @@ def draw_distances(
 def draw_dots(
     rows: Sequence[tuple[str, Mean, Sequence[float]]], path: Path
 ) -> None:
-    """A dot and an interval for every variant, the seeds as small dots.
-
-    Args:
-        rows: Name, share told apart, and that of every seed.
-        path: The PNG.
-    """
+    """A dot and an interval for every variant, a small line for every seed."""
     figure = new_figure(7, 0.8 + 0.36 * len(rows))
     axes = figure.subplots()
     for y, (_, mean, seeds) in enumerate(rows):
@@ -85,10 +78,8 @@ def draw_curves(
 ) -> None:
     """Training loss and accuracy, the mean over seeds and every seed.
 
-    Args:
-        curves: Name -> for each seed the rows of step, loss, accuracy.
-        switch: Step of the second stage.
-        path: The PNG.
+    `curves` are rows of step, loss, accuracy, by name and seed; the second
+    stage begins at step `switch`.
     """
     figure = new_figure(9, 3.4)
     panels = figure.subplots(1, 2)
@@ -130,8 +121,7 @@ def draw_influence(
 
     Args:
         strips: Title and RGB picture (H, W, 3).
-        changes: Name of a network -> change of x_L along the columns, in
-            per cent.
+        changes: By network the change of x_L along the columns, per cent.
         room: First and last column of the right object.
         reach: Columns left of it that convolutions see it from.
         path: The PNG.

@@ -72,9 +72,9 @@ def compose(objects: Tensor, distance: int, places: Tensor) -> Tensor:
     """Two objects on an even floor: float (N, 3, T, HEIGHT, WIDTH).
 
     Args:
-        objects: uint8 (N, 2, 3, T, s, s).
-        distance: Pixels between the rooms of the two, 0 to MAX_DISTANCE.
-        places: Left end of the first room, (N,).
+        objects: uint8 (N, 2, 3, T, SIDE, SIDE).
+        distance: Pixels between the two, 0 to MAX_DISTANCE.
+        places: Left end of the first one, (N,).
     """
     size = len(objects)
     clips = torch.full((size, 3, FRAMES, HEIGHT, WIDTH), 150.0)
@@ -93,12 +93,8 @@ def as_frames(clip: Tensor) -> np.ndarray:
 class Task:
     """Endless batches: equal arguments, equal batches, for any network.
 
-    Args:
-        question: One of QUESTIONS.
-        distance: Pixels between the two objects' rooms, 0 to MAX_DISTANCE.
-        seed: Of bank and draws; training and test share neither.
-        test: The test's clips instead of the training's.
-        copies: Objects of every motion and look.
+    The seed is of bank and draws; training and test share neither. There are
+    so many copies of every motion and look.
     """
 
     def __init__(

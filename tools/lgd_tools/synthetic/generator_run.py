@@ -15,13 +15,9 @@ def claim_folder(
 ) -> None:
     """Write the parameters, or check them against those that are there.
 
-    Half-written files that a killed run left are removed.
-
-    Args:
-        manifest: File of the parameters, in the folder of the data set.
-        look: Everything that decides how a video looks. Neither the classes
-            nor the counts, where a video does not depend on the others.
-        folders: Those of the results.
+    They are all that decides how a video looks: neither the classes nor the
+    counts, where a video does not depend on the others. Half-written files
+    that a killed run left in the folders of the results are removed.
 
     Raises:
         ToolError: The folder holds a data set made with other parameters, or
@@ -43,7 +39,7 @@ def claim_folder(
             'choose another folder'
         )
     for folder in folders:
-        for part in folder.glob(f'*/.*{PART}'):
+        for part in folder.rglob(f'.*{PART}'):
             part.unlink(missing_ok=True)
     write_json(manifest, look)
 

@@ -27,10 +27,8 @@ STILL_LOOKS = {'red': 2, 'green': 3, 'blue': 4}
 def colour_sequence(look: int, step: int, frames: int) -> np.ndarray:
     """Colour index (0 red, 1 green, 2 blue) at every frame, int (T,).
 
-    Args:
-        look: 0 (red, green, blue), 1 (red, blue, green) or of STILL_LOOKS.
-        step: Of the order at frame 0.
-        frames: T.
+    Look 0 is red, green, blue, 1 is red, blue, green, others are STILL_LOOKS;
+    frame 0 shows this step of it.
     """
     return _ORDERS[look][(step + np.arange(frames)) % len(_COLOURS)]
 
@@ -51,7 +49,7 @@ def render_object(
         side: Of the room, in pixels.
         frames: T.
         seed: Non-negative integer.
-        speed: Factor on the speed.
+        speed: A factor.
     """
     room = np.full((frames, side, side, 3), 90, np.float32)
     rng = np.random.default_rng((seed, 2))

@@ -161,15 +161,10 @@ def paste(
     top: int,
     wrap: bool = False,
 ) -> None:
-    """Blend a patch into a canvas in place, as far as the mask says.
+    """Blend a patch (n, m, C) into a canvas (h, w, C), float32, in place.
 
-    Args:
-        canvas: float32 (h, w, C).
-        patch: float32 (n, m, C).
-        mask: float32 (n, m), 1 where the patch covers the canvas.
-        left, top: Position of the patch's first pixel, any integers.
-        wrap: What leaves the canvas enters opposite, n <= h and m <= w;
-            else it is cut.
+    It covers the canvas where the mask (n, m) is 1. What leaves the canvas is
+    cut, or enters opposite (wrap: n <= h, m <= w).
     """
     rows = top + np.arange(len(patch))
     cols = left + np.arange(patch.shape[1])

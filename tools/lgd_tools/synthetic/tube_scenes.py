@@ -91,13 +91,11 @@ def plan_scene(
     Args:
         action: What the actors do, one of ACTIONS.
         size: Height and width in pixels, at least MIN_SIZE.
-        frames: Number of frames, at least 8.
+        frames: T, at least 8.
         seed: Non-negative integers.
-        actors: Shapes that act, at least 1.
-        bystanders: Shapes that do not.
-        trimmed: The actors act in every frame; else each for 30 to 70
-            percent of the video, and drifts like a bystander before and
-            after.
+        actors, bystanders: How many shapes act, and do not.
+        trimmed: The actors act in every frame; else each for 30 to 70 % of
+            the video, and drifts like a bystander before and after.
 
     Raises:
         ToolError: The video is too small or short.

@@ -53,14 +53,10 @@ def predicted_tubes(
     score_thr: float = 0.1,
     trim: bool = False,
 ) -> list[DrawnTube]:
-    """The detected tubes of a video, the surest first.
+    """The detected tubes of a video, the surest first; none of others.
 
-    Args:
-        detections: Detections of a subset.
-        name: Of the video; one that is not in the subset has none.
-        top: Tubes at most.
-        score_thr: Tubes of a lower mean score are left out.
-        trim: Cut the tubes in time, as for untrimmed videos.
+    At most `top`, without those of a mean score below `score_thr`; `trim`
+    cuts them in time, as for untrimmed videos.
     """
     names = [video.name for video in detections.videos]
     if name not in names:
@@ -93,10 +89,9 @@ def draw_video(
     Args:
         path: A video or a folder of frames.
         tubes: What to draw.
-        out: Where to write, without suffix: `.mp4` and `.png` are added.
+        out: Where to write `.mp4` and `.png`, without the suffix.
         total: Frames that the annotation says there are.
-        cells: Pictures on the contact sheet, spread over the time that has
-            a tube.
+        cells: Pictures on the contact sheet, from the time that has a tube.
     """
     first = min((tube.start for tube in tubes), default=0)
     ends = [tube.start + len(tube.boxes) for tube in tubes] or [total]

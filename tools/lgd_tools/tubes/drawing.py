@@ -52,13 +52,8 @@ def draw_boxes(
 ) -> np.ndarray:
     """The picture, enlarged where small, with boxes and labels.
 
-    Args:
-        picture: uint8 (H, W, 3) RGB.
-        frame: Its number, from 0.
-        tubes: All tubes of the video, the surest first.
-
-    Returns:
-        uint8 RGB, even height and width, the same for every frame.
+    uint8 (H, W, 3) RGB; the result has an even height and width, the same
+    for every frame. The surest of the tubes comes first.
     """
     zoom = max(1, round(_GOOD_SIDE / min(picture.shape[:2])))
     height, width = (2 * (zoom * side // 2) for side in picture.shape[:2])

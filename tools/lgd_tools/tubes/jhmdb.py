@@ -57,18 +57,11 @@ def read_boxes(
     size: tuple[int, int],
     coordinates: str,
 ) -> dict[str, TubeVideo]:
-    """Videos from a text file a frame.
-
-    Args:
-        path: Folder or zip.
-        classes: Class names; a line holds the index plus one.
-        names: The videos that there are.
-        size: Width and height of the pictures.
-        coordinates: Of ``COORDINATES``.
+    """Videos, of this width and height, from a text file a frame.
 
     Raises:
-        ToolError: A file belongs to no video, or is not one line
-            `class x1 y1 x2 y2`; names the file.
+        ToolError: A file belongs to none of the videos' names, or is not one
+            line `class x1 y1 x2 y2`; names the file.
     """
     of_stem = {name.replace('/', '_', 1): name for name in names}
     boxes: dict[str, dict[int, list[float]]] = {}

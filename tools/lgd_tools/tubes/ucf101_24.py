@@ -47,12 +47,9 @@ EXAMPLE = """\
 def read_pyannot(
     path: Path, size: tuple[int, int], coordinates: str
 ) -> tuple[tuple[str, ...], dict[str, TubeVideo]]:
-    """Class names by label, and the videos of pyannot.pkl.
+    """Class names by label, and the videos, of this width and height.
 
-    Args:
-        path: The pickle.
-        size: Width and height of the pictures.
-        coordinates: Of ``COORDINATES``, for x y x+w y+h.
+    The coordinates are those of x y x+w y+h.
 
     Raises:
         ToolError: It is no such file, or labels do not fit the folders;

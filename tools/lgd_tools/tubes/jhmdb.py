@@ -32,12 +32,12 @@ from lgd_mmaction.detection.annotations import TubeAnnotations, TubeVideo
 from lgd_tools.cli import ToolError, make_parser, progress
 from lgd_tools.jobs import Job, run_once
 from lgd_tools.split_files import members_of, read_split_files
-from lgd_tools.tubes.act_pickles import read_act
 from lgd_tools.tubes.conversion import Conversion, add_arguments
 from lgd_tools.tubes.raw_tubes import (
     COORDINATES,
     RawTube,
     names_of,
+    read_act,
     well_formed,
 )
 

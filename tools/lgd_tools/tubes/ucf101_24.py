@@ -27,11 +27,11 @@ import numpy as np
 from lgd_mmaction.detection.annotations import TubeAnnotations, TubeVideo
 from lgd_mmaction.pickles import load_values
 from lgd_tools.cli import ToolError, make_parser, read_lines
-from lgd_tools.tubes.act_pickles import read_act
 from lgd_tools.tubes.conversion import Conversion, add_arguments
 from lgd_tools.tubes.raw_tubes import (
     COORDINATES,
     RawTube,
+    read_act,
     rows_of,
     video_name,
     well_formed,

@@ -128,22 +128,19 @@ def read_mask(path: str, member: str) -> dict:
 
 
 def mask_boxes(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The frames (n,) of a mask (H, W, F) that is not 0 everywhere in them.
+    """Frames (n,) in which a mask (H, W, F) is not 0, its edges (n, 4) there.
 
-    And its tight (n, 4) x1 y1 x2 y2 edges in each: the first column and row,
-    the last ones plus 1.
+    x1 y1 x2 y2: the first column and row, the last ones plus 1.
     """
-    height, width, _ = mask.shape
-    columns, rows = (mask != 0).any(0), (mask != 0).any(1)  # (W, F), (H, F)
-    frames = np.flatnonzero(columns.any(0))
-    columns, rows = columns[:, frames], rows[:, frames]
-    boxes = (
-        columns.argmax(0),
-        rows.argmax(0),
-        width - columns[::-1].argmax(0),
-        height - rows[::-1].argmax(0),
-    )
-    return frames, np.stack(boxes, 1).astype(np.float64)
+    import cv2
+
+    _, _, length = mask.shape
+    there = (mask != 0).astype(np.uint8)
+    boxes = [cv2.boundingRect(there[..., f]) for f in range(length)]
+    boxes = np.array(boxes, np.float64).reshape(-1, 4)
+    boxes[:, 2:] += boxes[:, :2]  # from width and height
+    frames = np.flatnonzero(boxes[:, 2])
+    return frames, boxes[frames]
 
 
 # ---------------------------------------------------------------------- main

@@ -67,11 +67,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def make_runs(args: argparse.Namespace) -> list[plan.Run]:
-    """The trainings of the row, split by split.
-
-    Raises:
-        ToolError: The streams do not make a row, or a config is broken.
-    """
+    """The trainings of the row, split by split."""
     streams = {n: c for n in ('rgb', 'flow') if (c := vars(args)[n])}
     for name, *configs in args.stream:
         if name in streams or not re.fullmatch(r'\w[\w-]*', name):

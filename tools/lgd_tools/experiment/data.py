@@ -32,11 +32,7 @@ class ListedVideos:
     first: int  # number of the first frame
 
     def check(self) -> dict:
-        """Check that all videos are there; what is known of them.
-
-        Raises:
-            ToolError: The list is broken, or videos are missing or empty.
-        """
+        """Check that all videos are there; what is known of them."""
         names, _ = read_list(self.ann_file)
         video_keys([names])  # refuses twins
         looked = progress(self._missing(names), self.ann_file, len(names))

@@ -122,11 +122,7 @@ def make_run(
 
 
 def train_inputs(run: Run, args: argparse.Namespace) -> dict[str, Any]:
-    """What decides the outcome of a training, as hashes.
-
-    Raises:
-        ToolError: A checkpoint that the training starts from is missing.
-    """
+    """What decides the outcome of a training, as hashes."""
     backbone = run.settings['model'].get('backbone', {})
     inputs = {
         'config': run.train_sha256,

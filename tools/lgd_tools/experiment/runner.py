@@ -106,11 +106,7 @@ class Experiment:
         return path, json.loads(path.read_text(encoding='utf-8'))
 
     def train(self, run: plan.Run) -> dict:
-        """Train, or go on training; the marker of the step.
-
-        Raises:
-            ToolError: A training from other inputs lies there.
-        """
+        """Train, or go on training; the marker of the step."""
         title = f'train {run.title}'
         inputs = plan.train_inputs(run, self.args)
         changed = steps.changed(self._marker(title)[1], inputs)

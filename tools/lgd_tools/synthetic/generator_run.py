@@ -18,10 +18,6 @@ def claim_folder(
     They are all that decides how a video looks: neither the classes nor the
     counts, where a video does not depend on the others. Half-written files
     that a killed run left in the folders of the results are removed.
-
-    Raises:
-        ToolError: The folder holds a data set made with other parameters, or
-            videos that no generator made.
     """
     if manifest.exists():
         try:
@@ -47,11 +43,7 @@ def claim_folder(
 def make_all(
     make: Callable[[Any], None], jobs: Sequence, workers: int, what: str
 ) -> None:
-    """Call a module's function for each job, in one process or several.
-
-    Raises:
-        ToolError: A worker died, or a file could not be written.
-    """
+    """Call a module's function for each job, in one process or several."""
     if workers == 1:
         for job in progress(jobs, what):
             make(job)

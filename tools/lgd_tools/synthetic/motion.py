@@ -75,9 +75,6 @@ def render_motion(
         frames: T, at least 2.
         seed: Non-negative integer.
         speed: Factor on all speeds; 1 suits about 16 consecutive frames.
-
-    Raises:
-        ToolError: An argument is out of range.
     """
     if min(size) < MIN_SIDE or frames < 2 or not 0 < speed <= 4:
         raise ToolError(

@@ -96,9 +96,6 @@ def plan_scene(
         actors, bystanders: How many shapes act, and do not.
         trimmed: The actors act in every frame; else each for 30 to 70 % of
             the video, and drifts like a bystander before and after.
-
-    Raises:
-        ToolError: The video is too small or short.
     """
     if size[0] < MIN_SIZE[0] or size[1] < MIN_SIZE[1] or frames < 8:
         raise ToolError(

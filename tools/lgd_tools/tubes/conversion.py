@@ -84,12 +84,7 @@ class Conversion:
         self.incomplete = False  # something is lacking in the result
 
     def run(self) -> int:
-        """Convert; returns the exit code.
-
-        Raises:
-            ToolError: A video is in both subsets of a split, or a test
-                video is without boxes.
-        """
+        """Convert; returns the exit code."""
         raw, args = self.raw, self.args
         if len(raw.classes) != args.num_classes:
             raise ToolError(

@@ -43,11 +43,7 @@ EXAMPLE = """\
 
 
 def frames_of(root: Path, video: TubeVideo) -> Iterator[np.ndarray]:
-    """The annotated frames of a video in order: (H, W, 3) uint8, BGR.
-
-    Raises:
-        ToolError: A frame or the file is missing or damaged.
-    """
+    """The annotated frames of a video in order: (H, W, 3) uint8, BGR."""
     path, count = find_pictures(root, video.name), 0
     for picture in islice(read_pictures(path), video.num_frames):
         count += 1
@@ -59,12 +55,7 @@ def frames_of(root: Path, video: TubeVideo) -> Iterator[np.ndarray]:
 
 
 class Detector:
-    """A detector of mmdet: boxes of chosen classes in a list of images.
-
-    Raises:
-        LGDError: mmdet is missing, or config, checkpoint or class are
-            wrong.
-    """
+    """A detector of mmdet: boxes of chosen classes in a list of images."""
 
     def __init__(self, args: Any) -> None:
         # before mmdet: says in one sentence what is missing, mends upstream

@@ -57,12 +57,7 @@ def read_boxes(
     size: tuple[int, int],
     coordinates: str,
 ) -> dict[str, TubeVideo]:
-    """Videos, of this width and height, from a text file a frame.
-
-    Raises:
-        ToolError: A file belongs to none of the videos' names, or is not one
-            line `class x1 y1 x2 y2`; names the file.
-    """
+    """Videos, of this width and height, from a text file a frame."""
     of_stem = {name.replace('/', '_', 1): name for name in names}
     boxes: dict[str, dict[int, list[float]]] = {}
     for member, read in progress(members_of(path, '.txt').items(), 'boxes'):
@@ -88,11 +83,7 @@ def read_boxes(
 def read_masks(
     path: Path, classes: Sequence[str], names: set[str], workers: int
 ) -> dict[str, TubeVideo]:
-    """Videos from their puppet masks; those of other videos are skipped.
-
-    Raises:
-        ToolError: A mask is there twice or is not readable; names it.
-    """
+    """Videos from their puppet masks; those of other videos are skipped."""
     jobs = []
     for member in members_of(path, 'puppet_mask.mat'):
         name = '/'.join(PurePosixPath(member).parts[-3:-1])

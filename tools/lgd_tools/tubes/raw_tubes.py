@@ -98,9 +98,6 @@ def read_act(dataset: str, path: Path, coordinates: str) -> TubeAnnotations:
     """Read a pickle of the ACT detector.
 
     Classes are put in alphabetical order, whatever order ``labels`` has.
-
-    Raises:
-        ToolError: It is no such file; names the video and what is wrong.
     """
     content = load_values(path, "pickle in ACT's format")
     videos = {}

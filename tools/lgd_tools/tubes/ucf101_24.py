@@ -50,10 +50,6 @@ def read_pyannot(
     """Class names by label, and the videos, of this width and height.
 
     The coordinates are those of x y x+w y+h.
-
-    Raises:
-        ToolError: It is no such file, or labels do not fit the folders;
-            names the video.
     """
     content = load_values(path, 'annotation pickle')
     videos: dict[str, TubeVideo] = {}

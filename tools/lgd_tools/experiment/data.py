@@ -60,8 +60,9 @@ class ListedVideos:
             if not self.frames:
                 yield '' if _has_bytes(path) else path
                 continue
-            total = line.rsplit(None, 2)[1]
-            if not re.fullmatch('0*[1-9][0-9]{0,6}', total):
+            _, *numbers = line.rsplit(None, 2)
+            number = '0*[1-9][0-9]{0,6}'
+            if len(numbers) < 2 or not re.fullmatch(number, numbers[0]):
                 raise ToolError(
                     f'{self.ann_file}: {name} has no number of frames; '
                     'extract its flow and make the list again with tools/data'
@@ -69,7 +70,7 @@ class ListedVideos:
             # one listing names all files; a look at each would be slow, and
             # writing that was cut short leaves its mark on the last
             there = set(os.listdir(path) if os.path.isdir(path) else [])
-            last = self.first + int(total) - 1
+            last = self.first + int(numbers[0]) - 1
             missing = (
                 f for f in self._files(self.first, last) if f not in there
             )

@@ -32,6 +32,7 @@ from lgd_tools.cli import (
 from lgd_tools.pictures import (
     contact_sheet,
     find_pictures,
+    measure,
     read_pictures,
     spread,
 )
@@ -110,6 +111,7 @@ def draw_video(
 
     rate = 25
     if path.is_file():
+        measure(path)  # names a file that cannot be read
         with VideoFile(path) as file:
             rate = file.rate
     write_video(out.with_name(f'{out.name}.mp4'), frames(), rate, crf=18)

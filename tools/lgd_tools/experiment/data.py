@@ -71,22 +71,20 @@ class ListedVideos:
             # writing that was cut short leaves its mark on the last
             there = set(os.listdir(path) if os.path.isdir(path) else [])
             last = self.first + int(numbers[0]) - 1
-            missing = (
-                f for f in self._files(self.first, last) if f not in there
-            )
+            files = map(self._files, range(self.first, last + 1))
+            missing = (f for f in chain.from_iterable(files) if f not in there)
             empty = (
                 f
-                for f in self._files(last, last)
+                for f in self._files(last)
                 if not _has_bytes(os.path.join(path, f))
             )
             lost = next(chain(missing, empty), '')
             yield lost and os.path.join(path, lost)
 
-    def _files(self, first: int, last: int) -> Iterator[str]:
+    def _files(self, number: int) -> list[str]:
+        """The files of one frame."""
         axes = [('x',), ('y',)] if self.flow else [()]
-        for number in range(first, last + 1):
-            for axis in axes:
-                yield self.template.format(*axis, number)
+        return [self.template.format(*axis, number) for axis in axes]
 
 
 def listed_videos(config: Mapping[str, Any], role: str) -> ListedVideos:

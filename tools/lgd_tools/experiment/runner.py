@@ -28,10 +28,7 @@ from lgd_tools.results.summarise_splits import format_table, summarise
 class Experiment:
     """The steps of one row, in order, each skipped where it is done.
 
-    Args:
-        args: The command line of run_experiment.py.
-        runs: Its trainings, split by split.
-        lock: Descriptor of the folder's lock, for the children.
+    `lock` is the descriptor of the folder's lock, for the children.
     """
 
     def __init__(

@@ -45,18 +45,16 @@ NETWORKS: dict[str, tuple[str, dict[str, Any]]] = {
     'squeeze': ('squeeze and excitation', {}),
     'neck': ('plain, DiffusionNeck', {}),
 }
+LOCAL = dict(features=('local',))
 # name -> (what is said of it, arguments of KernelizedHead)
 HEADS: dict[str, tuple[str, dict[str, Any]]] = {
-    'local': ('linear on P(x)', dict(features=('local',))),
+    'local': ('linear on P(x)', LOCAL),
     'global': ('linear on g', dict(features=('global',))),
     'both': ('mean of both linear', {}),
     'kernel': ('kernelized from the start', dict(stage=2)),
     'two_stage': ('linear, then kernelized', {}),
-    'kernel_local': (
-        'kernelized from the start',
-        dict(stage=2, features=('local',)),
-    ),
-    'two_stage_local': ('linear, then kernelized', dict(features=('local',))),
+    'kernel_local': ('kernelized from the start', dict(stage=2, **LOCAL)),
+    'two_stage_local': ('linear, then kernelized', LOCAL),
 }
 
 

@@ -135,15 +135,10 @@ def draw_influence(
         small.set_axis_off()
     axes.axvspan(*room, color=GREY, alpha=0.15, linewidth=0)
     axes.axvline(room[0] - reach, **DASHED)
-    axes.annotate(
-        'convolutions see\nthe right object\nfrom here on',
-        (room[0] - reach - 0.6, 0.97),
-        xycoords=('data', 'axes fraction'),
-        color=GREY,
-        fontsize=9,
-        ha='right',
-        va='top',
-    )
+    said = 'convolutions see\nthe right object\nfrom here on'
+    place = room[0] - reach - 0.6, 0.97  # in data, in parts of the height
+    style = dict(color=GREY, fontsize=9, ha='right', va='top')
+    axes.text(*place, said, transform=axes.get_xaxis_transform(), **style)
     colours = zip(changes.items(), (ORANGE, BLUE), strict=True)
     for (name, change), colour in colours:
         centres = (np.arange(len(change)) + 0.5) * width / len(change)

@@ -141,10 +141,8 @@ def draw_factors(
 def compose(objects: Tensor, distance: int, places: Tensor) -> Tensor:
     """Two objects on an even floor: float (N, 3, T, HEIGHT, WIDTH).
 
-    Args:
-        objects: uint8 (N, 2, 3, T, SIDE, SIDE).
-        distance: Pixels between the two, 0 to MAX_DISTANCE.
-        places: Left end of the first one, (N,).
+    Of uint8 (N, 2, 3, T, SIDE, SIDE), with 0 to MAX_DISTANCE pixels between
+    the two, the left end of the first at `places` (N,).
     """
     size = len(objects)
     clips = torch.full((size, 3, FRAMES, HEIGHT, WIDTH), 150.0)

@@ -22,11 +22,8 @@ def make_proposals(
 ) -> BoxTable:
     """Proposals: boxes found score 0.6 to 1, others 0.05 to 0.7.
 
-    Args:
-        objects: For each video, the (T, 4) boxes of every object in its T
-            frames, x1 y1 x2 y2 in pixels.
-        size: Height and width of all videos.
-        seed: Equal arguments give equal proposals.
+    `objects` are, for each video, the (T, 4) boxes of every object in its T
+    frames, x1 y1 x2 y2 in pixels; size is the height and width of all videos.
     """
     names, scale = sorted(objects), np.array([size[1], size[0]] * 2)
     rows, lengths = [], []

@@ -8,7 +8,7 @@ tubes, the comparison with videos on disk, the file. A reader hands over
 import argparse
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -59,29 +59,19 @@ def add_arguments(parser: argparse.ArgumentParser, num_classes: int) -> None:
 
 
 # ---------------------------------------------------------------- conversion
+@dataclass
 class Conversion:
-    """Clean the videos of the splits, write them and what was found.
+    """Clean the videos of the splits, write them and what was found."""
 
-    Args:
-        raw: Classes, splits, and every video that the source describes.
-        args: Options of :func:`add_arguments`.
-        untrimmed: Whether a test video may have no tube.
-        counted: Whether the source knew the numbers of frames; else they
-            are those of the last boxes, or of the files in ``--videos``.
-    """
-
-    def __init__(
-        self,
-        raw: TubeAnnotations,
-        args: argparse.Namespace,
-        untrimmed: bool = False,
-        counted: bool = True,
-    ) -> None:
-        self.raw, self.args = raw, args
-        self.untrimmed, self.counted = untrimmed, counted
-        # what was found -> how often, and the first place
-        self.found: dict[str, tuple[int, str]] = {}
-        self.incomplete = False  # something is lacking in the result
+    raw: TubeAnnotations  # every video that the source describes
+    args: argparse.Namespace  # the options of add_arguments
+    untrimmed: bool = False  # whether a test video may have no tube
+    # whether the source knew the numbers of frames; else they are those of
+    # the last boxes, or of the files in --videos
+    counted: bool = True
+    # what was found -> how often, and the first place
+    found: dict[str, tuple[int, str]] = field(default_factory=dict)
+    incomplete: bool = False  # something is lacking in the result
 
     def run(self) -> int:
         """Convert; returns the exit code."""

@@ -80,13 +80,12 @@ class Detector:
         self.pipeline = Compose(pipeline)
         self.args, known = args, list(self.model.dataset_meta['classes'])
         chosen = known if args.classes == ['all'] else args.classes
-        for name in chosen:
-            if name not in known:
-                raise ToolError(
-                    f'the detector has no class {name!r}; it has '
-                    f'{len(known)}: {", ".join(known[:5])} ...; give '
-                    '--classes, or all'
-                )
+        if unknown := set(chosen) - set(known):
+            raise ToolError(
+                f'the detector has no class {min(unknown)!r}; it has '
+                f'{len(known)}: {", ".join(known[:5])} ...; give --classes, '
+                'or all'
+            )
         self.labels = [known.index(name) for name in chosen]
 
     def __call__(

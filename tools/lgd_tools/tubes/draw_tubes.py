@@ -85,14 +85,10 @@ def draw_video(
     total: int,
     cells: int = 8,
 ) -> int:
-    """Draw tubes on one video; returns how many frames it has.
+    """Write OUT.mp4 and OUT.png of one video; returns how many frames it has.
 
-    Args:
-        path: A video or a folder of frames.
-        tubes: What to draw.
-        out: Where to write `.mp4` and `.png`, without the suffix.
-        total: Frames that the annotation says there are.
-        cells: Pictures on the contact sheet, from the time that has a tube.
+    The annotation says there are `total`. The contact sheet has so many
+    cells, from the time that has a tube.
     """
     first = min((tube.start for tube in tubes), default=0)
     ends = [tube.start + len(tube.boxes) for tube in tubes] or [total]

@@ -67,13 +67,8 @@ def render_object(
 ) -> np.ndarray:
     """One object on an even floor: uint8 (T, side, side, 3), RGB.
 
-    Args:
-        motion: One of MOTIONS.
-        look: Of :func:`colour_sequence`.
-        side: Of the room, in pixels.
-        frames: T.
-        seed: Non-negative integer.
-        speed: A factor.
+    The motion is one of MOTIONS, the look that of :func:`colour_sequence`,
+    `side` of the room in pixels, `speed` a factor.
     """
     room = np.full((frames, side, side, 3), 90, np.float32)
     rng = np.random.default_rng((seed, 2))

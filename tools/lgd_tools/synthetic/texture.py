@@ -86,7 +86,7 @@ class EndlessTexture:
         """What a window sees: float32 (h, w, 2), roughly within [-1, 1].
 
         Args:
-            size: Height and width of the window.
+            size: h, w.
             centre: x, y of the texture's origin in the window.
             angle: Turn of the texture about its origin.
             zoom: z, in octaves; larger is nearer.

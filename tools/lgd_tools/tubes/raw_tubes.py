@@ -95,10 +95,7 @@ def video_name(text: str) -> str:
 
 # ---------------------------------------------------------- pickles of ACT
 def read_act(dataset: str, path: Path, coordinates: str) -> TubeAnnotations:
-    """Read a pickle of the ACT detector.
-
-    Classes are put in alphabetical order, whatever order ``labels`` has.
-    """
+    """Read a pickle of the ACT detector; classes in alphabetical order."""
     content = load_values(path, "pickle in ACT's format")
     videos = {}
     with well_formed(f"{path}, a pickle in ACT's format,"):

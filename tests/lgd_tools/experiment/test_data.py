@@ -31,6 +31,9 @@ def _break(root: Path, what: str) -> None:
         lines.append('s1_v0.avi 0')
     elif what == 'twice':
         lines *= 2
+    elif what == 'no number of frames':
+        flow_list = root / 'data' / 'flow_test_1.txt'
+        flow_list.write_text(flow_list.read_text().replace('_v3 5', '_v3'))
     if what != 'no list':
         rgb_list.write_text('\n'.join(lines) + '\n')
 
@@ -48,6 +51,8 @@ def _break(root: Path, what: str) -> None:
         ('fewer videos', r'--exclude bad.txt'),
         ('overlap', r'1 videos of data/rgb_test_1.txt are also in'),
         ('twice', r's1_v2.avi is there more than once'),
+        # its label would pass for a number of frames
+        ('no number of frames', r'flow_test_1.*s1_v3 has no number of frames'),
     ],
 )
 def test_check_finds_bad_data(tool, place, what, message):

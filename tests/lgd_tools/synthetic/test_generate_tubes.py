@@ -13,9 +13,10 @@ from lgd_mmaction.detection.box_table import BoxTable
 from lgd_tools.cli import ToolError
 from lgd_tools.synthetic.generate_tubes import main
 from lgd_tools.synthetic.tube_proposals import make_proposals
-from lgd_tools.synthetic.tube_scenes import ACTIONS, plan_scene
-from lgd_tools.synthetic.tube_video import (
+from lgd_tools.synthetic.tube_scenes import (
+    ACTIONS,
     actor_masks,
+    plan_scene,
     render_scene,
 )
 from lgd_tools.tubes import jhmdb, ucf101_24
@@ -260,11 +261,13 @@ def test_goes_on_where_it_stopped(tmp_path, capsys):
     }
     lost = tmp_path / 'videos' / f'{next(iter(truth.videos))}.avi'
     lost.unlink()
-    half = lost.with_name(f'.{lost.name}.1.lgd-part')
-    half.write_bytes(b'half')
+    mask = tmp_path / 'puppet_mask' / lost.parent.name / lost.stem / 'x.mat'
+    halves = [p.with_name(f'.{p.name}.1.lgd-part') for p in (lost, mask)]
+    for half in halves:
+        half.write_bytes(b'half')
     generate(tmp_path)
     assert '1 videos written, 7 kept' in capsys.readouterr().out
-    assert not half.exists()
+    assert not any(half.exists() for half in halves)
     for path, content in before.items():
         assert path.read_bytes() == content, path
     for other in (dict(seed=1), dict(frames=(10, 10))):
@@ -276,7 +279,9 @@ def test_goes_on_where_it_stopped(tmp_path, capsys):
     ('options', 'message'),
     [
         (['--size', '129x97'], 'even width and height.*129x97'),
-        (['--size', '64x64'], 'too small'),
+        # the remedy can be given as it is: width first, as in --size
+        (['--size', '128x64'], '128x64 .* too small.* of 128x96'),
+        (['--size', '96x128'], '96x128 .* too small.* of 128x96'),
         (['--frames', '20', '10'], 'smaller number first'),
         (['--frames', '4', '7'], 'at least 8 frames'),
     ],

@@ -1,5 +1,6 @@
 """detect_people.py with a small detector of random weights."""
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -204,3 +205,14 @@ def test_wrong_arguments(root: Path, tmp_path: Path) -> None:
     for more in (['--split', '1'], []):
         with pytest.raises(SystemExit):
             run(root, tmp_path / 'no_npz.txt', *frames(root), *more)
+
+
+def test_missing_mmdet_is_one_sentence(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ('mmdet', 'mmdet.apis'):
+        monkeypatch.setitem(sys.modules, name, None)
+    check = 'lgd_mmaction.detection.require_mmdet'
+    monkeypatch.delitem(sys.modules, check, raising=False)
+    with pytest.raises(LGDError, match='detection needs mmdet==3.3.0'):
+        run(root, tmp_path / 'p.npz', *frames(root))

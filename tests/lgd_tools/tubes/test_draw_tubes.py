@@ -301,6 +301,15 @@ def test_wrong_input_is_one_sentence(folder, options, message):
         )
 
 
+def test_broken_video_is_named(folder):
+    (folder / 'videos' / f'{NAME}.avi').write_bytes(b'nothing')
+    with pytest.raises(LGDError, match='clip_1.avi: not a video'):
+        main(
+            ['--ann', str(folder / 'tubes.json'), '--out', str(folder / 'o')]
+            + ['--videos', str(folder / 'videos')]
+        )
+
+
 def test_broken_pictures(tmp_path):
     with pytest.raises(LGDError, match='no video and no folder'):
         find_pictures(tmp_path, 'a/b')

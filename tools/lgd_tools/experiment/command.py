@@ -31,7 +31,6 @@ EXAMPLE = (
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    """The command line."""
     parser = make_parser(__doc__, EXAMPLE)
     add = parser.add_argument
     # fmt: off
@@ -68,11 +67,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def make_runs(args: argparse.Namespace) -> list[plan.Run]:
-    """The trainings of the row, split by split.
-
-    Raises:
-        ToolError: The streams do not make a row, or a config is broken.
-    """
+    """The trainings of the row, split by split."""
     streams = {n: c for n in ('rgb', 'flow') if (c := vars(args)[n])}
     for name, *configs in args.stream:
         if name in streams or not re.fullmatch(r'\w[\w-]*', name):
@@ -94,23 +89,20 @@ def make_runs(args: argparse.Namespace) -> list[plan.Run]:
             )
         options[name] += extra
     normalise_weights(args.weights, len(streams))
+    numbers = [*range(1, splits + 1)] if splits > 1 else [None]
+    folder = args.work_dir / args.name
     return [
-        plan.make_run(
-            args.work_dir / args.name,
-            stream,
-            split + 1 if splits > 1 else None,
-            configs[split],
-            options[stream],
-        )
-        for split in range(splits)
-        for stream, configs in streams.items()
+        plan.make_run(folder, name, number, configs[i], options[name])
+        for i, number in enumerate(numbers)
+        for name, configs in streams.items()
     ]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
-    experiment = Experiment(args, make_runs(args))
-    with locked(experiment.folder) as experiment.lock:
+    runs, folder = make_runs(args), args.work_dir / args.name
+    with locked(folder) as lock:
+        experiment = Experiment(args, runs, lock)
         # a queue that ends a job: run_command ends the child on the way out
         before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + 15))
         try:
@@ -120,6 +112,5 @@ def main(argv: Sequence[str] | None = None) -> int:
             table = experiment.run()
         finally:
             signal.signal(signal.SIGTERM, before)
-    folder = experiment.folder
     print(f'\n{table}\n\nwritten: {folder}/result.json, {folder}/result.md')
     return 0

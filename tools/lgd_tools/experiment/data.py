@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -21,29 +22,17 @@ from lgd_tools.results.video_names import (
 
 @dataclass(frozen=True)
 class ListedVideos:
-    """What a data set of a config reads.
-
-    Attributes:
-        ann_file: Its list.
-        folder: Where the names of the list begin.
-        frames: Folders of frames instead of videos.
-        flow: They hold optical flow.
-        template, first: Names of the frames, number of the first one.
-    """
+    """What a data set of a config reads."""
 
     ann_file: str
-    folder: str
-    frames: bool
-    flow: bool
-    template: str
-    first: int
+    folder: str  # where the names of the list begin
+    frames: bool  # folders of frames instead of videos
+    flow: bool  # they hold optical flow
+    template: str  # of the names of frames
+    first: int  # number of the first frame
 
     def check(self) -> dict:
-        """Check that all videos are there; what is known of them.
-
-        Raises:
-            ToolError: The list is broken, or videos are missing or empty.
-        """
+        """Check that all videos are there; what is known of them."""
         names, _ = read_list(self.ann_file)
         video_keys([names])  # refuses twins
         looked = progress(self._missing(names), self.ann_file, len(names))
@@ -71,8 +60,9 @@ class ListedVideos:
             if not self.frames:
                 yield '' if _has_bytes(path) else path
                 continue
-            total = line.rsplit(None, 2)[1]
-            if not re.fullmatch('0*[1-9][0-9]{0,6}', total):
+            _, *numbers = line.rsplit(None, 2)
+            number = '0*[1-9][0-9]{0,6}'
+            if len(numbers) < 2 or not re.fullmatch(number, numbers[0]):
                 raise ToolError(
                     f'{self.ann_file}: {name} has no number of frames; '
                     'extract its flow and make the list again with tools/data'
@@ -80,27 +70,25 @@ class ListedVideos:
             # one listing names all files; a look at each would be slow, and
             # writing that was cut short leaves its mark on the last
             there = set(os.listdir(path) if os.path.isdir(path) else [])
-            last = self.first + int(total) - 1
-            files = self._files(self.first, last)
-            lost = next((f for f in files if f not in there), None)
-            for file in self._files(last, last):
-                if lost is None and not _has_bytes(os.path.join(path, file)):
-                    lost = file
-            yield '' if lost is None else os.path.join(path, lost)
+            last = self.first + int(numbers[0]) - 1
+            files = map(self._files, range(self.first, last + 1))
+            missing = (f for f in chain.from_iterable(files) if f not in there)
+            empty = (
+                f
+                for f in self._files(last)
+                if not _has_bytes(os.path.join(path, f))
+            )
+            lost = next(chain(missing, empty), '')
+            yield lost and os.path.join(path, lost)
 
-    def _files(self, first: int, last: int) -> Iterator[str]:
+    def _files(self, number: int) -> list[str]:
+        """The files of one frame."""
         axes = [('x',), ('y',)] if self.flow else [()]
-        for number in range(first, last + 1):
-            for axis in axes:
-                yield self.template.format(*axis, number)
+        return [self.template.format(*axis, number) for axis in axes]
 
 
 def listed_videos(config: Mapping[str, Any], role: str) -> ListedVideos:
-    """What a config reads in a role ('train', 'val', 'test').
-
-    Raises:
-        ToolError: No plain list of videos or frames.
-    """
+    """What a config reads in a role ('train', 'val', 'test')."""
     dataset = config[f'{role}_dataloader'].get('dataset') or {}
     while isinstance(dataset.get('dataset'), Mapping):  # wrapped
         dataset = dataset['dataset']

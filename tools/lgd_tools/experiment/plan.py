@@ -3,55 +3,65 @@
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from lgd_tools.cli import ToolError, file_sha256
 from lgd_tools.experiment.data import ListedVideos, listed_videos
 from lgd_tools.experiment.steps import ROOT, json_sha256
-from lgd_tools.experiment.train_view import train_view
 
 TRAIN_SCRIPT, TEST_SCRIPT = ROOT / 'tools/train.py', ROOT / 'tools/test.py'
 
 
+# beginnings of names in a config that cannot change the weights
+_ASIDE = (
+    *('work_dir', 'launcher', 'resume', 'env_cfg', 'log_', 'vis', 'test_'),
+    *('val_', 'train_cfg.val_'),
+    *('model.test_cfg', 'model.cls_head.average_clips'),
+    # the checkpoint hook decides which files are kept, not what is in them
+    *('default_hooks.runtime_info', 'default_hooks.timer'),
+    *('default_hooks.logger', 'default_hooks.visualization'),
+    'default_hooks.checkpoint',
+    *('train_dataloader.num_workers', 'train_dataloader.persistent_workers'),
+    *('train_dataloader.pin_memory', 'train_dataloader.prefetch_factor'),
+)
+
+
 @dataclass
 class Run:
-    """One training and its test: one stream on one split.
-
-    Attributes:
-        stream: Name of the stream ('rgb', 'flow').
-        split: Number of the split from 1; None where there is only one.
-        config: Path of the config.
-        options: `key=value` texts for --cfg-options.
-        folder: Where its files go.
-        settings: The config with the options merged, as plain data.
-    """
+    """One training and its test: one stream on one split."""
 
     stream: str
-    split: int | None
+    split: int | None  # from 1; None where there is only one
     config: str
-    options: list[str]
-    folder: Path
-    settings: dict[str, Any] = field(repr=False)
+    options: list[str]  # `key=value` texts for --cfg-options
+    folder: Path  # of its files
+    settings: dict[str, Any] = field(repr=False)  # config and options merged
 
     def __post_init__(self) -> None:
         part = f' split{self.split}' if self.split else ''
         self.title = f'{self.stream}{part}'
         self.scores = self.folder / 'scores.pkl'
         self.train_dir = self.folder / 'train'
-
-    @property
-    def config_sha256(self) -> str:
-        """Hash of the config with everything that it inherits."""
-        return json_sha256(self.settings)
+        # of the config with everything that it inherits
+        self.config_sha256 = json_sha256(self.settings)
 
     @property
     def train_sha256(self) -> str:
-        """Hash of what the training depends on in the config."""
-        return json_sha256(train_view(self.settings))
+        """Hash of what in the config the weights depend on.
 
+        Other numbers of test views or another test list ask for another
+        test, not for another training of days.
+        """
+        every = _leaves(self.settings, '')
+        return json_sha256(
+            {k: v for k, v in every if not k.startswith(_ASIDE)}
+        )
+
+    @cached_property
     def videos(self) -> dict[str, ListedVideos]:
         """What it reads in each role that the config has."""
         return {
@@ -62,8 +72,7 @@ class Run:
 
     @property
     def test_list(self) -> str:
-        """The list that it is tested on."""
-        return self.videos()['test'].ann_file
+        return self.videos['test'].ann_file
 
     def checkpoint(self) -> Path | None:
         """The newest complete checkpoint of the training."""
@@ -76,6 +85,15 @@ class Run:
         return find_resume_point(folder, folder, f'{kind}_{{}}.pth')[0]
 
 
+def _leaves(part: Any, name: str) -> Iterator[tuple[str, Any]]:
+    """The values of a config by their dotted names."""
+    if not isinstance(part, Mapping):
+        yield name, part
+        return
+    for key, value in part.items():
+        yield from _leaves(value, f'{name}.{key}' if name else str(key))
+
+
 def make_run(
     experiment: Path,
     stream: str,
@@ -83,11 +101,7 @@ def make_run(
     config: str,
     options: Sequence[str],
 ) -> Run:
-    """Read the config of a run of the experiment in this folder.
-
-    Raises:
-        ToolError: The config cannot be read.
-    """
+    """Read the config of a run of the experiment in this folder."""
     from mmengine.config import Config, DictAction
 
     parser = argparse.ArgumentParser(exit_on_error=False)
@@ -108,17 +122,13 @@ def make_run(
 
 
 def train_inputs(run: Run, args: argparse.Namespace) -> dict[str, Any]:
-    """What decides the outcome of a training, as hashes.
-
-    Raises:
-        ToolError: A checkpoint that the training starts from is missing.
-    """
+    """What decides the outcome of a training, as hashes."""
     backbone = run.settings['model'].get('backbone', {})
     inputs = {
         'config': run.train_sha256,
         'seed': args.seed,
         'amp': args.amp,
-        'list': file_sha256(run.videos()['train'].ann_file),
+        'list': file_sha256(run.videos['train'].ann_file),
     }
     for name, source in (
         ('load_from', run.settings.get('load_from')),

@@ -53,7 +53,6 @@ def influence(model: Any, one: Any, two: Any) -> Any:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Command line; returns the exit code."""
     parser = make_parser(__doc__, '  python tools/study/influence.py')
     add = parser.add_argument
     add('--out', type=Path, default=Path('docs/study'), help='(%(default)s)')
@@ -91,7 +90,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     save_figure(figure, args.out / 'global_path.png')
     left = slice(LEFT // 2, (LEFT + SIDE) // 2)
     for name, change in changes.items():
-        print(
-            f'{name}: x_L at the left object moves {change[left].mean():.4f} %'
-        )
+        moved = change[left].mean()
+        print(f'{name}: x_L at the left object moves {moved:.4f} %')
     return 0

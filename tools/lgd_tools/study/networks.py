@@ -45,18 +45,16 @@ NETWORKS: dict[str, tuple[str, dict[str, Any]]] = {
     'squeeze': ('squeeze and excitation', {}),
     'neck': ('plain, DiffusionNeck', {}),
 }
+LOCAL = dict(features=('local',))
 # name -> (what is said of it, arguments of KernelizedHead)
 HEADS: dict[str, tuple[str, dict[str, Any]]] = {
-    'local': ('linear on P(x)', dict(features=('local',))),
+    'local': ('linear on P(x)', LOCAL),
     'global': ('linear on g', dict(features=('global',))),
     'both': ('mean of both linear', {}),
     'kernel': ('kernelized from the start', dict(stage=2)),
     'two_stage': ('linear, then kernelized', {}),
-    'kernel_local': (
-        'kernelized from the start',
-        dict(stage=2, features=('local',)),
-    ),
-    'two_stage_local': ('linear, then kernelized', dict(features=('local',))),
+    'kernel_local': ('kernelized from the start', dict(stage=2, **LOCAL)),
+    'two_stage_local': ('linear, then kernelized', LOCAL),
 }
 
 
@@ -90,32 +88,30 @@ class Network(nn.Module):
 
 def backbone_config(network: str) -> dict[str, Any]:
     """The config of a network's backbone."""
-    return {
-        **dict(
-            type='LGDResNet3d',
-            depth=18,  # basic units; stage_blocks says how many
-            num_stages=1,
-            stage_blocks=(UNITS,),
-            base_channels=WIDTH,
-            out_indices=(0,),
-            spatial_strides=(1,),
-            temporal_strides=(1,),
-            dilations=(1,),
-            inflate=(1,),
-            inflate_style='3x3x3',
-            conv1_kernel=(1, 3, 3),
-            with_pool1=False,
-            with_pool2=False,
-            pseudo3d='A',
-            temporal_start='random',
-            zero_init_residual=False,
-            pretrained=None,
-            channels_last=True,
-            diffusion=None,
-            non_local=(0,),
-        ),
-        **NETWORKS[network][1],
-    }
+    plain = dict(
+        type='LGDResNet3d',
+        depth=18,  # basic units; stage_blocks says how many
+        num_stages=1,
+        stage_blocks=(UNITS,),
+        base_channels=WIDTH,
+        out_indices=(0,),
+        spatial_strides=(1,),
+        temporal_strides=(1,),
+        dilations=(1,),
+        inflate=(1,),
+        inflate_style='3x3x3',
+        conv1_kernel=(1, 3, 3),
+        with_pool1=False,
+        with_pool2=False,
+        pseudo3d='A',
+        temporal_start='random',
+        zero_init_residual=False,
+        pretrained=None,
+        channels_last=True,
+        diffusion=None,
+        non_local=(0,),
+    )
+    return plain | NETWORKS[network][1]
 
 
 def build(network: str, head: str) -> Network:
@@ -126,10 +122,8 @@ def build(network: str, head: str) -> Network:
     backbone = MODELS.build(config)
     neck = None
     if network == 'neck':
-        neck = dict(
-            type='DiffusionNeck', in_channels=channels, reduction=REDUCTION
-        )
-        neck = MODELS.build(neck)
+        size = dict(in_channels=channels, reduction=REDUCTION)
+        neck = MODELS.build(dict(type='DiffusionNeck', **size))
         neck.init_weights()
     classifier = MODELS.build(
         dict(
@@ -148,9 +142,8 @@ def build(network: str, head: str) -> Network:
         from mmaction.models.backbones.x3d import SEModule
 
         for unit in backbone.residual_units():
-            unit.conv2 = nn.Sequential(
-                unit.conv2, SEModule(channels, 1 / REDUCTION)
-            )
+            gate = SEModule(channels, 1 / REDUCTION)
+            unit.conv2 = nn.Sequential(unit.conv2, gate)
     return Network(backbone, neck, classifier)
 
 

@@ -18,36 +18,25 @@ from lgd_tools.study.statistics import Mean
 
 GUESS = dict(color=GREY, linewidth=0.8, linestyle=':')
 DASHED = dict(color=GREY, linestyle='--')
-
-
-def _bars(mean: Mean) -> float:
-    """Half of the interval in per cent; none for one seed."""
-    return 100 * mean.half if mean.seeds > 1 else 0.0
+DOTS = dict(marker='o', capsize=3)
 
 
 def draw_distances(
-    rows: Sequence[tuple[int, dict[str, Mean]]], field: int, path: Path
+    lines: dict[str, list[tuple]], field: int, path: Path
 ) -> None:
     """Pairs told apart against the distance of the two objects.
 
-    Args:
-        rows: Distance and name -> share.
-        field: Receptive field of both networks, in pixels.
-        path: The PNG.
+    `lines` are rows of distance and Mean by the name of the network, `field`
+    is the receptive field of both in pixels.
     """
     figure = new_figure(7, 3.8)
     axes = figure.subplots()
-    for name, colour in (('plain', ORANGE), ('LGD', BLUE)):
-        points = [(d, row[name]) for d, row in rows if name in row]
-        axes.errorbar(
-            [d for d, _ in points],
-            [100 * m.mean for _, m in points],
-            [_bars(m) for _, m in points],
-            color=colour,
-            marker='o',
-            capsize=3,
-            label=name,
-        )
+    for (name, rows), colour in zip(
+        lines.items(), (ORANGE, BLUE), strict=True
+    ):
+        x, y, half, _ = np.array(rows).reshape(-1, 4).T
+        style = dict(color=colour, label=name, **DOTS)
+        axes.errorbar(x, 100 * y, 100 * half, **style)
     axes.axvline(field - 2, **DASHED)
     said = 'from here on no position\nsees both objects'
     axes.text(field - 1.6, 76, said, color=GREY, fontsize=9)
@@ -69,19 +58,14 @@ def draw_distances(
 def draw_dots(
     rows: Sequence[tuple[str, Mean, Sequence[float]]], path: Path
 ) -> None:
-    """A dot and an interval for every variant, the seeds as small dots.
-
-    Args:
-        rows: Name, share told apart, and that of every seed.
-        path: The PNG.
-    """
+    """A dot and an interval for every variant, a small line for every seed."""
     figure = new_figure(7, 0.8 + 0.36 * len(rows))
     axes = figure.subplots()
-    style = dict(color=BLUE, marker='o', capsize=3)
     for y, (_, mean, seeds) in enumerate(rows):
         x = 100 * np.array(seeds)
         axes.plot(x, np.full_like(x, y), '|', color=GREY, markersize=9)
-        axes.errorbar(100 * mean.mean, y, xerr=_bars(mean), **style)
+        half = 100 * mean.half
+        axes.errorbar(100 * mean.mean, y, xerr=half, color=BLUE, **DOTS)
     axes.axvline(50, **GUESS)
     axes.set_yticks(range(len(rows)), [name for name, _, _ in rows])
     axes.invert_yaxis()
@@ -94,10 +78,8 @@ def draw_curves(
 ) -> None:
     """Training loss and accuracy, the mean over seeds and every seed.
 
-    Args:
-        curves: Name -> the runs' curves: rows of step, loss, accuracy.
-        switch: Step of the second stage.
-        path: The PNG.
+    `curves` are rows of step, loss, accuracy, by name and seed; the second
+    stage begins at step `switch`.
     """
     figure = new_figure(9, 3.4)
     panels = figure.subplots(1, 2)
@@ -139,8 +121,7 @@ def draw_influence(
 
     Args:
         strips: Title and RGB picture (H, W, 3).
-        changes: Name of a network -> change of x_L along the columns, in
-            per cent.
+        changes: By network the change of x_L along the columns, per cent.
         room: First and last column of the right object.
         reach: Columns left of it that convolutions see it from.
         path: The PNG.
@@ -154,15 +135,10 @@ def draw_influence(
         small.set_axis_off()
     axes.axvspan(*room, color=GREY, alpha=0.15, linewidth=0)
     axes.axvline(room[0] - reach, **DASHED)
-    axes.annotate(
-        'convolutions see\nthe right object\nfrom here on',
-        (room[0] - reach - 0.6, 0.97),
-        xycoords=('data', 'axes fraction'),
-        color=GREY,
-        fontsize=9,
-        ha='right',
-        va='top',
-    )
+    said = 'convolutions see\nthe right object\nfrom here on'
+    place = room[0] - reach - 0.6, 0.97  # in data, in parts of the height
+    style = dict(color=GREY, fontsize=9, ha='right', va='top')
+    axes.text(*place, said, transform=axes.get_xaxis_transform(), **style)
     colours = zip(changes.items(), (ORANGE, BLUE), strict=True)
     for (name, change), colour in colours:
         centres = (np.arange(len(change)) + 0.5) * width / len(change)

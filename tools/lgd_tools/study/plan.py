@@ -1,6 +1,6 @@
 """All runs of the study, in the order of what they tell.
 
-Every network and head has the same budget for its learning rate: RATES at
+Every network and head has the same budget for its learning rate: a few at
 TUNING_DISTANCES on TUNING_SEED, which is not reported; the rate of the lowest
 mean test loss is taken. A reported run waits for the runs that tune it.
 """
@@ -11,10 +11,8 @@ from itertools import product
 
 # a position of the plain network sees both objects up to 25 pixels apart
 FAR, NEAR = 40, 12
-RATES = (1e-3, 3e-3, 1e-2)
 TUNING_DISTANCES = (NEAR, FAR)
 TUNING_SEED = 100
-SEEDS = range(5)
 
 Variant = tuple[str, str]  # network, head
 PLAIN, LGD = ('plain', 'local'), ('lgd', 'both')
@@ -23,29 +21,18 @@ PARTS: dict[str, tuple[list[Variant], tuple[int, ...]]] = {
     'distance': ([PLAIN, LGD], (FAR, 8, 16, 24)),
     'networks': (
         [
-            PLAIN,
-            LGD,
-            ('global_to_local', 'both'),
-            ('local_to_global', 'both'),
-            ('multiplicative', 'both'),
-            ('neck', 'both'),
-            ('squeeze', 'local'),
-            ('non_local', 'local'),
-            ('wide', 'local'),
-            ('deep', 'local'),
+            *(PLAIN, LGD, ('global_to_local', 'both')),
+            *(('local_to_global', 'both'), ('multiplicative', 'both')),
+            *(('neck', 'both'), ('squeeze', 'local'), ('non_local', 'local')),
+            *(('wide', 'local'), ('deep', 'local')),
         ],
         (FAR,),
     ),
     'heads': (
         [
-            PLAIN,
-            ('plain', 'kernel_local'),
-            ('plain', 'two_stage_local'),
-            ('lgd', 'local'),
-            ('lgd', 'global'),
-            LGD,
-            ('lgd', 'kernel'),
-            ('lgd', 'two_stage'),
+            *(PLAIN, ('plain', 'kernel_local'), ('plain', 'two_stage_local')),
+            *(('lgd', 'local'), ('lgd', 'global'), LGD),
+            *(('lgd', 'kernel'), ('lgd', 'two_stage')),
         ],
         (FAR,),
     ),
@@ -55,25 +42,15 @@ PARTS: dict[str, tuple[list[Variant], tuple[int, ...]]] = {
 
 @dataclass(frozen=True)
 class Run:
-    """What a run is; equal runs give equal results on one machine.
+    """What a run is; equal runs give equal results on one machine."""
 
-    Args:
-        network: One of networks.NETWORKS.
-        head: One of networks.HEADS.
-        distance: Pixels between the two objects.
-        seed: Of the weights and of the clips.
-        lr: The largest learning rate.
-        question: One of task.QUESTIONS.
-        steps: Of 32 clips each.
-    """
-
-    network: str
-    head: str
-    distance: int
-    seed: int
-    lr: float
-    question: str = 'colour'
-    steps: int = 800
+    network: str  # one of networks.NETWORKS
+    head: str  # one of networks.HEADS
+    distance: int  # pixels between the two objects
+    seed: int  # of the weights and of the clips
+    lr: float  # the largest learning rate
+    question: str = 'colour'  # one of task.QUESTIONS
+    steps: int = 800  # of 32 clips each
 
     @property
     def key(self) -> str:
@@ -88,18 +65,13 @@ class Run:
 class Plan:
     """The study, or a smaller one for a test.
 
-    Args:
-        question: One of task.QUESTIONS.
-        steps: Of every run.
-        seeds: The reported ones.
-        rates: Learning rates to choose from.
-        parts: Those of PARTS.
+    Results are what `training.train` returns, by the key of the run.
     """
 
     question: str = 'colour'
     steps: int = 800
-    seeds: tuple[int, ...] = tuple(SEEDS)
-    rates: tuple[float, ...] = RATES
+    seeds: tuple[int, ...] = tuple(range(5))  # the reported ones
+    rates: tuple[float, ...] = (1e-3, 3e-3, 1e-2)  # to choose from
     parts: tuple[str, ...] = tuple(PARTS)
 
     def _run(
@@ -109,6 +81,8 @@ class Plan:
 
     def tuning(self, variant: Variant) -> list[Run]:
         """The runs that choose a variant's learning rate."""
+        if len(self.rates) == 1:
+            return []
         return [
             self._run(variant, distance, TUNING_SEED, lr)
             for distance, lr in product(TUNING_DISTANCES, self.rates)
@@ -116,17 +90,15 @@ class Plan:
 
     def rate(self, variant: Variant, results: dict[str, dict]) -> float | None:
         """The learning rate of a variant; None while runs are missing."""
-        if len(self.rates) == 1:
-            return self.rates[0]
         runs = self.tuning(variant)
-        if not all(run.key in results for run in runs):
+        if any(run.key not in results for run in runs):
             return None
-        return min(
-            self.rates,
-            key=lambda lr: sum(
-                results[run.key]['test_loss'] for run in runs if run.lr == lr
-            ),
-        )
+
+        def loss(lr: float) -> float:
+            same = [run.key for run in runs if run.lr == lr]
+            return sum(results[key]['test_loss'] for key in same)
+
+        return min(self.rates, key=loss)
 
     def reported(
         self, part: str, results: dict[str, dict]
@@ -139,35 +111,27 @@ class Plan:
             lr = self.rate(variant, results)
             yield variant, lr and self._run(variant, distance, seed, lr)
 
-    def missing(self, results: dict[str, dict]) -> list[Run]:
-        """The runs that can start now, the most telling first."""
+    def _known(self, results: dict[str, dict]) -> dict[str, Run]:
+        """The runs whose learning rate is known, the most telling first."""
         found = {}
         for part in self.parts:
             for variant, run in self.reported(part, results):
-                runs = [run] if run else self.tuning(variant)
-                found |= {r.key: r for r in runs if r.key not in results}
-        return list(found.values())
+                runs = [*self.tuning(variant), run]
+                found |= {run.key: run for run in runs if run}
+        return found
+
+    def missing(self, results: dict[str, dict]) -> list[Run]:
+        """The runs that can start now, the most telling first."""
+        known = self._known(results).items()
+        return [run for key, run in known if key not in results]
 
     def keys(self, results: dict[str, dict]) -> set[str]:
         """The runs of this plan that are done."""
-        mine = set()
-        for part in self.parts:
-            for variant, run in self.reported(part, results):
-                mine |= {r.key for r in [run, *self.tuning(variant)] if r}
-        return mine & results.keys()
+        return self._known(results).keys() & results.keys()
 
     def total(self) -> int:
         """How many runs there are in all."""
-        reported = {
-            (variant, distance, seed)
-            for part in self.parts
-            for variant, distance in product(*PARTS[part])
-            for seed in self.seeds
-        }
-        variants = {variant for variant, _, _ in reported}
-        tuning = len(TUNING_DISTANCES) * len(self.rates) * len(variants)
-        return len(reported) + tuning * (len(self.rates) > 1)
-
-    def left(self, results: dict[str, dict]) -> int:
-        """How many runs are missing."""
-        return self.total() - len(self.keys(results))
+        results = {}
+        while runs := self.missing(results):
+            results |= {run.key: {'test_loss': 0.0} for run in runs}
+        return len(results)

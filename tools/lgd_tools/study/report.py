@@ -22,8 +22,8 @@ from lgd_tools.study.plan import (
     Variant,
 )
 from lgd_tools.study.run import RESULTS, read_results
+from lgd_tools.study.statistics import Mean, difference, mean_of
 
-PAIR = {'plain': PLAIN, 'LGD': LGD}
 DISTANCES = sorted({*PARTS['distance'][1], *PARTS['more_distances'][1]})
 CURVES = (LGD, ('lgd', 'kernel'), ('lgd', 'two_stage'))
 
@@ -56,6 +56,11 @@ class Seen:
         runs = self.runs[variant, distance].items()
         return {seed: run['told_apart'] for seed, run in runs}
 
+    def mean(self, variant: Variant, distance: int) -> Mean | None:
+        """Mean of the scores; None without a run."""
+        scores = self.scores(variant, distance)
+        return mean_of([*scores.values()]) if scores else None
+
     def loss(self, variant: Variant, distance: int) -> str | None:
         """Mean test loss of a classifier over ln 2, that of guessing.
 
@@ -68,18 +73,10 @@ class Seen:
         mean = sum(run['test_loss'] for run in runs) / len(runs)
         return f'{mean / classifiers / math.log(2):.3f}'
 
-    def mean(self, variant: Variant, distance: int) -> Any:
-        """A statistics.Mean, or None without a run."""
-        from lgd_tools.study.statistics import mean_of
-
-        values = list(self.scores(variant, distance).values())
-        return mean_of(values) if values else None
-
 
 def distance_table(seen: Seen) -> str:
     """Plain and LGD at every distance, and their difference by seed."""
     from lgd_tools.study.networks import receptive_field
-    from lgd_tools.study.statistics import difference
 
     field = receptive_field('plain')
     head = [
@@ -95,11 +92,9 @@ def distance_table(seen: Seen) -> str:
                 distance,
                 f'{distance / field:.2f}',
                 'yes' if distance <= field - 2 else 'no',
-                seen.mean(PLAIN, distance),
-                seen.mean(LGD, distance),
+                *(seen.mean(v, distance) for v in (PLAIN, LGD)),
                 difference(lgd, plain),
-                seen.loss(PLAIN, distance),
-                seen.loss(LGD, distance),
+                *(seen.loss(v, distance) for v in (PLAIN, LGD)),
                 len(lgd.keys() & plain.keys()),
             ]
         )
@@ -109,18 +104,16 @@ def distance_table(seen: Seen) -> str:
 def variant_table(seen: Seen, part: str) -> str:
     """Every variant of a part, and its difference to plain by seed."""
     from lgd_tools.study.networks import receptive_field
-    from lgd_tools.study.statistics import difference
 
     head = [
         *('network; head', 'receptive field', 'parameters without head'),
         *('learning rate', 'told apart, %', 'minus plain'),
         *('loss / ln 2', 'seeds'),
     ]
-    variants, rows = PARTS[part][0], []
-    plain = seen.scores(PLAIN, FAR)
-    for variant in variants:
-        own = seen.scores(variant, FAR)
+    rows, plain = [], seen.scores(PLAIN, FAR)
+    for variant in PARTS[part][0]:
         runs = list(seen.runs[variant, FAR].values())
+        minus = difference(seen.scores(variant, FAR), plain)
         rows.append(
             [
                 name_of(variant),
@@ -128,7 +121,7 @@ def variant_table(seen: Seen, part: str) -> str:
                 f'{runs[0]["parameters"]:,}' if runs else None,
                 f'{runs[0]["lr"]:g}' if runs else None,
                 seen.mean(variant, FAR),
-                None if variant == PLAIN else difference(own, plain),
+                None if variant == PLAIN else minus,
                 seen.loss(variant, FAR),
                 len(runs),
             ]
@@ -136,30 +129,23 @@ def variant_table(seen: Seen, part: str) -> str:
     return markdown_table(head, rows)
 
 
-def missing_sentence(plan: Plan, results: dict[str, dict]) -> str:
-    """One sentence: what was run, and what was not."""
-    done, total = plan.keys(results), plan.total()
-    seconds = sum(results[key]['cpu_seconds'] for key in done)
-    tuning = sum(results[key]['seed'] == TUNING_SEED for key in done)
-    return (
-        f'{len(done)} of {total} runs are done, {tuning} of them to choose '
-        f'learning rates: {seconds / 60:.0f} minutes of one CPU thread in '
-        'all.'
-    )
-
-
 def draw(seen: Seen, plan: Plan, folder: Path) -> None:
     """Write every figure that there are results for."""
     from lgd_tools.study import pictures
     from lgd_tools.study.networks import receptive_field
+    from lgd_tools.study.task import Task, as_frames
     from lgd_tools.study.training import SWITCH
 
-    rows = []
-    for distance in DISTANCES:
-        pair = {n: seen.mean(v, distance) for n, v in PAIR.items()}
-        rows.append((distance, {n: mean for n, mean in pair.items() if mean}))
+    lines = {
+        name: [
+            (distance, *mean)
+            for distance in DISTANCES
+            if (mean := seen.mean(variant, distance))
+        ]
+        for name, variant in (('plain', PLAIN), ('LGD', LGD))
+    }
     field = receptive_field('plain')
-    pictures.draw_distances(rows, field, folder / 'distance.png')
+    pictures.draw_distances(lines, field, folder / 'distance.png')
     for part in ('networks', 'heads'):
         found = [
             (name_of(v), mean, list(seen.scores(v, FAR).values()))
@@ -174,23 +160,20 @@ def draw(seen: Seen, plan: Plan, folder: Path) -> None:
     }
     switch = round(SWITCH * plan.steps)
     pictures.draw_curves(curves, switch, folder / 'curves.png')
-    pictures.draw_clips(_examples(plan), folder / 'clips.png')
-
-
-def _examples(plan: Plan) -> list[tuple[str, Any]]:
-    from lgd_tools.study.task import Task, as_frames
-
-    found = []
-    for distance in (0, NEAR, FAR):
-        clips, labels = Task(plan.question, distance, 0).batch(2)
-        for clip, label in zip(clips, labels, strict=True):
-            title = f'{distance} pixels apart, {("different", "same")[label]}'
-            found.append((title, as_frames(clip)[0]))
-    return found
+    clips = [
+        (
+            f'{distance} pixels apart, {("different", "same")[label]}',
+            as_frames(clip)[0],
+        )
+        for distance in (0, NEAR, FAR)
+        for clip, label in zip(
+            *Task(plan.question, distance, 0).batch(2), strict=True
+        )
+    ]
+    pictures.draw_clips(clips, folder / 'clips.png')
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Command line; returns the exit code."""
     parser = make_parser(__doc__, '  python tools/study/report.py')
     add = parser.add_argument
     add('--runs', type=Path, default=RESULTS, help='JSON (%(default)s)')
@@ -200,6 +183,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     print('Distance, plain and LGD', distance_table(seen), sep='\n')
     for part in ('networks', 'heads'):
         print(f'\n{part.capitalize()}', variant_table(seen, part), sep='\n')
-    print('', missing_sentence(plan, results), sep='\n')
+    done = [results[key] for key in plan.keys(results)]
+    seconds = sum(result['cpu_seconds'] for result in done)
+    tuning = sum(result['seed'] == TUNING_SEED for result in done)
+    print(
+        f'\n{len(done)} of {plan.total()} runs are done, {tuning} of them to '
+        f'choose learning rates: {seconds / 60:.0f} minutes of one CPU thread '
+        'in all.'
+    )
     draw(seen, plan, args.runs.parent)
     return 0

@@ -53,15 +53,11 @@ def run_all(
 ) -> int:
     """Train what is missing; returns how many runs are missing still.
 
-    Args:
-        plan: All runs.
-        folder: Of the JSON.
-        processes: Runs at the same time.
-        minutes: No run starts later than so many minutes from now.
-        only: Part of the keys of the runs to train; '': all.
+    No run starts later than so many minutes from now, nor one whose key does
+    not hold the text `only`.
     """
     start, running, done = time.monotonic(), {}, 0
-    results = read_results(folder)
+    results, total = read_results(folder), plan.total()
     # before the processes start: numpy and torch read it at import
     os.environ['OMP_NUM_THREADS'] = '1'
     pool = ProcessPoolExecutor(processes, multiprocessing.get_context('spawn'))
@@ -76,22 +72,21 @@ def run_all(
                     job = pool.submit(train_and_write, run, folder)
                     running[job] = run
             if not running:
-                return plan.left(results)
+                return total - len(plan.keys(results))
             for job in wait(running, return_when=FIRST_COMPLETED)[0]:
                 run, done = running.pop(job), done + 1
                 results[run.key] = result = job.result()
-                left = plan.left(results)
+                left = total - len(plan.keys(results))
                 each = (time.monotonic() - start) / done
                 print(
                     f'{run.key}: {100 * result["told_apart"]:.1f} %, '
-                    f'{result["cpu_seconds"]} s; {left} of {plan.total()} '
+                    f'{result["cpu_seconds"]} s; {left} of {total} '
                     f'runs left, about {each * left / 60:.0f} min',
                     flush=True,
                 )
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Command line; returns the exit code."""
     parser = make_parser(
         __doc__, '  python tools/study/run.py --processes 2 --minutes 60'
     )

@@ -5,21 +5,18 @@ from collections.abc import Sequence
 from statistics import fmean, stdev
 from typing import NamedTuple
 
-from scipy.stats import t as student
-
 
 class Mean(NamedTuple):
     """A mean over seeds; the interval is mean - half to mean + half."""
 
     mean: float
-    half: float  # infinite for one seed
+    half: float  # NaN for one seed
     seeds: int
 
     def __str__(self) -> str:
         """Per cent."""
-        if math.isinf(self.half):
-            return f'{100 * self.mean:.1f} (1 seed)'
-        return f'{100 * self.mean:.1f} ± {100 * self.half:.1f}'
+        half = '(1 seed)' if self.seeds == 1 else f'± {100 * self.half:.1f}'
+        return f'{100 * self.mean:.1f} {half}'
 
 
 def mean_of(values: Sequence[float]) -> Mean:
@@ -29,11 +26,12 @@ def mean_of(values: Sequence[float]) -> Mean:
     seeds: it says where the mean over all seeds lies, if they are about
     normal. Accuracies near 100 % are not; read those intervals with care.
     """
-    n, mean = len(values), fmean(values)
-    if n == 1:
-        return Mean(mean, math.inf, 1)
-    quantile = float(student.ppf(0.975, n - 1))
-    return Mean(mean, quantile * stdev(values) / math.sqrt(n), n)
+    from scipy.stats import t as student  # takes a second: not for --help
+
+    n, half = len(values), math.nan
+    if n > 1:
+        half = student.ppf(0.975, n - 1) * stdev(values) / math.sqrt(n)
+    return Mean(fmean(values), float(half), n)
 
 
 def difference(one: dict[int, float], two: dict[int, float]) -> Mean | None:

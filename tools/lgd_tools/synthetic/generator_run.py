@@ -15,16 +15,9 @@ def claim_folder(
 ) -> None:
     """Write the parameters, or check them against those that are there.
 
-    Args:
-        manifest: File of the parameters, in the folder of the data set.
-        look: Everything that decides how a video looks. Neither the classes
-            nor the counts, where a video does not depend on the others.
-        folders: Those of the results. Half-written files that a killed run
-            left in them are removed.
-
-    Raises:
-        ToolError: The folder holds a data set made with other parameters, or
-            videos that no generator made.
+    They are all that decides how a video looks: neither the classes nor the
+    counts, where a video does not depend on the others. Half-written files
+    that a killed run left in the folders of the results are removed.
     """
     if manifest.exists():
         try:
@@ -42,7 +35,7 @@ def claim_folder(
             'choose another folder'
         )
     for folder in folders:
-        for part in folder.glob(f'*/.*{PART}'):
+        for part in folder.rglob(f'.*{PART}'):
             part.unlink(missing_ok=True)
     write_json(manifest, look)
 
@@ -50,17 +43,7 @@ def claim_folder(
 def make_all(
     make: Callable[[Any], None], jobs: Sequence, workers: int, what: str
 ) -> None:
-    """Call a function for each job, in this process or in several.
-
-    Args:
-        make: A function of a module; writes a file, whole or not at all.
-        jobs: What it gets.
-        workers: Processes.
-        what: 'clips' or 'videos', for messages.
-
-    Raises:
-        ToolError: A worker died, or a file could not be written.
-    """
+    """Call a module's function for each job, in one process or several."""
     if workers == 1:
         for job in progress(jobs, what):
             make(job)

@@ -42,13 +42,12 @@ _ZOOM = (0.065, 0.1)  # octaves
 def motion_path(
     label: str, size: tuple[int, int], frames: int, seed: int, speed: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Position, angle and zoom; arguments as in :func:`render_motion`.
+    """State at the middle of the clip, and at every frame, not wrapped.
 
     Returns:
-        The state at the middle of the clip, float64 (4,): x, y in pixels,
-        angle in radians, zoom in octaves, uniform on [0, w) x [0, h) x
-        [0, 2 pi) x [0, 1) and the same for every label; and the state at
-        every frame, float64 (T, 4), not wrapped.
+        float64 (4,) and (T, 4): x, y in pixels, angle in radians, zoom in
+        octaves. The first is the same for every label and uniform on
+        [0, w) x [0, h) x [0, 2 pi) x [0, 1).
     """
     height, width = size
     side = min(size)
@@ -68,20 +67,14 @@ def render_motion(
     seed: int = 0,
     speed: float = 1.0,
 ) -> np.ndarray:
-    """Render one clip.
+    """One clip: uint8 (T, H, W, 3), RGB; equal arguments, equal frames.
 
     Args:
         label: A key of DIRECTIONS.
         size: Height and width in pixels, each MIN_SIDE or more.
-        frames: Number of frames T, at least 2.
-        seed: Non-negative integer; equal arguments give equal frames.
+        frames: T, at least 2.
+        seed: Non-negative integer.
         speed: Factor on all speeds; 1 suits about 16 consecutive frames.
-
-    Returns:
-        uint8 (T, H, W, 3), RGB.
-
-    Raises:
-        ToolError: An argument is out of range.
     """
     if min(size) < MIN_SIDE or frames < 2 or not 0 < speed <= 4:
         raise ToolError(

@@ -33,10 +33,9 @@ _LAYER_ZERO = 1 << 20  # keeps the seeds of negative layers non-negative
 
 
 def noise_tile(rng: np.random.Generator) -> np.ndarray:
-    """A smooth periodic random field with two independent channels.
+    """A smooth periodic random field: float32 (TILE, TILE, 2) in [-1, 1].
 
-    Returns:
-        float32 (TILE, TILE, 2), values within [-1, 1].
+    The two channels are independent.
     """
     # Spectrum: complex noise on a ring. Its field's real and imaginary parts
     # are independent, one channel each.
@@ -59,8 +58,8 @@ class EndlessTexture:
     """A random texture that can be moved, turned and zoomed without end.
 
     Args:
-        seed: non-negative integers; equal seeds give equal textures.
-        side: length in pixels that the wavelengths are relative to. They run
+        seed: Non-negative integers; equal seeds give equal textures.
+        side: Length in pixels that the wavelengths are relative to. They run
             from 0.08 to 0.64 of it, the strongest is near 0.23.
     """
 
@@ -84,16 +83,13 @@ class EndlessTexture:
         angle: float,
         zoom: float,
     ) -> np.ndarray:
-        """What a window of the given size sees.
+        """What a window sees: float32 (h, w, 2), roughly within [-1, 1].
 
         Args:
-            size: height and width of the window in pixels.
-            centre: x, y of the texture's origin in the window, in pixels.
-            angle: clockwise turn of the texture about its origin, radians.
+            size: h, w.
+            centre: x, y of the texture's origin in the window.
+            angle: Turn of the texture about its origin.
             zoom: z, in octaves; larger is nearer.
-
-        Returns:
-            float32 (h, w, 2), the two fields, roughly within [-1, 1].
         """
         height, width = size
         out = np.zeros((height, width, 2), np.float32)
@@ -144,15 +140,7 @@ def shape_mask(
 ) -> np.ndarray:
     """Soft-edged mask of a disc (corners=0) or a regular polygon.
 
-    Args:
-        size: edge of the square window in pixels.
-        centre: x, y of the shape's centre in the window.
-        radius: outer radius in pixels.
-        corners: 0 for a disc, else 3 or more.
-        angle: clockwise turn in radians.
-
-    Returns:
-        float32 (size, size), 0 outside, 1 inside.
+    float32 (size, size), 0 outside, 1 within the outer radius of the shape.
     """
     dx = np.arange(size)[None, :] - centre[0]
     dy = np.arange(size)[:, None] - centre[1]
@@ -173,15 +161,10 @@ def paste(
     top: int,
     wrap: bool = False,
 ) -> None:
-    """Blend a patch into a canvas in place.
+    """Blend a patch (n, m, C) into a canvas (h, w, C), float32, in place.
 
-    Args:
-        canvas: float32 (h, w, C), may be a view of a larger frame.
-        patch: float32 (n, m, C).
-        mask: float32 (n, m), 1 where the patch covers the canvas.
-        left, top: position of the patch's first pixel, any integers.
-        wrap: what leaves the canvas enters opposite, n <= h and m <= w;
-            else it is cut.
+    It covers the canvas where the mask (n, m) is 1. What leaves the canvas is
+    cut, or enters opposite (wrap: n <= h, m <= w).
     """
     rows = top + np.arange(len(patch))
     cols = left + np.arange(patch.shape[1])

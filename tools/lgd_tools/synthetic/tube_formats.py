@@ -30,10 +30,9 @@ def write_jhmdb_splits(truth: TubeAnnotations, folder: Path) -> None:
 
 def write_puppet_mask(path: Path, masks: np.ndarray) -> None:
     """`puppet_mask.mat` with `part_mask`, uint8 (H, W, T)."""
+    how = dict(appendmat=False, do_compression=True)
     with atomic_path(path) as part:
-        savemat(
-            part, {'part_mask': masks}, appendmat=False, do_compression=True
-        )
+        savemat(part, {'part_mask': masks}, **how)
 
 
 def write_pyannot(truth: TubeAnnotations, path: Path) -> None:
@@ -53,10 +52,8 @@ def write_pyannot(truth: TubeAnnotations, path: Path) -> None:
         for tube in video.tubes:
             corners, ends = np.hsplit(tube.boxes, 2)
             boxes = small(np.hstack([corners, ends - corners]))
-            tubes.append(
-                {'label': tube.label, 'sf': tube.start, 'ef': tube.stop,
-                 'boxes': boxes}
-            )  # fmt: skip
+            time = dict(sf=tube.start, ef=tube.stop)
+            tubes.append(dict(label=tube.label, **time, boxes=boxes))
         content[video.name] = {
             'annotations': tubes,
             'numf': small(video.num_frames)[()],
@@ -68,6 +65,5 @@ def write_pyannot(truth: TubeAnnotations, path: Path) -> None:
 def write_ucf_lists(truth: TubeAnnotations, folder: Path) -> None:
     """`testlist01.txt` and `trainlist01.txt`: lines `<class>/<video>`."""
     for subset in ('train', 'test'):
-        write_lines(
-            folder / f'{subset}list01.txt', sorted(truth.splits['1'][subset])
-        )
+        names = sorted(truth.splits['1'][subset])
+        write_lines(folder / f'{subset}list01.txt', names)

@@ -20,16 +20,10 @@ def make_proposals(
     size: tuple[int, int],
     seed: int = 0,
 ) -> BoxTable:
-    """Boxes that a detector might have found.
+    """Proposals: boxes found score 0.6 to 1, others 0.05 to 0.7.
 
-    Args:
-        objects: For each video, the (T, 4) boxes of every object in its T
-            frames, x1 y1 x2 y2 in pixels.
-        size: Height and width of all videos.
-        seed: Equal arguments give equal proposals.
-
-    Returns:
-        A table of proposals: found boxes score 0.6 to 1, others 0.05 to 0.7.
+    `objects` are, for each video, the (T, 4) boxes of every object in its T
+    frames, x1 y1 x2 y2 in pixels; size is the height and width of all videos.
     """
     names, scale = sorted(objects), np.array([size[1], size[0]] * 2)
     rows, lengths = [], []

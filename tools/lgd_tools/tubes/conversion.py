@@ -6,9 +6,9 @@ tubes, the comparison with videos on disk, the file. A reader hands over
 """
 
 import argparse
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -32,7 +32,7 @@ from lgd_tools.cli import (
     require_dir,
     write_text,
 )
-from lgd_tools.tubes.raw_tubes import COORDINATES, RawTube, names_of
+from lgd_tools.tubes.raw_tubes import COORDINATES, Splits, names_of
 
 
 # ------------------------------------------------------------------- options
@@ -59,62 +59,47 @@ def add_arguments(parser: argparse.ArgumentParser, num_classes: int) -> None:
 
 
 # ---------------------------------------------------------------- conversion
+@dataclass
 class Conversion:
-    """Clean the videos of the splits, write them and what was found.
+    """Clean the videos of the splits, write them and what was found."""
 
-    Args:
-        raw: Classes, splits, and every video that the source describes.
-        args: Parsed options of :func:`add_arguments`.
-        untrimmed: Whether a test video may have no tube.
-        counted: Whether the source knew the numbers of frames; else they
-            are those of the last boxes, or of the files in ``--videos``.
-    """
-
-    def __init__(
-        self,
-        raw: TubeAnnotations,
-        args: argparse.Namespace,
-        untrimmed: bool = False,
-        counted: bool = True,
-    ) -> None:
-        self.raw, self.args = raw, args
-        self.untrimmed, self.counted = untrimmed, counted
-        # what was found -> how often, and the first place
-        self.found: dict[str, tuple[int, str]] = {}
-        self.incomplete = False  # something is lacking in the result
+    raw: TubeAnnotations  # every video that the source describes
+    args: argparse.Namespace  # the options of add_arguments
+    untrimmed: bool = False  # whether a test video may have no tube
+    # whether the source knew the numbers of frames; else they are those of
+    # the last boxes, or of the files in --videos
+    counted: bool = True
+    # what was found -> how often, and the first place
+    found: dict[str, tuple[int, str]] = field(default_factory=dict)
+    incomplete: bool = False  # something is lacking in the result
 
     def run(self) -> int:
-        """Convert; returns the exit code.
-
-        Raises:
-            ToolError: A video is in both subsets of a split, or a test
-                video is without boxes.
-        """
+        """Convert; returns the exit code."""
         raw, args = self.raw, self.args
-        path = args.out / f'{raw.dataset}_tubes.json'
         if len(raw.classes) != args.num_classes:
             raise ToolError(
                 f'the source holds {len(raw.classes)} classes, not '
                 f'{args.num_classes}: download it again, or set '
                 '--num-classes for a subset'
             )
-        names = names_of(raw.splits) & raw.videos.keys()
-        videos = {name: raw.videos[name] for name in sorted(names)}
+        videos = _listed(raw.videos, raw.splits)
         if args.videos:
             self._compare(videos)
-        videos = {name: self._clean(video) for name, video in videos.items()}
+        videos = {
+            name: replace(video, tubes=tuple(self._clean(video)))
+            for name, video in videos.items()
+        }
         splits = {
             split: self._with_boxes(split, subsets, videos)
             for split, subsets in raw.splits.items()
         }
-        names = names_of(splits) & videos.keys()
-        videos = {name: videos[name] for name in sorted(names)}
-        self._write(path, replace(raw, splits=splits, videos=videos))
+        videos = _listed(videos, splits)
+        self._write(replace(raw, splits=splits, videos=videos))
         done = args.allow_missing or not self.incomplete
         return EXIT_OK if done else EXIT_INCOMPLETE
 
     def note(
-        self, kind: str, place: str, count: int = 1, lacking: bool = False
+        self, kind: str, place: str, count: int = 1, lacking: bool = True
     ) -> None:
         """Count what the report tells."""
         before, first = self.found.get(kind, (0, place))
@@ -135,7 +120,7 @@ class Conversion:
         for name in subsets['train']:
             if name not in boxed:
                 kind = f'training videos of split {split} left out: no box'
-                self.note(kind, name, lacking=True)
+                self.note(kind, name)
         needed = videos.keys() if self.untrimmed else boxed
         without = [name for name in subsets['test'] if name not in needed]
         if without:
@@ -147,7 +132,8 @@ class Conversion:
             )
         for name in subsets['test']:
             if name not in boxed:
-                self.note(f'test videos of split {split} without a box', name)
+                kind = f'test videos of split {split} without a box'
+                self.note(kind, name, lacking=False)
         train = [name for name in subsets['train'] if name in boxed]
         return {'train': train, 'test': subsets['test']}
 
@@ -166,32 +152,29 @@ class Conversion:
 
         with ThreadPoolExecutor(self.args.workers) as pool:
             looks = progress(pool.map(look, videos), 'videos', len(videos))
-            looks = dict(zip(videos, looks, strict=True))
-        for name, found in looks.items():
-            video = videos[name]
+            looks = list(looks)
+        for (name, video), found in zip([*videos.items()], looks, strict=True):
             if isinstance(found, ToolError):
-                kind = 'videos missing or unreadable'
-                self.note(kind, str(found), lacking=True)
+                self.note('videos missing or unreadable', str(found))
                 continue
             frames, *size = found
             if size != [video.width, video.height]:
-                self.note('videos of another size than the boxes', name)
+                kind = 'videos of another size than the boxes'
+                self.note(kind, name, lacking=False)
             if frames > video.num_frames and not self.counted:
-                self.note('numbers of frames taken from the file', name)
+                kind = 'numbers of frames taken from the file'
+                self.note(kind, name, lacking=False)
                 videos[name] = replace(video, num_frames=frames)
             elif frames != video.num_frames:
                 kind = 'videos with another number of frames than annotated'
-                place = f'{name}: {frames} of {video.num_frames}'
-                self.note(kind, place, lacking=True)
+                self.note(kind, f'{name}: {frames} of {video.num_frames}')
 
     # --------------------------------------------------------------- tubes
-    def _clean(self, video: TubeVideo) -> TubeVideo:
-        """The video with tubes that the annotation file admits."""
+    def _clean(self, video: TubeVideo) -> Iterator[Tube]:
+        """A video's tubes as the annotation file admits them."""
         size = np.array([video.width, video.height] * 2)
-        tubes = []
-        for number, tube in enumerate(video.tubes):
+        for number, (label, frames, boxes) in enumerate(video.tubes):
             where = f'tube {number} of {video.name}'
-            frames, boxes = tube.frames, tube.boxes
             if (np.diff(frames) < 1).any():
                 raise ToolError(
                     f'{where} has a frame twice or out of order: mend the '
@@ -199,55 +182,40 @@ class Conversion:
                 )
             # the file keeps thousandths
             inside = np.clip(boxes, 0, size).round(3).astype(np.float32)
+            visible = (inside[:, :2] < inside[:, 2:]).all(1)
+            there = (frames >= 0) & (frames < video.num_frames)
             good = np.ones(len(frames), bool)
+            found = {}
             for kind, fits in (
                 ('NaN or infinity', np.isfinite(boxes).all(1)),
-                (
-                    'in a frame that the video does not have',
-                    (frames >= 0) & (frames < video.num_frames),
-                ),
-                ('no area', (boxes[:, 2:] > boxes[:, :2]).all(1)),
-                (
-                    'outside the picture',
-                    (inside[:, 2:] > inside[:, :2]).all(1),
-                ),
+                ('in a frame that the video does not have', there),
+                ('no area', (boxes[:, :2] < boxes[:, 2:]).all(1)),
+                ('outside the picture', visible),
             ):
-                kind = f'boxes dropped: {kind}'
-                self._note_boxes(kind, good & ~fits, tube, where, True)
+                found[f'boxes dropped: {kind}'] = good & ~fits
                 good &= fits
-            cut = good & ((boxes < 0) | (boxes > size)).any(1)
-            self._note_boxes('boxes clipped to the picture', cut, tube, where)
+            clipped = 'boxes clipped to the picture'
+            found[clipped] = good & ((boxes < 0) | (boxes > size)).any(1)
+            for kind, which in found.items():
+                if count := int(which.sum()):
+                    first = which.argmax()
+                    box = ' '.join(f'{x:g}' for x in boxes[first])
+                    place = f'{where}, frame {frames[first]}, {box}'
+                    self.note(kind, place, count, lacking=kind != clipped)
             rows = np.flatnonzero(good)
             if not len(rows):
-                self.note('tubes dropped: no box left', where, lacking=True)
+                self.note('tubes dropped: no box left', where)
                 continue
             gaps = np.flatnonzero(np.diff(frames[rows]) > 1) + 1
             if len(gaps):
-                kind = 'gaps, at which tubes are split'
                 place = f'{where}, before frame {frames[rows[gaps[0]]]}'
-                self.note(kind, place, len(gaps), lacking=True)
-            tubes += [
-                Tube(tube.label, int(frames[run[0]]), inside[run])
-                for run in np.split(rows, gaps)
-            ]
-        return replace(video, tubes=tuple(tubes))
-
-    def _note_boxes(
-        self,
-        kind: str,
-        which: np.ndarray,
-        tube: RawTube,
-        where: str,
-        lacking: bool = False,
-    ) -> None:
-        if which.any():
-            first = int(which.argmax())
-            box = ' '.join(f'{x:g}' for x in tube.boxes[first])
-            place = f'{where}, frame {tube.frames[first]}, {box}'
-            self.note(kind, place, int(which.sum()), lacking)
+                self.note('gaps, at which tubes are split', place, len(gaps))
+            for run in np.split(rows, gaps):
+                yield Tube(label, int(frames[run[0]]), inside[run])
 
     # ------------------------------------------------------------ the file
-    def _write(self, path: Path, annotations: TubeAnnotations) -> None:
+    def _write(self, annotations: TubeAnnotations) -> None:
+        path = self.args.out / f'{annotations.dataset}_tubes.json'
         for video in annotations.videos.values():
             check_video(video, len(annotations.classes))
         save_tubes(annotations, path)
@@ -266,16 +234,20 @@ class Conversion:
             *(f'{k}: {n}, first {at}' for k, (n, at) in self.found.items()),
         ]
         if len(edges):
-            x1, y1, *_ = edges.min(0)
-            *_, x2, y2 = edges.max(0)
+            (x1, y1), (x2, y2) = edges.min(0)[:2], edges.max(0)[2:]
             lines.append(f'edges as read: x {x1:g}..{x2:g}, y {y1:g}..{y2:g}')
         if not self.found:
             lines.append('nothing was clipped, dropped or left out')
         report = ''.join(f'{printable(line)}\n' for line in lines)
-        write_text(
-            path.with_name(f'{annotations.dataset}_tubes_report.txt'), report
-        )
+        write_text(path.with_name(f'{path.stem}_report.txt'), report)
         print(report, end='')
+
+
+def _listed(
+    videos: dict[str, TubeVideo], splits: Splits
+) -> dict[str, TubeVideo]:
+    """Those of the videos that a split names, sorted."""
+    return {n: videos[n] for n in sorted(names_of(splits) & videos.keys())}
 
 
 def _count(videos: Iterable[TubeVideo]) -> str:

@@ -8,7 +8,8 @@ and a later run may add the other subset.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from importlib import import_module
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,6 @@ import numpy as np
 
 from lgd_mmaction.detection.annotations import TubeVideo, load_tubes
 from lgd_mmaction.detection.box_table import BoxTable
-from lgd_mmaction.files import atomic_path
 from lgd_tools.cli import (
     EXIT_INCOMPLETE,
     EXIT_OK,
@@ -43,15 +43,7 @@ EXAMPLE = """\
 
 
 def frames_of(root: Path, video: TubeVideo) -> Iterator[np.ndarray]:
-    """The annotated frames of a video in order: (H, W, 3) uint8, BGR.
-
-    Args:
-        root: Folder of the videos, or of folders of frames.
-        video: Its annotation.
-
-    Raises:
-        ToolError: A frame or the file is missing or damaged.
-    """
+    """The annotated frames of a video in order: (H, W, 3) uint8, BGR."""
     path, count = find_pictures(root, video.name), 0
     for picture in islice(read_pictures(path), video.num_frames):
         count += 1
@@ -63,19 +55,14 @@ def frames_of(root: Path, video: TubeVideo) -> Iterator[np.ndarray]:
 
 
 class Detector:
-    """A detector of mmdet: boxes of chosen classes in a list of images.
-
-    Raises:
-        LGDError: mmdet is missing, or config, checkpoint or class are
-            wrong.
-    """
+    """A detector of mmdet: boxes of chosen classes in a list of images."""
 
     def __init__(self, args: Any) -> None:
+        # before mmdet: says in one sentence what is missing, mends upstream
+        import_module('lgd_mmaction.detection.require_mmdet')
         from mmdet.apis import init_detector
         from mmdet.utils import get_test_pipeline_cfg
         from mmengine.dataset import Compose
-
-        import lgd_mmaction.detection.require_mmdet  # noqa: F401  (and upstream fixes)
 
         try:
             self.model = init_detector(
@@ -93,13 +80,12 @@ class Detector:
         self.pipeline = Compose(pipeline)
         self.args, known = args, list(self.model.dataset_meta['classes'])
         chosen = known if args.classes == ['all'] else args.classes
-        for name in chosen:
-            if name not in known:
-                raise ToolError(
-                    f'the detector has no class {name!r}; it has '
-                    f'{len(known)}: {", ".join(known[:5])} ...; give '
-                    '--classes, or all'
-                )
+        if unknown := set(chosen) - set(known):
+            raise ToolError(
+                f'the detector has no class {min(unknown)!r}; it has '
+                f'{len(known)}: {", ".join(known[:5])} ...; give --classes, '
+                'or all'
+            )
         self.labels = [known.index(name) for name in chosen]
 
     def __call__(
@@ -122,44 +108,46 @@ class Detector:
             keep = (scores >= self.args.score_thr) & np.isfinite(boxes).all(1)
             keep &= (boxes[:, 2:] > boxes[:, :2]).all(1)
             keep &= np.isin(instances.labels, self.labels)
-            best = np.argsort(-scores[keep], kind='stable')
-            best = best[: self.args.max_per_frame]
-            found.append((boxes[keep][best], scores[keep][best]))
+            best = np.argsort(-scores, kind='stable')
+            best = best[keep[best]][: self.args.max_per_frame]
+            found.append((boxes[best], scores[best]))
         return found
 
 
 # -------------------------------------------------------------------- files
-def save_part(path: Path, frames: list[tuple[np.ndarray, np.ndarray]]) -> None:
-    """Write boxes and scores of each frame of one video."""
-    boxes, scores = zip(*frames, strict=True)
-    with atomic_path(path) as part, part.open('wb') as file:
-        np.savez_compressed(
-            file,
-            counts=[len(each) for each in scores],
-            boxes=np.concatenate(boxes).astype(np.float32),
-            score=np.concatenate(scores).astype(np.float32),
-        )
-
-
-def merge(parts: dict[str, Path]) -> BoxTable:
-    """The table of videos, from the files of :func:`save_part`."""
-    loaded = []
-    for path in parts.values():
-        with np.load(path) as part:
-            loaded.append(dict(part))
-    counts = [part['counts'] for part in loaded]
-    lengths = [len(each) for each in counts]
-    video = np.repeat(np.arange(len(parts), dtype=np.int32), lengths)
-    frame = np.concatenate([np.arange(n, dtype=np.int32) for n in lengths])
-    counts = np.concatenate(counts)
+def table_of(
+    name: str, found: list[tuple[np.ndarray, np.ndarray]]
+) -> BoxTable:
+    """The proposals of one video from boxes and scores of each frame."""
+    boxes, score = map(np.concatenate, zip(*found, strict=True))
+    frames = np.arange(len(found), dtype=np.int32)
+    frame = np.repeat(frames, [len(scores) for _, scores in found])
     return BoxTable(
-        videos=np.array(list(parts)),
-        video=np.repeat(video, counts),
-        frame=np.repeat(frame, counts),
-        boxes=np.concatenate([part['boxes'] for part in loaded]),
-        score=np.concatenate([part['score'] for part in loaded]),
-        frames_video=video,
-        frames_frame=frame,
+        videos=np.array([name]),
+        video=np.zeros_like(frame),
+        frame=frame,
+        boxes=boxes.astype(np.float32),
+        score=score.astype(np.float32),
+        frames_video=np.zeros_like(frames),
+        frames_frame=frames,
+    )
+
+
+def merge(tables: Sequence[BoxTable]) -> BoxTable:
+    """One table from those of single videos."""
+
+    def joined(field: str) -> np.ndarray:
+        return np.concatenate([getattr(table, field) for table in tables])
+
+    def owner(field: str) -> np.ndarray:
+        lengths = [len(getattr(table, field)) for table in tables]
+        return np.repeat(np.arange(len(tables), dtype=np.int32), lengths)
+
+    same = ('videos', 'frame', 'boxes', 'score', 'frames_frame')
+    return BoxTable(
+        **{field: joined(field) for field in same},
+        video=owner('frame'),
+        frames_video=owner('frames_frame'),
     )
 
 
@@ -167,6 +155,7 @@ def require_same_settings(parts: Path, args: Any) -> None:
     """Check that finished videos were detected with the same settings."""
     keys = 'config', 'checkpoint', 'classes', 'score_thr', 'max_per_frame'
     settings = {key: str(getattr(args, key)) for key in keys}
+    settings['parts'] = 'tables'  # earlier versions wrote others
     file = parts / 'settings.json'
     if file.is_file():
         before = json.loads(file.read_text(encoding='utf-8'))
@@ -178,7 +167,7 @@ def require_same_settings(parts: Path, args: Any) -> None:
     write_json(file, settings)
 
 
-def parse(argv: list[str] | None) -> Any:
+def main(argv: Sequence[str] | None = None) -> int:
     parser = make_parser(__doc__, EXAMPLE)
     add = parser.add_argument
     # fmt: off
@@ -205,11 +194,6 @@ def parse(argv: list[str] | None) -> Any:
         parser.error('--split and --subset go together')
     if args.out.suffix != '.npz':
         parser.error(f'--out must end in .npz, not {args.out.name}')
-    return args
-
-
-def main(argv: list[str] | None = None) -> int:
-    args = parse(argv)
     require_file(args.config, 'config')
     require_file(args.checkpoint, 'checkpoint')
     require_dir(args.videos, 'folder of videos')
@@ -233,16 +217,16 @@ def main(argv: list[str] | None = None) -> int:
             failed += 1
             warn(str(error))
             continue
-        save_part(part, found)
+        table_of(video.name, found).save(part)
     # those of earlier runs with another subset, too
-    made = {name: parts / f'{name}.npz' for name in annotations.videos}
-    made = {name: path for name, path in made.items() if path.exists()}
+    made = [parts / f'{name}.npz' for name in annotations.videos]
+    made = [path for path in made if path.exists()]
     if not made:
         raise ToolError(
             f'none of the {len(videos)} videos in {args.videos} could be '
             'read: check the folder'
         )
-    result = merge(made)
+    result = merge([BoxTable.load(path, 'proposals') for path in made])
     result.save(args.out)
     print(
         f'{args.out}: {len(result)} boxes in {len(result.frames_frame)} '

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lgd_mmaction.detection.annotations import TubeVideo, load_tubes
+from lgd_mmaction.detection.annotations import load_tubes
 from lgd_mmaction.detection.box_table import BoxTable
 from lgd_mmaction.detection.detection_set import DetectionSet, check_detections
 from lgd_mmaction.detection.linking import Linking, link_tubes
@@ -32,6 +32,7 @@ from lgd_tools.cli import (
 from lgd_tools.pictures import (
     contact_sheet,
     find_pictures,
+    measure,
     read_pictures,
     spread,
 )
@@ -46,15 +47,6 @@ EXAMPLE = """\
 COLUMNS = 4  # of the contact sheet
 
 
-def true_tubes(video: TubeVideo, classes: Sequence[str]) -> list[DrawnTube]:
-    """The annotated tubes of a video."""
-    size = [video.width, video.height] * 2
-    return [
-        DrawnTube(classes[tube.label], tube.start, tube.boxes / size)
-        for tube in video.tubes
-    ]
-
-
 def predicted_tubes(
     detections: DetectionSet,
     name: str,
@@ -62,14 +54,10 @@ def predicted_tubes(
     score_thr: float = 0.1,
     trim: bool = False,
 ) -> list[DrawnTube]:
-    """The detected tubes of a video, the surest first.
+    """The detected tubes of a video, the surest first; none of others.
 
-    Args:
-        detections: Detections of a subset.
-        name: Of the video; one that is not in the subset has none.
-        top: Tubes at most.
-        score_thr: Tubes of a lower mean score are left out.
-        trim: Cut the tubes in time, as for untrimmed videos.
+    At most `top`, without those of a mean score below `score_thr`; `trim`
+    cuts them in time, as for untrimmed videos.
     """
     names = [video.name for video in detections.videos]
     if name not in names:
@@ -78,19 +66,15 @@ def predicted_tubes(
     tubes = link_tubes(detections, index, Linking())
     if trim:
         tubes = trim_tubes(tubes, Trimming())
-    video, scores = detections.videos[index], tubes.mean_scores()
+    video = detections.videos[index]
+    boxes = tubes.boxes / ([video.width, video.height] * 2)
+    scores = tubes.mean_scores()
     order = np.argsort(-scores, kind='stable')
     drawn = []
     for i in order[scores[order] >= score_thr][:top]:
-        rows = slice(tubes.offset[i], tubes.offset[i + 1])
-        drawn.append(
-            DrawnTube(
-                detections.classes[tubes.label[i]],
-                int(tubes.start[i]),
-                tubes.boxes[rows] / ([video.width, video.height] * 2),
-                tubes.scores[rows],
-            )
-        )
+        name, start = detections.classes[tubes.label[i]], int(tubes.start[i])
+        rows = slice(*tubes.offset[i : i + 2])
+        drawn.append(DrawnTube(name, start, boxes[rows], tubes.scores[rows]))
     return drawn
 
 
@@ -101,15 +85,10 @@ def draw_video(
     total: int,
     cells: int = 8,
 ) -> int:
-    """Draw tubes on one video; returns how many frames it has.
+    """Write OUT.mp4 and OUT.png of one video; returns how many frames it has.
 
-    Args:
-        path: A video or a folder of frames.
-        tubes: What to draw.
-        out: Where to write, without suffix: `.mp4` and `.png` are added.
-        total: Frames that the annotation says there are.
-        cells: Pictures on the contact sheet, spread over the time that has
-            a tube.
+    The annotation says there are `total`. The contact sheet has so many
+    cells, from the time that has a tube.
     """
     first = min((tube.start for tube in tubes), default=0)
     ends = [tube.start + len(tube.boxes) for tube in tubes] or [total]
@@ -128,6 +107,7 @@ def draw_video(
 
     rate = 25
     if path.is_file():
+        measure(path)  # names a file that cannot be read
         with VideoFile(path) as file:
             rate = file.rate
     write_video(out.with_name(f'{out.name}.mp4'), frames(), rate, crf=18)
@@ -172,7 +152,11 @@ def main(argv: Sequence[str] | None = None) -> int:
             )
         video = annotations.videos[name]
         path = find_pictures(args.videos, name)
-        tubes = true_tubes(video, annotations.classes)
+        size = [video.width, video.height] * 2
+        tubes = [
+            DrawnTube(annotations.classes[t.label], t.start, t.boxes / size)
+            for t in video.tubes
+        ]
         if args.detections:
             tubes += predicted_tubes(
                 detections, name, args.top, args.score_thr, args.trim

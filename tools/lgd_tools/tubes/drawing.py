@@ -15,13 +15,8 @@ from lgd_tools.pictures import INK, put_text, text_width
 
 # distinguishable for the colour-blind too (Okabe and Ito), RGB
 COLOURS = (
-    (230, 159, 0),
-    (86, 180, 233),
-    (240, 228, 66),
-    (0, 158, 115),
-    (213, 94, 0),
-    (204, 121, 167),
-    (0, 114, 178),
+    *((230, 159, 0), (86, 180, 233), (240, 228, 66), (0, 158, 115)),
+    *((213, 94, 0), (204, 121, 167), (0, 114, 178)),
 )
 WHITE, GREY = (255, 255, 255), (110, 110, 110)
 _GOOD_SIDE = 480  # pictures with a shorter side are enlarged
@@ -30,19 +25,12 @@ _ROW, _LABEL = 20, 18  # height of a row of the legend, of a label
 
 @dataclass(frozen=True)
 class DrawnTube:
-    """A tube to draw.
+    """A tube to draw."""
 
-    Attributes:
-        name: Its class.
-        start: Its first frame.
-        boxes: (F, 4) x1 y1 x2 y2 in parts of the width and height.
-        scores: (F,) score of each frame; None: a true tube.
-    """
-
-    name: str
-    start: int
-    boxes: np.ndarray
-    scores: np.ndarray | None = None
+    name: str  # of its class
+    start: int  # its first frame
+    boxes: np.ndarray  # (F, 4) x1 y1 x2 y2 in parts of the width and height
+    scores: np.ndarray | None = None  # (F,) of each frame; None: a true tube
 
     def __str__(self) -> str:
         kind = 'truth' if self.scores is None else f'{self.scores.mean():.3f}'
@@ -64,14 +52,8 @@ def draw_boxes(
 ) -> np.ndarray:
     """The picture, enlarged where small, with boxes and labels.
 
-    Args:
-        picture: uint8 (H, W, 3) RGB.
-        frame: Its number, from 0.
-        tubes: All tubes of the video, the surest first; also those that are
-            not in this frame.
-
-    Returns:
-        uint8 RGB, even height and width, the same for every frame.
+    uint8 (H, W, 3) RGB; the result has an even height and width, the same
+    for every frame. The surest of the tubes comes first.
     """
     zoom = max(1, round(_GOOD_SIDE / min(picture.shape[:2])))
     height, width = (2 * (zoom * side // 2) for side in picture.shape[:2])
@@ -119,13 +101,9 @@ def draw_legend(
     total: int,
     frame: int | None = None,
 ) -> np.ndarray:
-    """A row for each tube, uint8 (h, width, 3), h even.
+    """A row for each tube, uint8 (h, width, 3), h even; a mark at the frame.
 
-    Args:
-        width: Of the picture in pixels.
-        tubes: The tubes.
-        total: Frames of the video.
-        frame: Where to put the mark; None: no mark.
+    `total` is the number of frames of the video.
     """
     panel = np.full((max(len(tubes), 1) * _ROW + 8, width, 3), INK, np.uint8)
     texts = [str(tube) for tube in tubes] or ['no tube']

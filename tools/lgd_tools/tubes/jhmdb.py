@@ -32,12 +32,12 @@ from lgd_mmaction.detection.annotations import TubeAnnotations, TubeVideo
 from lgd_tools.cli import ToolError, make_parser, progress
 from lgd_tools.jobs import Job, run_once
 from lgd_tools.split_files import members_of, read_split_files
-from lgd_tools.tubes.act_pickles import read_act
 from lgd_tools.tubes.conversion import Conversion, add_arguments
 from lgd_tools.tubes.raw_tubes import (
     COORDINATES,
     RawTube,
     names_of,
+    read_act,
     well_formed,
 )
 
@@ -57,19 +57,7 @@ def read_boxes(
     size: tuple[int, int],
     coordinates: str,
 ) -> dict[str, TubeVideo]:
-    """Videos from a text file a frame.
-
-    Args:
-        path: Folder or zip.
-        classes: Class names; a line holds the index plus one.
-        names: The videos that there are.
-        size: Width and height of the pictures.
-        coordinates: A key of ``COORDINATES``.
-
-    Raises:
-        ToolError: A file belongs to no video, or is not one line
-            `class x1 y1 x2 y2`; names the file.
-    """
+    """Videos, of this width and height, from a text file a frame."""
     of_stem = {name.replace('/', '_', 1): name for name in names}
     boxes: dict[str, dict[int, list[float]]] = {}
     for member, read in progress(members_of(path, '.txt').items(), 'boxes'):
@@ -85,11 +73,8 @@ def read_boxes(
     for name, of_frame in boxes.items():
         frames = np.array(sorted(of_frame))
         edges = np.array([of_frame[frame] for frame in frames])
-        tube = RawTube(
-            classes.index(name.partition('/')[0]),
-            frames,
-            edges + COORDINATES[coordinates],
-        )
+        label = classes.index(name.partition('/')[0])
+        tube = RawTube(label, frames, edges + COORDINATES[coordinates])
         videos[name] = TubeVideo(name, int(frames[-1]) + 1, *size, (tube,))
     return videos
 
@@ -98,11 +83,7 @@ def read_boxes(
 def read_masks(
     path: Path, classes: Sequence[str], names: set[str], workers: int
 ) -> dict[str, TubeVideo]:
-    """Videos from their puppet masks; those of other videos are skipped.
-
-    Raises:
-        ToolError: A mask is there twice or is not readable; names it.
-    """
+    """Videos from their puppet masks; those of other videos are skipped."""
     jobs = []
     for member in members_of(path, 'puppet_mask.mat'):
         name = '/'.join(PurePosixPath(member).parts[-3:-1])
@@ -118,10 +99,9 @@ def read_masks(
                 f'{path}: the mask of {name} cannot be read '
                 f'({outcome.error}): download it again'
             )
-        height, width, length = outcome.result['shape']
-        frames, boxes = outcome.result['frames'], outcome.result['boxes']
-        tube = RawTube(classes.index(name.partition('/')[0]), frames, boxes)
-        tubes = (tube,) if len(frames) else ()
+        (height, width, length), *found = outcome.result.values()
+        tube = RawTube(classes.index(name.partition('/')[0]), *found)
+        tubes = (tube,) if len(tube.frames) else ()
         videos[name] = TubeVideo(name, length, width, height, tubes)
     return videos
 
@@ -139,26 +119,19 @@ def read_mask(path: str, member: str) -> dict:
 
 
 def mask_boxes(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Tight boxes around a mask.
+    """Frames (n,) in which a mask (H, W, F) is not 0, its edges (n, 4) there.
 
-    Args:
-        mask: (H, W, F), not 0 where the person is.
-
-    Returns:
-        The frames that have any, and their (n, 4) x1 y1 x2 y2 edges: the
-        first column and row, the last ones plus 1.
+    x1 y1 x2 y2: the first column and row, the last ones plus 1.
     """
-    height, width, _ = mask.shape
-    columns, rows = (mask != 0).any(0), (mask != 0).any(1)  # (W, F), (H, F)
-    frames = np.flatnonzero(columns.any(0))
-    columns, rows = columns[:, frames], rows[:, frames]
-    boxes = (
-        columns.argmax(0),
-        rows.argmax(0),
-        width - columns[::-1].argmax(0),
-        height - rows[::-1].argmax(0),
-    )
-    return frames, np.stack(boxes, 1).astype(np.float64)
+    import cv2
+
+    _, _, length = mask.shape
+    there = (mask != 0).astype(np.uint8)
+    boxes = [cv2.boundingRect(there[..., f]) for f in range(length)]
+    boxes = np.array(boxes, np.float64).reshape(-1, 4)
+    boxes[:, 2:] += boxes[:, :2]  # from width and height
+    frames = np.flatnonzero(boxes[:, 2])
+    return frames, boxes[frames]
 
 
 # ---------------------------------------------------------------------- main

@@ -27,11 +27,11 @@ import numpy as np
 from lgd_mmaction.detection.annotations import TubeAnnotations, TubeVideo
 from lgd_mmaction.pickles import load_values
 from lgd_tools.cli import ToolError, make_parser, read_lines
-from lgd_tools.tubes.act_pickles import read_act
 from lgd_tools.tubes.conversion import Conversion, add_arguments
 from lgd_tools.tubes.raw_tubes import (
     COORDINATES,
     RawTube,
+    read_act,
     rows_of,
     video_name,
     well_formed,
@@ -47,16 +47,9 @@ EXAMPLE = """\
 def read_pyannot(
     path: Path, size: tuple[int, int], coordinates: str
 ) -> tuple[tuple[str, ...], dict[str, TubeVideo]]:
-    """Class names by label, and the videos of pyannot.pkl.
+    """Class names by label, and the videos, of this width and height.
 
-    Args:
-        path: The pickle.
-        size: Width and height of the pictures.
-        coordinates: A key of ``COORDINATES``, of x y x+w y+h.
-
-    Raises:
-        ToolError: It is no such file, or labels do not fit the folders;
-            names the video.
+    The coordinates are those of x y x+w y+h.
     """
     content = load_values(path, 'annotation pickle')
     videos: dict[str, TubeVideo] = {}
@@ -82,18 +75,12 @@ def _tube(tube: dict, coordinates: str) -> RawTube:
     if stop - start != len(boxes):
         raise ValueError(f'{len(boxes)} boxes in frames {start}..{stop - 1}')
     boxes[:, 2:] += boxes[:, :2]
-    frames = start + np.arange(len(boxes))
-    return RawTube(
-        whole(tube['label']), frames, boxes + COORDINATES[coordinates]
-    )
+    edges = boxes + COORDINATES[coordinates]
+    return RawTube(whole(tube['label']), np.arange(start, stop), edges)
 
 
 def read_list(path: Path) -> list[str]:
-    """The videos of a list, one a line.
-
-    Raises:
-        ToolError: A line names no video.
-    """
+    """The videos of a list, one a line; ToolError where a line names none."""
     names = []
     for number, line in read_lines(path, 'video list'):
         with well_formed(f'{path}:{number}'):

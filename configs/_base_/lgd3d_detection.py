@@ -1,4 +1,4 @@
-# The whole recipe of detection with LGD-3D on RGB frames. A leaf adds depth,
+# The whole recipe of detection with LGD-3D on RGB frames; a leaf adds depth,
 # classes and data. Every number of the schedule is a choice.
 _base_ = 'det_runtime.py'
 

@@ -1,5 +1,4 @@
-# LGD-3D, ResNet-50, Kinetics-400, pseudo-3D kind A, B and C in turn over the
-# residual units (the main config is kind A, serial).
+# lgd3d_r50_k400.py with pseudo-3D kinds A, B and C in turn over the units.
 # Numbers: docs/configs.md
 _base_ = '../lgd3d_r50_k400.py'
 

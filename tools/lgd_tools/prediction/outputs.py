@@ -50,21 +50,6 @@ def write_csv(
     write_text(path, text.getvalue())
 
 
-def as_json(
-    found: Sequence[Prediction], classes: Sequence[str], k: int
-) -> list[dict]:
-    """The same for a JSON file."""
-    return [
-        {
-            'video': one.video,
-            'start': round(one.start, 3),
-            'end': round(one.end, 3),
-            'top': [{'class': c, 'score': s} for c, s in one.top(classes, k)],
-        }
-        for one in found
-    ]
-
-
 def middles_of(found: Sequence[Prediction]) -> np.ndarray:
     """(W,) seconds."""
     return np.array([(one.start + one.end) / 2 for one in found])
@@ -101,12 +86,7 @@ def draw_timeline(found: Sequence[Prediction], classes: Sequence[str]) -> Any:
 def write_labelled(
     path: Path, found: Sequence[Prediction], classes: Sequence[str]
 ) -> None:
-    """The video as mp4, the three best classes of each moment in a corner.
-
-    Raises:
-        JobError: A frame cannot be decoded.
-        ToolError: The file cannot be written.
-    """
+    """The video as mp4, the three best classes of each moment in a corner."""
     middles = middles_of(found)
 
     def labelled(video: VideoFile) -> Iterator[np.ndarray]:

@@ -47,8 +47,7 @@ test_pipeline = [
     dict(type='VideoDecode', scale=(-1, 240)),
     *_base_.test_pipeline[-2:],
 ]
-# 8 GPUs with 16 triples each
 train_dataloader = dict(batch_size=16, dataset=dict(pipeline=train_pipeline))
 val_dataloader = dict(batch_size=16, dataset=dict(pipeline=val_pipeline))
 test_dataloader = dict(dataset=dict(pipeline=test_pipeline))
-auto_scale_lr = dict(base_batch_size=128)
+auto_scale_lr = dict(base_batch_size=128)  # 8 GPUs with 16 triples each

@@ -1,5 +1,4 @@
-# lgd3d_jhmdb_split1.py on RoI features of the local path alone, as the paper.
-# Numbers: docs/configs.md
+# lgd3d_jhmdb_split1.py, local alone, as the paper. Numbers: docs/configs.md
 _base_ = '../lgd3d_jhmdb_split1.py'
 
 model = dict(

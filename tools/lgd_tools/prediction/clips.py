@@ -3,6 +3,7 @@
 import glob
 import os
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from torch.utils.data import Dataset
@@ -69,6 +70,7 @@ def pack(steps: Sequence, video: Any, fps: float, window: Window) -> dict:
     return results
 
 
+@dataclass
 class Clips(Dataset):
     """Windows of videos, packed for one or two networks.
 
@@ -76,14 +78,9 @@ class Clips(Dataset):
     or (path, reason) where the video cannot be read.
     """
 
-    def __init__(
-        self,
-        windows: Sequence[Window],
-        pipelines: Sequence[Sequence],  # the steps of each network
-        cache: str,  # the ``index_cache`` of ``VideoOpen``
-    ) -> None:
-        self.windows, self.pipelines = windows, pipelines
-        self.cache = cache
+    windows: Sequence[Window]
+    pipelines: Sequence[Sequence]  # the steps of each network
+    cache: str  # the ``index_cache`` of ``VideoOpen``
 
     def __len__(self) -> int:
         return len(self.windows)

@@ -67,14 +67,10 @@ def draw_timeline(found: Sequence[Prediction], classes: Sequence[str]) -> Any:
         axes.barh(range(len(best)), scores[0, best], color=BLUE)
         axes.set(xlim=(0, 1), xlabel='score')
     else:
-        mesh = axes.pcolormesh(
-            [found[0].start, *inner, found[-1].end],
-            np.arange(len(best) + 1) - 0.5,
-            scores[:, best].T,
-            cmap='Blues',
-            vmin=0,
-            vmax=1,
-        )
+        edges = [found[0].start, *inner, found[-1].end]
+        rows = np.arange(len(best) + 1) - 0.5
+        colours = dict(cmap='Blues', vmin=0, vmax=1)
+        mesh = axes.pcolormesh(edges, rows, scores[:, best].T, **colours)
         figure.colorbar(mesh, label='score')
         axes.set_xlabel('seconds')
     axes.set_yticks(range(len(best)), [classes[i] for i in best])

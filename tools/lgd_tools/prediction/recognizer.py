@@ -116,8 +116,8 @@ class Network:
         out = np.empty((len(samples), len(self.classes)), np.float32)
         for indices in groups.values():
             batch = pseudo_collate([samples[i] for i in indices])
-            for i, result in zip(
-                indices, self.model.test_step(batch), strict=True
-            ):
-                out[i] = result.pred_score.float().cpu().numpy()
+            results = self.model.test_step(batch)
+            out[indices] = [
+                r.pred_score.float().cpu().numpy() for r in results
+            ]
         return out

@@ -1,7 +1,7 @@
 """What the global path does in one clip, in numbers."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 
@@ -61,17 +61,13 @@ class Network:
     def states(self, clip: Tensor) -> dict[str, State]:
         """(x_l, g_l) at the end of every stage."""
         found: dict[str, State] = {}
-        hooks = [
-            getattr(self.backbone, name).register_forward_hook(
-                lambda _, __, out, name=name: found.update({name: out})
-            )
-            for name in self.stages
-        ]
-        try:
+        with ExitStack() as hooks:
+            for name in self.stages:
+                hook = getattr(self.backbone, name).register_forward_hook(
+                    lambda _, __, out, name=name: found.update({name: out})
+                )
+                hooks.enter_context(hook)
             self.backbone(clip)
-        finally:
-            for hook in hooks:
-                hook.remove()
         return found
 
     def scores_from(self, stage: str, state: State) -> Tensor:
@@ -89,14 +85,11 @@ class Network:
     @contextmanager
     def with_diffusion(self, change: Callable, units: Sequence) -> Iterator:
         """Units whose (1) is ``(diffusion, f, g, inplace) -> f'``."""
-        for unit in units:
-            new = partial(change, unit.diffusion)
-            unit.diffusion.diffuse_to_local = new
-        try:
+        with ExitStack() as stock:
+            for diffusion in (unit.diffusion for unit in units):
+                diffusion.diffuse_to_local = partial(change, diffusion)
+                stock.callback(delattr, diffusion, 'diffuse_to_local')
             yield
-        finally:
-            for unit in units:
-                del unit.diffusion.diffuse_to_local
 
     def without(self, *units: nn.Module):
         """Let these units, or all, leave (1) out: x_l = ReLU(F_l)."""
@@ -169,12 +162,6 @@ def grad_cam(score: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     return cam / cam.max().clamp_min(1e-12)
 
 
-def stage_of_maps(states: dict[str, State]) -> str:
-    """The last stage whose map has rows enough, else the first."""
-    fine = [name for name, (x, _) in states.items() if x.size(3) >= CELLS]
-    return fine[-1] if fine else next(iter(states))
-
-
 # ----------------------------------------------------------- (c) the frames
 def leave_one_out(clip: Tensor) -> Tensor:
     """(1, C, T, H, W) -> (T, C, T, H, W): clip t shows frame t's neighbour.
@@ -227,7 +214,9 @@ def look_at(
         with network.without():
             scores_without = network.scores(clip)
             states_without = network.states(clip)
-    stage = stage_of_maps(states) if stage is None else stage
+    if stage is None:
+        fine = [n for n, (x, _) in states.items() if x.size(3) >= CELLS]
+        stage = fine[-1] if fine else network.stages[0]
     (x, g), (x_without, _) = states[stage], states_without[stage]
 
     def score(at: Tensor) -> Tensor:

@@ -38,8 +38,7 @@ val_pipeline = [
     dict(type='UniformSample', clip_len=3, num_clips=1, test_mode=True),
     dict(type='VideoDecode', scale=(-1, 240)),
     dict(type='CenterCrop', crop_size=224),
-    dict(type='FormatShape', input_format='NCTHW'),
-    dict(type='PackActionInputs'),
+    *train_pipeline[-2:],
 ]
 test_pipeline = [
     dict(type='VideoOpen'),

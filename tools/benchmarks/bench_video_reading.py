@@ -30,12 +30,10 @@ from lgd_tools.cli import (
 EXAMPLE = """\
   python tools/benchmarks/bench_video_reading.py clips/*.mp4
   python tools/benchmarks/bench_video_reading.py clips/*.avi --workers 0"""
-# name: (clips, frames of each)
-READS = {'1 x 16': (1, 16), '3 x 1': (3, 1), '15 x 16': (15, 16)}
+# clips, frames of each, and how often in one round (twice a video at least)
+READS = {'1 x 16': (1, 16, 48), '3 x 1': (3, 1, 96), '15 x 16': (15, 16, 12)}
 SIDE = 120
 KEY_FRAMES = (16, 4, 1)
-# reads of each reader in one round, at least two of each video
-READS_A_ROUND = {'1 x 16': 48, '3 x 1': 96, '15 x 16': 12}
 
 
 def make_readers(
@@ -104,9 +102,9 @@ def report(
     size = sum(video.stat().st_size for video in videos)
     print(f'\n{title}: {len(videos)} videos, {size / 1024:.0f} KiB\n')
     rows = []
-    for name, (clips, frames) in READS.items():
+    for name, (clips, frames, least) in READS.items():
         readers = make_readers(videos, clips, frames, folder / 'index')
-        number = max(READS_A_ROUND[name], 2 * len(videos)) + 1
+        number = max(least, 2 * len(videos)) + 1
         times: dict[str, list[float]] = {reader: [] for reader in readers}
         for _ in range(args.rounds):
             for reader, read in readers.items():

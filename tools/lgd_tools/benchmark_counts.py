@@ -19,9 +19,7 @@ def flops(step: Callable[[], object]) -> int:
 
 
 class _Traffic(TorchDispatchMode):
-    def __init__(self) -> None:
-        super().__init__()
-        self.bytes = 0
+    bytes = 0
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         out = func(*args, **(kwargs or {}))

@@ -90,9 +90,8 @@ def to_onnx(deployed: Deployed, clip: Tensor) -> bytes:
 def run_onnx(data: bytes) -> Run:
     import onnxruntime
 
-    session = onnxruntime.InferenceSession(
-        data, providers=['CPUExecutionProvider']
-    )
+    cpu = ['CPUExecutionProvider']
+    session = onnxruntime.InferenceSession(data, providers=cpu)
     return lambda clip: torch.from_numpy(
         session.run(None, {'clip': clip.numpy()})[0]
     )

@@ -1,8 +1,7 @@
 # Detection: LGD-2D, ResNet-101, J-HMDB split 1, flow. Numbers: docs/configs.md
 _base_ = ['_base_/lgd2d_detection_flow.py', '_base_/data/jhmdb.py']
 
-# or work_dirs/lgd2d_flow_k600/epoch_50.pth
-load_from = 'work_dirs/lgd2d_flow_k400/epoch_50.pth'
+load_from = 'work_dirs/lgd2d_flow_k400/epoch_50.pth'  # or lgd2d_flow_k600
 model = dict(
     backbone=dict(depth=101), roi_head=dict(bbox_head=dict(num_classes=21))
 )

@@ -1,8 +1,7 @@
 # Detection: LGD-2D, ResNet-101, UCF101-24, RGB. Numbers: docs/configs.md
 _base_ = ['_base_/lgd2d_detection_video.py', '_base_/data/ucf101_24.py']
 
-# or work_dirs/lgd2d_k600/epoch_50.pth
-load_from = 'work_dirs/lgd2d_k400/epoch_50.pth'
+load_from = 'work_dirs/lgd2d_k400/epoch_50.pth'  # or lgd2d_k600
 model = dict(
     backbone=dict(depth=101), roi_head=dict(bbox_head=dict(num_classes=24))
 )

@@ -1,8 +1,7 @@
 # Detection: LGD-3D, ResNet-101, UCF101-24, flow. Numbers: docs/configs.md
 _base_ = ['_base_/lgd3d_detection_flow.py', '_base_/data/ucf101_24.py']
 
-# or work_dirs/lgd3d_flow_k600/epoch_50.pth
-load_from = 'work_dirs/lgd3d_flow_k400/epoch_50.pth'
+load_from = 'work_dirs/lgd3d_flow_k400/epoch_50.pth'  # or lgd3d_flow_k600
 model = dict(
     backbone=dict(depth=101), roi_head=dict(bbox_head=dict(num_classes=24))
 )

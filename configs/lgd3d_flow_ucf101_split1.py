@@ -1,8 +1,7 @@
 # LGD-3D, ResNet-101, UCF101 split 1, flow. Numbers: docs/configs.md
 _base_ = ['_base_/lgd3d_finetune_flow.py', '_base_/data/ucf101.py']
 
-# or work_dirs/lgd3d_flow_k600/epoch_50.pth
-load_from = 'work_dirs/lgd3d_flow_k400/epoch_50.pth'
+load_from = 'work_dirs/lgd3d_flow_k400/epoch_50.pth'  # or lgd3d_flow_k600
 model = dict(cls_head=dict(num_classes=101))
 train_dataloader = dict(dataset=_base_.data.flow.split1.train)
 val_dataloader = test_dataloader = dict(dataset=_base_.data.flow.split1.val)

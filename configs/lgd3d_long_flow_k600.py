@@ -1,5 +1,4 @@
-# LGD-3D on 128 frames, ResNet-101, Kinetics-600, flow.
-# Numbers: docs/configs.md
+# LGD-3D, 128 frames, ResNet-101, Kinetics-600, flow. Numbers: docs/configs.md
 _base_ = ['_base_/lgd3d_long_flow.py', '_base_/data/kinetics600.py']
 
 load_from = 'work_dirs/lgd3d_flow_k600/epoch_50.pth'

@@ -1,5 +1,4 @@
-# lgd3d_k400.py without a global path, stock linear head, one stage.
-# Numbers: docs/configs.md
+# lgd3d_k400.py, no global path, linear head. Numbers: docs/configs.md
 _base_ = 'lgd3d_k400.py'
 
 model = dict(

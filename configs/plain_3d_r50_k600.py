@@ -1,5 +1,4 @@
-# lgd3d_r50_k600.py without a global path, stock linear head, one stage.
-# Numbers: docs/configs.md
+# plain_3d_k600.py with ResNet-50. Numbers: docs/configs.md
 _base_ = 'plain_3d_k600.py'
 
 model = dict(backbone=dict(depth=50, pretrained='torchvision://resnet50'))

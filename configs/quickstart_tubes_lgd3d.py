@@ -1,6 +1,5 @@
 # A small LGD-3D that detects actions of generated shapes, from scratch on 2
-# CPU cores; `python tools/run_detection_example.py` runs it.
-# Numbers: docs/configs.md
+# CPU cores; `python tools/run_detection_example.py`. Numbers: docs/configs.md
 _base_ = '_base_/lgd3d_detection_video.py'
 
 # environment variables put the data elsewhere, or take another style

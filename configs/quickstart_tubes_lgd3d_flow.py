@@ -1,6 +1,5 @@
 # The flow stream of quickstart_tubes_lgd3d.py;
-# `python tools/run_detection_example.py --flow` runs it.
-# Numbers: docs/configs.md
+# `python tools/run_detection_example.py --flow`. Numbers: docs/configs.md
 _base_ = './quickstart_tubes_lgd3d.py'
 
 # of tools/data/extract_flow.py --short-side 72 --bound 5

@@ -21,9 +21,8 @@ model = dict(
 __sample = dict(type='SampleKeyFrames', clip_len=3, frame_interval=8)
 train_pipeline = [__sample, *_base_.train_pipeline[1:]]
 test_pipeline = [__sample, *_base_.test_pipeline[1:]]
-# 8 GPUs with 8 triples each
 train_dataloader = dict(batch_size=8, dataset=dict(pipeline=train_pipeline))
 val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
 test_dataloader = dict(dataset=dict(pipeline=test_pipeline))
 optim_wrapper = dict(optimizer=dict(lr=0.01))
-auto_scale_lr = dict(base_batch_size=64)
+auto_scale_lr = dict(base_batch_size=64)  # 8 GPUs with 8 triples each

@@ -4,7 +4,7 @@ _base_ = 'lgd2d_rgb.py'
 model = dict(backbone=dict(depth=101, pretrained=None))
 optim_wrapper = dict(optimizer=dict(lr=0.005))
 param_scheduler = [
-    {**_base_.param_scheduler[0], 'end': 30, 'milestones': [15, 25]}
+    dict(_base_.param_scheduler[0], end=30, milestones=[15, 25])
 ]
 train_cfg = dict(max_epochs=30)
 custom_hooks = [dict(type='TwoStageHook', switch_epoch=20)]

@@ -38,8 +38,7 @@ val_pipeline = [
     dict(type='UniformSample', clip_len=3, num_clips=1, test_mode=True),
     dict(type='VideoDecode', scale=(-1, 240)),
     dict(type='CenterCrop', crop_size=224),
-    dict(type='FormatShape', input_format='NCTHW'),
-    dict(type='PackActionInputs'),
+    *train_pipeline[-2:],
 ]
 test_pipeline = [
     dict(type='VideoOpen'),
@@ -47,8 +46,7 @@ test_pipeline = [
     dict(type='VideoDecode', scale=(-1, 240)),
     *_base_.test_pipeline[-2:],
 ]
-# 8 GPUs with 16 triples each
 train_dataloader = dict(batch_size=16, dataset=dict(pipeline=train_pipeline))
 val_dataloader = dict(batch_size=16, dataset=dict(pipeline=val_pipeline))
 test_dataloader = dict(dataset=dict(pipeline=test_pipeline))
-auto_scale_lr = dict(base_batch_size=128)
+auto_scale_lr = dict(base_batch_size=128)  # 8 GPUs with 16 triples each

@@ -1,4 +1,4 @@
-# The whole recipe of detection with LGD-3D on RGB frames. A leaf adds depth,
+# The whole recipe of detection with LGD-3D on RGB frames; a leaf adds depth,
 # classes and data. Every number of the schedule is a choice.
 _base_ = 'det_runtime.py'
 
@@ -90,9 +90,7 @@ train_pipeline = [
     dict(type='PackActionInputs'),
 ]
 test_pipeline = [
-    dict(type='SampleKeyFrames', clip_len=16, frame_interval=1),
-    dict(type='CheckedFrameDecode'),
-    dict(type='Resize', scale=(-1, 240)),
+    *train_pipeline[:3],
     dict(type='FormatShape', input_format='NCTHW', collapse=True),
     # which frame it is, and how sure the person detector was of each box
     dict(

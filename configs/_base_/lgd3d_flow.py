@@ -1,5 +1,5 @@
-# LGD-3D on optical flow: x and y, 128 = no motion. The
-# ImageNet stem is averaged over colour by the backbone.
+# lgd3d_rgb.py on optical flow: x and y, 128 = no motion. The backbone
+# averages the ImageNet stem over colour.
 _base_ = 'lgd3d_rgb.py'
 
 model = dict(

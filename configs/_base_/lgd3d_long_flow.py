@@ -18,8 +18,6 @@ test_dataloader = dict(dataset=dict(pipeline=test_pipeline))
 auto_scale_lr = dict(base_batch_size=16)
 
 optim_wrapper = dict(optimizer=dict(lr=0.001))
-param_scheduler = [
-    {**_base_.param_scheduler[0], 'end': 15, 'milestones': [10]}
-]
+param_scheduler = [dict(_base_.param_scheduler[0], end=15, milestones=[10])]
 train_cfg = dict(max_epochs=15)
 custom_hooks = [dict(type='TwoStageHook', switch_epoch=0)]

@@ -17,15 +17,12 @@ for __pipeline in (train_pipeline, val_pipeline, test_pipeline):
     for __step in __pipeline:
         if __step['type'] == 'SampleFrames':
             __step['clip_len'] = 128
-# 8 GPUs with 2 clips each
 train_dataloader = dict(batch_size=2, dataset=dict(pipeline=train_pipeline))
 val_dataloader = dict(batch_size=1, dataset=dict(pipeline=val_pipeline))
 test_dataloader = dict(dataset=dict(pipeline=test_pipeline))
-auto_scale_lr = dict(base_batch_size=16)
+auto_scale_lr = dict(base_batch_size=16)  # 8 GPUs with 2 clips each
 
 optim_wrapper = dict(optimizer=dict(lr=0.001))
-param_scheduler = [
-    {**_base_.param_scheduler[0], 'end': 15, 'milestones': [10]}
-]
+param_scheduler = [dict(_base_.param_scheduler[0], end=15, milestones=[10])]
 train_cfg = dict(max_epochs=15)
 custom_hooks = [dict(type='TwoStageHook', switch_epoch=0)]

@@ -60,8 +60,7 @@ val_pipeline = [
     {**train_pipeline[1], 'test_mode': True},
     dict(type='VideoDecode', scale=(-1, 120)),
     dict(type='CenterCrop', crop_size=112),
-    dict(type='FormatShape', input_format='NCTHW'),
-    dict(type='PackActionInputs'),
+    *train_pipeline[-2:],
 ]
 test_pipeline = [
     dict(type='VideoOpen'),

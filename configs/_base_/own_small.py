@@ -1,6 +1,5 @@
 # A small LGD-3D for own videos, from scratch on a CPU: some 100 to 2000 clips.
-# All numbers are choices; what they reached on generated clips:
-# docs/own_data.md.
+# All numbers are choices; docs/own_data.md has what they reached.
 _base_ = 'own_lgd3d.py'
 
 model = dict(

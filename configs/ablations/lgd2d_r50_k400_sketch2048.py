@@ -1,6 +1,4 @@
-# LGD-2D, ResNet-50, Kinetics-400, ablation of the sketch: D = 2048 per path
-# (the main config has 8192).
-# Numbers: docs/configs.md
+# lgd2d_r50_k400.py with D = 2048, not 8192. Numbers: docs/configs.md
 _base_ = '../lgd2d_r50_k400.py'
 
 model = dict(cls_head=dict(sketch_dim=2048))

@@ -1,6 +1,5 @@
-# LGD-3D, ResNet-101, J-HMDB split 1, ablation of detection: the global path
-# alone: every box of a frame scores the same, how far context gets by itself.
-# Numbers: docs/configs.md
+# lgd3d_jhmdb_split1.py on the global path alone: every box of a frame scores
+# the same, how far context gets by itself. Numbers: docs/configs.md
 _base_ = '../lgd3d_jhmdb_split1.py'
 
 model = dict(

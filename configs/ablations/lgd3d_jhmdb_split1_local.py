@@ -1,6 +1,4 @@
-# LGD-3D, ResNet-101, J-HMDB split 1, ablation of detection: RoI features of
-# the local path alone, as in the paper.
-# Numbers: docs/configs.md
+# lgd3d_jhmdb_split1.py, local alone, as the paper. Numbers: docs/configs.md
 _base_ = '../lgd3d_jhmdb_split1.py'
 
 model = dict(

@@ -1,9 +1,7 @@
-# LGD-3D, ResNet-101, J-HMDB split 1, ablation of detection: no global path in
-# the network either (load_from a plain network's checkpoint).
-# Numbers: docs/configs.md
+# lgd3d_jhmdb_split1.py without a global path in the network either, from a
+# plain network's checkpoint. Numbers: docs/configs.md
 _base_ = '../lgd3d_jhmdb_split1.py'
 
-# of plain_3d_k400.py: no diffusion
 load_from = 'work_dirs/plain_3d_k400/epoch_50.pth'
 model = dict(
     backbone=dict(diffusion=None),

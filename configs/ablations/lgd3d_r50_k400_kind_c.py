@@ -1,6 +1,5 @@
-# LGD-3D, ResNet-50, Kinetics-400, pseudo-3D kind C, serial with a shortcut
-# around the temporal convolution (the main config is kind A, serial).
-# Numbers: docs/configs.md
+# lgd3d_r50_k400.py with pseudo-3D kind C, serial as A, with a shortcut around
+# the temporal convolution. Numbers: docs/configs.md
 _base_ = '../lgd3d_r50_k400.py'
 
 model = dict(backbone=dict(pseudo3d='C'))

@@ -1,6 +1,4 @@
-# LGD-3D, ResNet-50, Kinetics-400, ablation of the classifier: the two linear
-# classifiers of stage 1 for all 50 epochs, mean of both softmaxes.
-# Numbers: docs/configs.md
+# lgd3d_r50_k400.py, stage 1 (linear) to the end. Numbers: docs/configs.md
 _base_ = '../lgd3d_r50_k400.py'
 
 custom_hooks = [dict(type='TwoStageHook', switch_epoch=50)]

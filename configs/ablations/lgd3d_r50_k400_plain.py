@@ -1,10 +1,5 @@
-# LGD-3D, ResNet-50, Kinetics-400, ablation of the block: no global path at
-# all, under the kernelized classifier of the local feature.
-# (plain_3d_r50_k400.py is the plain network under the stock linear head.)
-# Numbers: docs/configs.md
+# lgd3d_r50_k400.py without a global path, the kernelized classifier on P(x_L)
+# (plain_3d_r50_k400.py: the stock linear head). Numbers: docs/configs.md
 _base_ = '../lgd3d_r50_k400.py'
 
-model = dict(
-    backbone=dict(diffusion=None),
-    cls_head=dict(features=('local',)),
-)
+model = dict(backbone=dict(diffusion=None), cls_head=dict(features=('local',)))

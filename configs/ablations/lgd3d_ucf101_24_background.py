@@ -1,8 +1,6 @@
-# LGD-3D, ResNet-101, UCF101-24 split 1, ablation of detection: a 25th class
-# "background", from detector boxes of the training videos that overlap no
-# ground truth. Needs proposals of the training videos too: detect_people.py
-# without --subset.
-# Numbers: docs/configs.md
+# lgd3d_ucf101_24.py with a 25th class "background", from detector boxes of the
+# training videos that overlap no ground truth. Needs proposals of those videos
+# too: detect_people.py without --subset. Numbers: docs/configs.md
 _base_ = '../lgd3d_ucf101_24.py'
 
 train_dataloader = dict(
@@ -11,7 +9,5 @@ train_dataloader = dict(
     )
 )
 model = dict(
-    roi_head=dict(
-        bbox_head=dict(type='BackgroundBBoxHead', num_classes=25),
-    ),
+    roi_head=dict(bbox_head=dict(type='BackgroundBBoxHead', num_classes=25))
 )

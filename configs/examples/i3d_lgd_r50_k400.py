@@ -1,6 +1,4 @@
-# The stock I3D baseline with a global path: another backbone.type, and a head
-# that takes (local, global).
-# Numbers: docs/configs.md
+# The stock I3D baseline with a global path. Numbers: docs/configs.md
 _base_ = (
     'mmaction::recognition/'
     'i3d/i3d_imagenet-pretrained-r50_8xb8-32x2x1-100e_kinetics400-rgb.py'

@@ -1,6 +1,4 @@
-# The stock R(2+1)D baseline with a global path: another backbone.type, and a
-# head that takes (local, global).
-# Numbers: docs/configs.md
+# The stock R(2+1)D baseline with a global path. Numbers: docs/configs.md
 _base_ = (
     'mmaction::recognition/'
     'r2plus1d/r2plus1d_r34_8xb8-8x8x1-180e_kinetics400-rgb.py'

@@ -1,6 +1,4 @@
-# The stock SlowOnly baseline with a global path: another backbone.type, and a
-# head that takes (local, global).
-# Numbers: docs/configs.md
+# The stock SlowOnly baseline with a global path. Numbers: docs/configs.md
 _base_ = (
     'mmaction::recognition/'
     'slowonly/slowonly_imagenet-pretrained-r50_8xb16-4x16x1-steplr-150e_kinetics400-rgb.py'

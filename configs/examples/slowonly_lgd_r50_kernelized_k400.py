@@ -1,6 +1,5 @@
 # The stock SlowOnly baseline with a global path and the kernelized classifier,
-# both stages in one run.
-# Numbers: docs/configs.md
+# both stages in one run. Numbers: docs/configs.md
 _base_ = (
     'mmaction::recognition/'
     'slowonly/slowonly_imagenet-pretrained-r50_8xb16-4x16x1-steplr-150e_kinetics400-rgb.py'

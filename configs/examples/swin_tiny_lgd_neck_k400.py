@@ -1,6 +1,4 @@
-# The stock Swin-T baseline, untouched, with a global path beside it: a neck,
-# and a head that takes (local, global).
-# Numbers: docs/configs.md
+# Stock Swin-T, untouched, a global path beside it. Numbers: docs/configs.md
 _base_ = (
     'mmaction::recognition/'
     'swin/swin-tiny-p244-w877_in1k-pre_8xb8-amp-32x2x1-30e_kinetics400-rgb.py'

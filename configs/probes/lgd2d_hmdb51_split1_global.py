@@ -1,5 +1,4 @@
-# Linear probe of the frozen global feature g_L: LGD-2D on HMDB51 split 1.
-# Numbers: docs/configs.md
+# Linear probe of the frozen global feature g_L. Numbers: docs/configs.md
 _base_ = 'lgd2d_hmdb51_split1_local.py'
 
 model = dict(cls_head=dict(features=('global',)))

@@ -1,5 +1,4 @@
-# Linear probe of the frozen local feature P(x_L): LGD-2D on UCF101 split 1.
-# Numbers: docs/configs.md
+# Linear probe of the frozen local feature P(x_L). Numbers: docs/configs.md
 _base_ = '../lgd2d_ucf101_split1.py'
 
 model = dict(

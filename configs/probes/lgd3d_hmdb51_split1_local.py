@@ -1,5 +1,4 @@
-# Linear probe of the frozen local feature P(x_L): LGD-3D on HMDB51 split 1.
-# Numbers: docs/configs.md
+# Linear probe of the frozen local feature P(x_L). Numbers: docs/configs.md
 _base_ = '../lgd3d_hmdb51_split1.py'
 
 model = dict(

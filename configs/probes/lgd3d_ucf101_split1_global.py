@@ -1,5 +1,4 @@
-# Linear probe of the frozen global feature g_L: LGD-3D on UCF101 split 1.
-# Numbers: docs/configs.md
+# Linear probe of the frozen global feature g_L. Numbers: docs/configs.md
 _base_ = 'lgd3d_ucf101_split1_local.py'
 
 model = dict(cls_head=dict(features=('global',)))

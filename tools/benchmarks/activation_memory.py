@@ -61,21 +61,17 @@ def measure(backbone: dict, shape: tuple[int, ...]) -> tuple[int, int, int]:
             )
     with torch.autograd.graph.saved_tensors_hooks(counter.pack, lambda t: t):
         network(clips)
-    return (
-        counter.total,
-        max(units),
-        sum(p.numel() for p in network.parameters()),
-    )
+    parameters = sum(p.numel() for p in network.parameters())
+    return counter.total, max(units), parameters
 
 
 def main() -> None:
     parser = make_parser(__doc__, EXAMPLE)
-    parser.add_argument('config', help='a config with a ResNet3d backbone')
-    parser.add_argument('--batch', type=positive_int, default=8, help='clips')
-    parser.add_argument('--frames', type=positive_int, default=16)
-    parser.add_argument(
-        '--size', type=positive_int, default=112, help='pixels'
-    )
+    add = parser.add_argument
+    add('config', help='a config with a ResNet3d backbone')
+    add('--batch', type=positive_int, default=8, help='clips')
+    add('--frames', type=positive_int, default=16)
+    add('--size', type=positive_int, default=112, help='pixels')
     args = parser.parse_args()
     backbone = dict(Config.fromfile(args.config).model.backbone)
     init_default_scope('mmaction')

@@ -53,15 +53,6 @@ def moved_pair(
     )
 
 
-def read(path: Path, short_side: int, count: int) -> list[np.ndarray]:
-    with VideoFile(path) as video:
-        frames = video.frames('gray', short_side)
-        return [
-            np.ascontiguousarray(frame.to_ndarray())
-            for frame in islice(frames, count)
-        ]
-
-
 def rows(path: Path, sides: list[int], flows: int) -> Iterator[str]:
     head = [f'({x:g}, {y:g})' for x, y in MOTIONS]
     yield (
@@ -70,7 +61,9 @@ def rows(path: Path, sides: list[int], flows: int) -> Iterator[str]:
     )
     yield '|---' * (3 + len(MOTIONS)) + '|'
     for side in sides:
-        frames = read(path, side, flows + 1)
+        with VideoFile(path) as video:
+            gray = islice(video.frames('gray', side), flows + 1)
+            frames = [np.ascontiguousarray(f.to_ndarray()) for f in gray]
         height, width = frames[0].shape
         choices = {n: make_method(n, height, width) for n in METHODS}
         stock = cv2.optflow.DualTVL1OpticalFlow_create()

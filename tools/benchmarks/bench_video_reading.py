@@ -18,80 +18,59 @@ import time
 from collections.abc import Callable, Sequence
 from itertools import product
 from pathlib import Path
-from typing import Any
 
-from lgd_tools.cli import make_parser, positive_int, require_file, run_main
+from lgd_tools.cli import (
+    make_parser,
+    markdown_table,
+    positive_int,
+    require_file,
+    run_main,
+)
 
 EXAMPLE = """\
   python tools/benchmarks/bench_video_reading.py clips/*.mp4
   python tools/benchmarks/bench_video_reading.py clips/*.avi --workers 0"""
-# name: (clips, frames of each)
-READS = {'1 x 16': (1, 16), '3 x 1': (3, 1), '15 x 16': (15, 16)}
+# clips, frames of each, and how often in one round (twice a video at least)
+READS = {'1 x 16': (1, 16, 48), '3 x 1': (3, 1, 96), '15 x 16': (15, 16, 12)}
 SIDE = 120
 KEY_FRAMES = (16, 4, 1)
-# reads of each reader in one round, at least two of each video
-READS_A_ROUND = {'1 x 16': 48, '3 x 1': 96, '15 x 16': 12}
 
 
-def pipelines(clips: int, frames: int) -> dict[str, Callable]:
-    """A reader by name: a callable from stock's ``results`` to ``imgs``."""
+def make_readers(
+    videos: Sequence[Path], clips: int, frames: int, cache: Path
+) -> dict[str, Callable[[int], int]]:
+    """Functions by name: read the i-th of the videos, return its frames."""
     from mmengine.dataset import Compose
+
+    def reader(opening: dict, *decoding: dict) -> Callable[[int], int]:
+        read = Compose([opening, sample, *decoding])
+        video = dict(start_index=0, modality='RGB', index_cache=cache)
+        names = [str(path) for path in videos]
+        # only a number is sent: the transfer is the same for everybody
+        return lambda i: len(
+            read(dict(filename=names[i % len(names)], **video))['imgs']
+        )
 
     sample = dict(
         type='SampleFrames', clip_len=frames, num_clips=clips, test_mode=True
     )
+    scaled = dict(type='VideoDecode', scale=(-1, SIDE))
     resize = dict(type='Resize', scale=(-1, SIDE))
-    made = {
-        'ours': [
-            dict(type='VideoOpen'),
-            sample,
-            dict(type='VideoDecode', scale=(-1, SIDE)),
-        ],
-        'stock': [
-            dict(type='DecordInit'),
-            sample,
-            dict(type='DecordDecode'),
-            resize,
-        ],
-        'decord by path': [
-            dict(type='VideoOpen', engine='decord'),
-            sample,
-            dict(type='VideoDecode'),
-            resize,
-        ],
+    by_path = dict(type='VideoOpen', engine='decord')
+    stock = dict(type='DecordInit'), dict(type='DecordDecode')
+    return {
+        'ours': reader(dict(type='VideoOpen'), scaled),
+        'stock': reader(*stock, resize),
+        'decord by path': reader(by_path, dict(type='VideoDecode'), resize),
     }
-    return {name: Compose(steps) for name, steps in made.items()}
 
 
-class Reads:
-    """A data set of reads: ``number`` of them, of some videos in turn."""
-
-    def __init__(
-        self, videos: Sequence[Path], read: Callable, number: int, cache: Path
-    ) -> None:
-        self.videos, self.read, self.number = videos, read, number
-        self.cache = cache
-
-    def __len__(self) -> int:
-        return self.number
-
-    def __getitem__(self, i: int) -> int:
-        info: dict[str, Any] = dict(
-            filename=str(self.videos[i % len(self.videos)]),
-            start_index=0,
-            modality='RGB',
-            index_cache=self.cache,
-        )
-        # only a number is sent: the transfer is the same for everybody
-        return len(self.read(info)['imgs'])
-
-
-def seconds_a_read(reads: Reads, workers: int) -> float:
+def seconds_a_read(read: Callable, number: int, workers: int) -> float:
     """Through a DataLoader, after its workers have started."""
     from torch.utils.data import DataLoader
 
     loader = DataLoader(
-        reads, batch_size=None, num_workers=workers, prefetch_factor=None
+        range(number), batch_size=None, num_workers=workers, collate_fn=read
     )
     numbers = iter(loader)
     next(numbers)
@@ -116,58 +95,35 @@ def resized(
     return sorted(p for p in out.rglob('*') if p.suffix in ('.mp4', '.mkv'))
 
 
-def table(
+def report(
     title: str, videos: Sequence[Path], args: argparse.Namespace, folder: Path
 ) -> None:
-    """Print the rows of one set of videos."""
+    """Print the table of one set of videos."""
     size = sum(video.stat().st_size for video in videos)
     print(f'\n{title}: {len(videos)} videos, {size / 1024:.0f} KiB\n')
-    print('| read | reader | clips/s | stock / reader, median (range) |')
-    print('|---|---|---|---|')
-    for name, (clips, frames) in READS.items():
-        readers = pipelines(clips, frames)
-        number = max(READS_A_ROUND[name], 2 * len(videos)) + 1
+    rows = []
+    for name, (clips, frames, least) in READS.items():
+        readers = make_readers(videos, clips, frames, folder / 'index')
+        number = max(least, 2 * len(videos)) + 1
         times: dict[str, list[float]] = {reader: [] for reader in readers}
         for _ in range(args.rounds):
             for reader, read in readers.items():
-                reads = Reads(videos, read, number, folder / 'index')
-                times[reader].append(seconds_a_read(reads, args.workers))
+                seconds = seconds_a_read(read, number, args.workers)
+                times[reader].append(seconds)
         for reader, spent in times.items():
             ratios = [
                 stock / own
                 for stock, own in zip(times['stock'], spent, strict=True)
             ]
-            print(
-                f'| {name} | {reader} | '
-                f'{clips / statistics.median(spent):.1f} | '
-                f'{statistics.median(ratios):.2f} '
-                f'({min(ratios):.2f}-{max(ratios):.2f}) |',
-                flush=True,
-            )
+            speed = f'{clips / statistics.median(spent):.1f}'
+            ratio = f'{statistics.median(ratios):.2f}'
+            extent = f'({min(ratios):.2f}-{max(ratios):.2f})'
+            rows.append([name, reader, speed, f'{ratio} {extent}'])
+    head = ['read', 'reader', 'clips/s', 'stock / reader, median (range)']
+    print(markdown_table(head, rows), flush=True)
 
 
-def main(args: argparse.Namespace) -> int:
-    from mmengine.logging import MMLogger
-    from mmengine.registry import init_default_scope
-
-    import lgd_mmaction  # noqa: F401  (registers the transforms)
-
-    init_default_scope('mmaction')
-    # stock's opening calls its own file client deprecated, once a worker
-    MMLogger.get_current_instance().setLevel('ERROR')
-    for path in args.videos:
-        require_file(path, 'video')
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        table('As they are', args.videos, args, folder)
-        for side, distance in product(args.short_sides, args.key_frames):
-            videos = resized(args.videos, folder, side, distance)
-            title = f'Short side {side}, key frame every {distance}'
-            table(title, videos, args, folder)
-    return 0
-
-
-def parse_args() -> argparse.Namespace:
+def main(argv: Sequence[str] | None = None) -> int:
     parser = make_parser(__doc__, EXAMPLE)
     add = parser.add_argument
     # fmt: off
@@ -180,8 +136,26 @@ def parse_args() -> argparse.Namespace:
     add('--key-frames', type=positive_int, nargs='*', default=KEY_FRAMES,
         help='distances for the re-encoded videos (16 4 1)')
     # fmt: on
-    return parser.parse_args()
+    args = parser.parse_args(argv)
+    from mmengine.logging import MMLogger
+    from mmengine.registry import init_default_scope
+
+    import lgd_mmaction  # noqa: F401  (registers the transforms)
+
+    init_default_scope('mmaction')
+    # stock's opening calls its own file client deprecated, once a worker
+    MMLogger.get_current_instance().setLevel('ERROR')
+    for path in args.videos:
+        require_file(path, 'video')
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        report('As they are', args.videos, args, folder)
+        for side, distance in product(args.short_sides, args.key_frames):
+            videos = resized(args.videos, folder, side, distance)
+            title = f'Short side {side}, key frame every {distance}'
+            report(title, videos, args, folder)
+    return 0
 
 
 if __name__ == '__main__':
-    run_main(lambda: main(parse_args()))
+    run_main(main)

@@ -8,6 +8,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
+from lgd_tools.figures import new_figure, save_figure
+
 
 def flops(step: Callable[[], object]) -> int:
     """Floating-point operations of convolutions and matrix products."""
@@ -17,9 +19,7 @@ def flops(step: Callable[[], object]) -> int:
 
 
 class _Traffic(TorchDispatchMode):
-    def __init__(self) -> None:
-        super().__init__()
-        self.bytes = 0
+    bytes = 0
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         out = func(*args, **(kwargs or {}))
@@ -68,8 +68,6 @@ def peak_memory(step: Callable[[], object], device: str) -> int:
 
 def picture(step: Callable[[], object], device: str, stem: str) -> None:
     """Profile a step into ``stem.json.gz`` (a trace) and ``stem.png``."""
-    from matplotlib.figure import Figure
-
     activities = [torch.profiler.ProfilerActivity.CPU]
     if device == 'cuda':
         activities.append(torch.profiler.ProfilerActivity.CUDA)
@@ -82,9 +80,9 @@ def picture(step: Callable[[], object], device: str, stem: str) -> None:
     times = {e.key: getattr(e, attribute) / 1e3 for e in p.key_averages()}
     top = sorted(times, key=times.get)[-15:]
     total = sum(times.values())
-    figure = Figure(figsize=(9, 5), layout='constrained')
+    figure = new_figure(9, 5)
     axes = figure.add_subplot()
     bars = axes.barh([k[:60] for k in top], [times[k] for k in top])
     axes.bar_label(bars, [f' {times[k] / total:.0%}' for k in top])
     axes.set_xlabel(f'own time on the {device} in one step, ms')
-    figure.savefig(f'{stem}.png')
+    save_figure(figure, f'{stem}.png')

@@ -182,8 +182,7 @@ def build(
             video networks; ``pytorchvideo:r2plus1d_r50``. Any of them behind
             ``channels_last:`` or ``contiguous:``.
         channels_last: The layout; ``None`` leaves what the code has.
-        frames: Of a clip.
-        size: Of a clip, in pixels.
+        frames, size: Of a clip.
 
     Returns:
         One network, two for a head with stages, or none where the library

@@ -1,6 +1,6 @@
-# J-HMDB: annotations by tools/data/jhmdb.py, frames as they are distributed
-# (Rename_Images), flow by extract_flow.py; flow240, of short side 240, is for
-# LGD-2D: flow is in pixels of the size that it was extracted at.
+# J-HMDB by tools/data/jhmdb.py, frames as distributed (Rename_Images), flow by
+# extract_flow.py; flow240 (short side 240) is for LGD-2D: flow is in pixels of
+# its own size.
 __ann = 'data/jhmdb/jhmdb_tubes.json'
 __proposals = 'data/jhmdb/jhmdb_proposals.npz'
 data = {

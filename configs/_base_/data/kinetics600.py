@@ -1,6 +1,5 @@
-# Kinetics-600: videos and lists by tools/data/kinetics.py, flow by
-# extract_flow.py; flow240, of short side 240, is for LGD-2D: flow is in
-# pixels of the size that it was extracted at.
+# Kinetics-600 by tools/data/kinetics.py, flow by extract_flow.py.
+# flow240 (short side 240) is for LGD-2D: flow is in pixels of its own size.
 data = {
     kind: {
         part: dict(

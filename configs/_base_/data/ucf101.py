@@ -1,6 +1,5 @@
-# UCF101: videos and lists by tools/data/ucf101.py, flow by extract_flow.py;
-# flow240, of short side 240, is for LGD-2D: flow is in pixels of the size
-# that it was extracted at.
+# UCF101: videos and lists by tools/data/ucf101.py, flow by extract_flow.py.
+# flow240 (short side 240) is for LGD-2D: flow is in pixels of its own size.
 data = {
     kind: {
         f'split{n}': {

@@ -1,7 +1,6 @@
-# UCF101-24, split 1, the only one with published corrected annotations (by
-# tools/data/ucf101_24.py); the videos are those of UCF101, flow is made by
-# extract_flow.py; flow240, of short side 240, is for LGD-2D: flow is in pixels
-# of the size that it was extracted at.
+# UCF101-24 by tools/data/ucf101_24.py; only split 1 has published corrected
+# annotations. Videos are UCF101's, flow is by extract_flow.py; flow240 (short
+# side 240) is for LGD-2D: flow is in pixels of its own size.
 __ann = 'data/ucf101_24/ucf101_24_tubes.json'
 __proposals = 'data/ucf101_24/ucf101_24_proposals.npz'
 data = {

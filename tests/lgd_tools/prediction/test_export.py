@@ -73,16 +73,22 @@ def test_pt2_of_the_stage_that_is_asked_for(tiny, tmp_path, capsys) -> None:
         torch.testing.assert_close(run(clips), expected.softmax(1))
 
 
+@pytest.mark.parametrize(
+    ('shift', 'batch', 'said'), [(2e-4, 2, '2.0e-04'), (np.nan, 1, 'nan')]
+)
 def test_a_file_that_differs_is_not_written(
-    tiny, tmp_path, monkeypatch
+    tiny, tmp_path, monkeypatch, shift, batch, said
 ) -> None:
+    """In one batch of 2, 1 and 3 clips is enough, NaN too."""
+
     def shifted(data):
         model, _ = load_recognizer(*map(str, tiny))
-        return lambda clip: deployment.Deployed(model, False)(clip) + 2e-4
+        stock = deployment.Deployed(model, False)
+        return lambda x: stock(x) + (shift if len(x) == batch else 0)
 
     monkeypatch.setitem(deployment.FORMATS, '.onnx', (lambda *_: b'', shifted))
     out = tmp_path / 'a.onnx'
-    with pytest.raises(ToolError, match=r'a.onnx was not written: .* 2.0e-04'):
+    with pytest.raises(ToolError, match=f'a.onnx was not written: .* {said}'):
         export(tiny, out)
     assert not out.exists()
 

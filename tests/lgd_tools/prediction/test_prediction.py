@@ -114,7 +114,7 @@ def test_windows_are_what_a_cut_video_gives(trained, tmp_path, monkeypatch):
             [str(trained.config), str(trained.checkpoint), 'x', '--clips', '1']
         )
     )
-    sample = clips.pack(network.steps[1:], Cut(frames), 10, 'cut')
+    sample = clips.pack(network.steps[1:], Cut(frames), 10, ('cut', 0, None))
     [expected] = network.scores([sample])
     got = scores_of(found['predictions'][-1])
     np.testing.assert_allclose([got['jump'], got['run']], expected, rtol=1e-5)

@@ -161,6 +161,16 @@ def test_a_picture_for_every_video(tiny, tmp_path, capsys) -> None:
         picture = cv2.imread(str(out / f'{name}_global_path.png'))
         assert picture.shape[1] == 1400 and picture.std() > 10
 
+    # as tools/predict.py: the label map beside the test list
+    (tmp_path / 'label_map.txt').write_text('sit\nstand\nlie\n')
+    config = tmp_path / 'tiny.py'
+    listed = f'ann_file={str(tmp_path / "test.txt")!r}'
+    config.write_text(
+        f'{config.read_text()}test_dataloader["dataset"].update({listed})\n'
+    )
+    assert main([*arguments, '--class-index', '1', '--out', str(out)]) == 0
+    assert 'a.mp4: stand: ' in capsys.readouterr().out
+
     with pytest.raises(ToolError, match='--class-index is 3: .* 0 to 2'):
         main([*arguments, '--class-index', '3'])
     labels.write_text('jump\nrun\n')

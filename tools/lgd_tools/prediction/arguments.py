@@ -24,13 +24,7 @@ def parse_network(
 ) -> argparse.Namespace:
     """Parse a command line that begins with [CONFIG] CHECKPOINT.
 
-    Args:
-        parser: After :func:`add_network`.
-        argv: Its arguments.
-        rest: Name of a third argument, of one or more files.
-
-    Raises:
-        ToolError: No CONFIG is given, and there is none to be found.
+    ``rest`` is the name of a third argument, of one or more files.
     """
     args = parser.parse_intermixed_args(argv)
     files = [args.config, args.checkpoint, *(vars(args)[rest] if rest else ())]

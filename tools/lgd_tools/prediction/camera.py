@@ -24,7 +24,7 @@ class Frames:
         wanted = size(*self.size) if callable(size) else size or self.size
         smaller = wanted[0] < self.size[0]
         how = cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
-        frames = [self._frames[i] for i in indices]
+        frames = (self._frames[i] for i in indices)
         return np.stack(
             [cv2.resize(f, wanted, None, 0, 0, how) for f in frames]
         )
@@ -36,20 +36,11 @@ class Frames:
 def watch(
     device: int, seconds: float, stride: float, limit: float | None = None
 ) -> Iterator[tuple[float, float, Frames, float]]:
-    """The last seconds of a camera again and again.
+    """The last seconds of a camera, one window every ``stride`` seconds.
 
     Yields:
         Start and end in seconds since the first frame, the frames, and the
-        rate at which they came.
-
-    Args:
-        device: Number of the camera.
-        seconds: Length of a window.
-        stride: From the start of a window to the start of the next.
-        limit: When to end; None: never.
-
-    Raises:
-        ToolError: The camera cannot be opened.
+        rate at which they came. Ends after ``limit`` seconds; None: never.
     """
     camera = cv2.VideoCapture(device)
     try:

@@ -14,11 +14,7 @@ from lgd_tools.cli import ToolError, list_videos
 
 
 def find_inputs(inputs: Iterable[str]) -> list[str]:
-    """Files of what the command line names: files, folders, patterns.
-
-    Raises:
-        ToolError: One of them leads to no video.
-    """
+    """Files of what the command line names: files, folders, patterns."""
     found: dict[str, None] = {}
     for text in inputs:
         if os.path.isdir(text):
@@ -37,43 +33,30 @@ def find_inputs(inputs: Iterable[str]) -> list[str]:
     return list(found)
 
 
-@dataclass
-class Window:
-    """Frames ``start`` to ``stop - 1`` of a video; None: all."""
-
-    path: str
-    start: int = 0
-    stop: int | None = None
+# a video, its first frame, and the one behind the last; None: all
+Window = tuple[str, int, int | None]
 
 
 def windows_of(
-    path: str, seconds: float, stride: float, cache: str
+    path: str, seconds: float | None, stride: float, cache: str
 ) -> list[Window]:
     """Windows at even distances over a whole video; the last one ends it.
 
-    Raises:
-        BrokenVideoError: It cannot be opened.
+    None seconds are one window, the whole video, which is not opened.
     """
+    if seconds is None:
+        return [(path, 0, None)]
     with Video(path, index_cache=cache) as video:
         frames, fps = video.num_frames, video.fps or 25
     length = min(frames, max(1, round(seconds * fps)))
     step = max(1, round(stride * fps))
     starts = [*range(0, frames - length, step), frames - length]
-    return [Window(path, start, start + length) for start in starts]
+    return [(path, start, start + length) for start in starts]
 
 
-def pack(
-    steps: Sequence,
-    video: Any,
-    fps: float,
-    name: str,
-    start: int = 0,
-    stop: int | None = None,
-) -> dict:
-    """What the network takes of some frames of an open video.
-
-    ``steps`` are those after VideoOpen.
-    """
+def pack(steps: Sequence, video: Any, fps: float, window: Window) -> dict:
+    """What ``steps``, those after VideoOpen, make of an open video."""
+    name, start, stop = window
     results = dict(
         filename=name,
         video_reader=video,
@@ -87,43 +70,30 @@ def pack(
     return results
 
 
+@dataclass
 class Clips(Dataset):
     """Windows of videos, packed for one or two networks.
 
-    An item is (window, start and end in seconds, one packed sample a
-    network), or (window, reason) where the video cannot be read.
-
-    Args:
-        windows: What is shown.
-        pipelines: The steps of each network.
-        cache: The ``index_cache`` of ``VideoOpen``.
+    An item is (path, start and end in seconds, one packed sample a network),
+    or (path, reason) where the video cannot be read.
     """
 
-    def __init__(
-        self,
-        windows: Sequence[Window],
-        pipelines: Sequence[Sequence],
-        cache: str,
-    ) -> None:
-        self.windows, self.pipelines = windows, pipelines
-        self.cache = cache
+    windows: Sequence[Window]
+    pipelines: Sequence[Sequence]  # the steps of each network
+    cache: str  # the ``index_cache`` of ``VideoOpen``
 
     def __len__(self) -> int:
         return len(self.windows)
 
     def __getitem__(self, index: int) -> tuple:
         window, samples = self.windows[index], []
+        path, start, stop = window
         try:
             for first, *steps in self.pipelines:
-                opened = first(
-                    dict(filename=window.path, index_cache=self.cache)
-                )
+                opened = first(dict(filename=path, index_cache=self.cache))
                 video, fps = opened['video_reader'], opened['avg_fps']
-                start, stop = window.start, window.stop or video.num_frames
-                samples.append(
-                    pack(steps, video, fps, window.path, start, stop)
-                )
+                stop = stop or video.num_frames
+                samples.append(pack(steps, video, fps, window))
         except BrokenVideoError as error:
-            return window, error.reason
-        times = start / (fps or 25), stop / (fps or 25)
-        return window, times, samples
+            return path, error.reason
+        return path, (start / (fps or 25), stop / (fps or 25)), samples

@@ -21,8 +21,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from lgd_tools.cli import (
-    EXIT_INCOMPLETE,
-    EXIT_OK,
     ToolError,
     make_parser,
     non_negative_int,
@@ -131,16 +129,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not found:
         raise ToolError('there is nothing that could be predicted')
     write_results(args, found, classes, bad)
-    return EXIT_INCOMPLETE if bad else EXIT_OK
+    return int(bool(bad))
 
 
 def load_networks(args: argparse.Namespace) -> list:
-    """The network, and the second one.
-
-    Raises:
-        ToolError: They have different numbers of classes.
-    """
-    from lgd_tools.prediction.network import Network
+    """The network, and the second one."""
+    from lgd_tools.prediction.recognizer import Network
 
     pairs = [(args.config, args.checkpoint)]
     pairs += [args.second] if args.second else []
@@ -173,10 +167,11 @@ def from_camera(
     from lgd_tools.prediction.clips import pack
 
     name = args.inputs[0]
+    window = name, 0, None
     for start, end, frames, rate in watch(
         int(name), args.window or 2.0, args.stride, args.seconds
     ):
-        sample = [pack(n.steps[1:], frames, rate, name) for n in networks]
+        sample = [pack(n.steps[1:], frames, rate, window) for n in networks]
         [scores] = mix(args, networks, [sample])
         yield Prediction(f'camera {name}', start, end, scores)
 
@@ -188,15 +183,12 @@ def from_files(
     from torch.utils.data import DataLoader
 
     from lgd_mmaction.video.errors import BrokenVideoError
-    from lgd_tools.prediction.clips import Clips, Window, windows_of
+    from lgd_tools.prediction.clips import Clips, windows_of
 
     windows = []
     # windows of a video share what only reading all of it tells
     with tempfile.TemporaryDirectory() as cache:
         for path in paths:
-            if args.window is None:
-                windows.append(Window(path))
-                continue
             try:
                 windows += windows_of(path, args.window, args.stride, cache)
             except BrokenVideoError as error:
@@ -209,13 +201,13 @@ def from_files(
         )
         try:
             for batch in progress(loader, 'predicting'):
-                bad |= {w.path: found for w, found, *s in batch if not s}
-                good = [each for each in batch if each[2:]]
+                bad |= dict(each for each in batch if len(each) == 2)
+                good = [each for each in batch if len(each) == 3]
                 if not good:
                     continue
                 scores = mix(args, networks, [each[2] for each in good])
-                for (window, times, _), row in zip(good, scores, strict=True):
-                    yield Prediction(window.path, *times, row)
+                for (path, times, _), row in zip(good, scores, strict=True):
+                    yield Prediction(path, *times, row)
         except RuntimeError as error:
             if 'DataLoader worker' not in str(error):
                 raise
@@ -238,7 +230,15 @@ def write_results(
     facts = dict(config=args.config, checkpoint=args.checkpoint)
     if args.second:
         facts |= dict(second=args.second, weight=args.weight)
-    facts['predictions'] = outputs.as_json(found, classes, k)
+    facts['predictions'] = [
+        {
+            'video': one.video,
+            'start': round(one.start, 3),
+            'end': round(one.end, 3),
+            'top': [{'class': c, 'score': s} for c, s in one.top(classes, k)],
+        }
+        for one in found
+    ]
     facts['unreadable'] = [
         {'video': path, 'reason': reason} for path, reason in bad.items()
     ]

@@ -49,7 +49,11 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     add('--labels', type=Path, help='class names (as of tools/predict.py)')
     add('--device', help='of torch (default: a GPU if there is one)')
     # fmt: on
-    return parse_network(parser, argv)
+    # what else from_files takes of tools/predict.py
+    parser.set_defaults(batch_size=8, workers=0)
+    args = parse_network(parser, argv)
+    args.stride = args.window / 2
+    return args
 
 
 def check_port(host: str, port: int) -> None:
@@ -101,7 +105,7 @@ class Demo:
     """What the page shows of a video."""
 
     def __init__(self, args: argparse.Namespace) -> None:
-        from lgd_tools.prediction.network import Network
+        from lgd_tools.prediction.recognizer import Network
 
         self.args = args
         self.network = Network(
@@ -110,12 +114,9 @@ class Demo:
         self.classes = self.network.classes
 
     def predict(self, path: str) -> tuple[dict[str, float], Any]:
-        """Scores of the classes, and a figure of them over time.
+        """Scores of the classes, the mean over all stretches, and a figure.
 
-        The mean over all stretches; of a single one the figure is None.
-
-        Raises:
-            ToolError: The video is broken or too long.
+        The figure is of them over time; None where there is one stretch.
         """
         from lgd_mmaction.video.errors import BrokenVideoError
         from lgd_mmaction.video.reader import Video
@@ -130,10 +131,7 @@ class Demo:
                 f'{args.max_seconds:g}: cut a part out, or start the demo '
                 'with more --max-seconds.'
             )
-        given = argparse.Namespace(
-            window=args.window, stride=args.window / 2, batch_size=8, workers=0
-        )
-        found = list(from_files(given, [self.network], [path], bad))
+        found = list(from_files(args, [self.network], [path], bad))
         if bad:
             reason = bad[path].split(' (')[0]
             raise ToolError(
@@ -154,9 +152,6 @@ class Demo:
         model = self.network.model
         clip, frames = global_path.read_clip(model, self.network.cfg, path)
         found = global_path.look_at(model, clip, self.classes.index(name))
-        for key, value in vars(found).items():
-            if hasattr(value, 'cpu'):  # drawn from there
-                setattr(found, key, value.cpu())
         title = f'{name}, in the clip in the middle of the video'
         draw(found, frames, title).savefig(file := io.BytesIO())
         return Image.open(file)

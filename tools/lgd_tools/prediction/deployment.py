@@ -22,15 +22,10 @@ Run = Callable[[Tensor], Tensor]
 
 
 class Deployed(nn.Module):
-    """The scores of clips, one by one, as the recognizer computes them.
+    """The scores of clips, (N, C, T, H, W) -> (N, K), each by itself.
 
-    Args:
-        recognizer: In evaluation mode.
-        preprocess: Take uint8 and normalise here.
-
-    Shapes:
-        (N, C, T, H, W) -> (N, K), averaged over clips by the recognizer's
-        ``average_clips``: probabilities for ``'prob'``.
+    As the recognizer, in evaluation mode, computes them: probabilities for
+    ``average_clips='prob'``. ``preprocess``: take uint8 and normalise here.
     """
 
     def __init__(self, recognizer: nn.Module, preprocess: bool) -> None:
@@ -56,12 +51,7 @@ class Deployed(nn.Module):
 
 
 def without_limits(deployed: Deployed, matmul: bool) -> Deployed:
-    """A copy whose sketch takes a batch of any size at once.
-
-    Args:
-        deployed: Stays as it is.
-        matmul: Compute the sketch without FFT.
-    """
+    """A copy whose sketch takes a batch of any size; matmul: without FFT."""
     deployed = copy.deepcopy(deployed)
     head = deployed.recognizer.cls_head
     if isinstance(head, KernelizedHead):
@@ -100,9 +90,8 @@ def to_onnx(deployed: Deployed, clip: Tensor) -> bytes:
 def run_onnx(data: bytes) -> Run:
     import onnxruntime
 
-    session = onnxruntime.InferenceSession(
-        data, providers=['CPUExecutionProvider']
-    )
+    cpu = ['CPUExecutionProvider']
+    session = onnxruntime.InferenceSession(data, providers=cpu)
     return lambda clip: torch.from_numpy(
         session.run(None, {'clip': clip.numpy()})[0]
     )
@@ -133,36 +122,42 @@ def crop_size(cfg: Config) -> tuple[int, int]:
     raise ToolError('val_pipeline has no crop: give --size WIDTHxHEIGHT')
 
 
-def random_clips(deployed: Deployed, shape: tuple) -> list[Tensor]:
-    """Batches of 2, 1 and 3 clips."""
+def clip_length(cfg: Config) -> int:
+    """Frames of a clip in the test pipeline."""
+    for transform in cfg.test_pipeline:
+        if 'clip_len' in transform:
+            return transform.clip_len
+    raise ToolError('no transform of test_pipeline has a clip_len')
+
+
+def random_clips(shape: tuple) -> list[Tensor]:
+    """Batches of 2, 1 and 3 clips, uint8."""
     rng = torch.Generator().manual_seed(0)
-    clips = [
+    return [
         torch.randint(256, (n, *shape), dtype=torch.uint8, generator=rng)
         for n in (2, 1, 3)
     ]
-    return clips if deployed.preprocess else [*map(deployed.normalised, clips)]
 
 
-def read_clip(deployed: Deployed, path: str, shape: tuple) -> Tensor:
-    """One clip, its frames spread over a video, (1, 3, T, H, W)."""
+def read_clip(path: str, shape: tuple) -> Tensor:
+    """One clip, its frames spread over a video, uint8 (1, 3, T, H, W)."""
     from lgd_mmaction.video.reader import Video
 
     channels, length, height, width = shape
     if channels != 3:
         raise ToolError('--video serves networks of RGB; leave it out')
-    video = Video(str(require_file(path, 'video')))
-    indices = np.linspace(0, video.num_frames - 1, length).astype(int)
-    frames = torch.from_numpy(video.frames(indices))  # (T, H', W', 3)
-    video.close()
+    with Video(str(require_file(path, 'video'))) as video:
+        indices = np.linspace(0, video.num_frames - 1, length).astype(int)
+        frames = torch.from_numpy(video.frames(indices))  # (T, H', W', 3)
     clip = frames.movedim(3, 0)[None].float()
-    clip = F.interpolate(clip, (length, height, width)).to(torch.uint8)
-    return clip if deployed.preprocess else deployed.normalised(clip)
+    return F.interpolate(clip, (length, height, width)).to(torch.uint8)
 
 
 @torch.no_grad()
-def difference(deployed: Deployed, run: Run, clip: Tensor) -> float:
+def difference(deployed: Deployed, run: Run, clips: list[Tensor]) -> float:
     """The largest one between two scores; NaN if there is one."""
-    return float((deployed(clip) - run(clip)).abs().max())
+    each = [(deployed(clip) - run(clip)).abs().max() for clip in clips]
+    return float(torch.stack(each).max())
 
 
 @torch.no_grad()

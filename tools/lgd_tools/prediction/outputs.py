@@ -50,21 +50,6 @@ def write_csv(
     write_text(path, text.getvalue())
 
 
-def as_json(
-    found: Sequence[Prediction], classes: Sequence[str], k: int
-) -> list[dict]:
-    """The same for a JSON file."""
-    return [
-        {
-            'video': one.video,
-            'start': round(one.start, 3),
-            'end': round(one.end, 3),
-            'top': [{'class': c, 'score': s} for c, s in one.top(classes, k)],
-        }
-        for one in found
-    ]
-
-
 def middles_of(found: Sequence[Prediction]) -> np.ndarray:
     """(W,) seconds."""
     return np.array([(one.start + one.end) / 2 for one in found])
@@ -82,14 +67,10 @@ def draw_timeline(found: Sequence[Prediction], classes: Sequence[str]) -> Any:
         axes.barh(range(len(best)), scores[0, best], color=BLUE)
         axes.set(xlim=(0, 1), xlabel='score')
     else:
-        mesh = axes.pcolormesh(
-            [found[0].start, *inner, found[-1].end],
-            np.arange(len(best) + 1) - 0.5,
-            scores[:, best].T,
-            cmap='Blues',
-            vmin=0,
-            vmax=1,
-        )
+        edges = [found[0].start, *inner, found[-1].end]
+        rows = np.arange(len(best) + 1) - 0.5
+        colours = dict(cmap='Blues', vmin=0, vmax=1)
+        mesh = axes.pcolormesh(edges, rows, scores[:, best].T, **colours)
         figure.colorbar(mesh, label='score')
         axes.set_xlabel('seconds')
     axes.set_yticks(range(len(best)), [classes[i] for i in best])
@@ -101,12 +82,7 @@ def draw_timeline(found: Sequence[Prediction], classes: Sequence[str]) -> Any:
 def write_labelled(
     path: Path, found: Sequence[Prediction], classes: Sequence[str]
 ) -> None:
-    """The video as mp4, the three best classes of each moment in a corner.
-
-    Raises:
-        JobError: A frame cannot be decoded.
-        ToolError: The file cannot be written.
-    """
+    """The video as mp4, the three best classes of each moment in a corner."""
     middles = middles_of(found)
 
     def labelled(video: VideoFile) -> Iterator[np.ndarray]:

@@ -8,7 +8,7 @@ write it; docs/detection.md describes it.
 
 import json
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import asdict
 
 from lgd_tools.cli import ToolError, file_sha256, make_parser, write_json
 
@@ -19,12 +19,8 @@ EXAMPLE = (
 )
 
 
-def settings(words: Sequence[str]) -> dict[str, Any]:
-    """`iou=0.1 top_k=20` as a dict of numbers.
-
-    Raises:
-        ToolError: A word is something else.
-    """
+def settings(words: Sequence[str]) -> dict[str, float]:
+    """`iou=0.1 top_k=20` as a dict of numbers."""
     pairs = [word.partition('=') for word in words]
     try:
         return {name: json.loads(value) for name, _, value in pairs}
@@ -65,16 +61,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     from lgd_mmaction.detection.annotations import load_tubes
     from lgd_mmaction.detection.box_table import BoxTable
 
-    options = {
-        'frame_thresholds': args.frame_iou,
-        'video_thresholds': args.video_iou,
-        'nms_iou': args.nms_iou,
-        'ap': args.ap,
-    }
     protocol = TubeProtocol.from_dicts(
         settings(args.link),
         None if args.trim is None else settings(args.trim),
-        **options,
+        frame_thresholds=args.frame_iou,
+        video_thresholds=args.video_iou,
+        nms_iou=args.nms_iou,
+        ap=args.ap,
     )
     annotations = load_tubes(args.ann)
     table = BoxTable.load(args.detections, 'detections')
@@ -86,8 +79,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     for text in report.warnings():
         print(f'warning: {text}')
     if args.out:
-        trimming = protocol.trimming and vars(protocol.trimming)
-        linking = vars(protocol.linking)
         content = {
             'tool': 'evaluate_tubes',
             'detections': args.detections,
@@ -96,7 +87,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             'dataset': annotations.dataset,
             'split': args.split,
             'subset': args.subset,
-            'settings': options | {'linking': linking, 'trimming': trimming},
+            'settings': asdict(protocol),
             **report.as_json(),
         }
         print(f'numbers: {write_json(args.out, content)}')

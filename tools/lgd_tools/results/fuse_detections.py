@@ -7,9 +7,9 @@ by video, frame and their order in the frame, and each pair is compared. What
 differs is an error that names the first frame.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import zip_longest
 from pathlib import Path
 
 import numpy as np
@@ -30,18 +30,12 @@ EXAMPLE = (
 # as a fraction of the frame
 TOLERANCE = 1e-4
 _FRAMES = 2**32  # more than a video has: video * _FRAMES + frame is a key
-_END = 2**62
 
 
 def fuse_detections(tables: dict, weights: Sequence[float] | None = None):
-    """A BoxTable with the order and the boxes of the first stream.
+    """Fuse BoxTables, by the stream's name, into one with the first's boxes.
 
-    Args:
-        tables: BoxTable of each stream, by the stream's name.
-        weights: One a stream; equal ones for None.
-
-    Raises:
-        ToolError: The streams do not fit one another.
+    One weight a stream; equal ones for None.
     """
     shares = normalise_weights(weights, len(tables))
     (first_name, first), *others = tables.items()
@@ -60,6 +54,7 @@ def fuse_detections(tables: dict, weights: Sequence[float] | None = None):
 
 def _pair(first, other, both: str) -> np.ndarray:
     """(M,) the row of `other` that has the box of each row of `first`."""
+    tables = first, other
     names = np.union1d(first.videos, other.videos)
 
     def keys(table, video: np.ndarray, frame: np.ndarray) -> np.ndarray:
@@ -72,7 +67,7 @@ def _pair(first, other, both: str) -> np.ndarray:
 
     tested = [
         keys(t, t.frames_video, t.frames_frame)
-        for t in (first, other)
+        for t in tables
         if t.frames_video is not None
     ]
     if len(tested) == 2 and len(alone := np.setxor1d(*tested)):
@@ -80,21 +75,19 @@ def _pair(first, other, both: str) -> np.ndarray:
             f'{both} did not test the same frames: {len(alone)} are in one '
             f'only, first {place(alone[0])}; test both on the same frames'
         )
-    mine, theirs = (keys(t, t.video, t.frame) for t in (first, other))
-    order, other_order = (np.argsort(k, kind='stable') for k in (mine, theirs))
-    # the frames of both one after the other, an end behind
-    pairs = zip_longest(mine[order], theirs[other_order], fillvalue=_END)
-    different = next((min(a, b) for a, b in pairs if a != b), None)
+    mine, theirs = (keys(t, t.video, t.frame) for t in tables)
+    a, b = Counter(mine.tolist()), Counter(theirs.tolist())
+    different = [*(a - b), *(b - a)]
     rows = np.empty(len(first), np.int64)
-    if different is None:
-        rows[order] = other_order
+    if not different:
+        order = np.argsort(mine, kind='stable')
+        rows[order] = np.argsort(theirs, kind='stable')
         near = np.abs(first.boxes - other.boxes[rows]) <= TOLERANCE
-        wrong = ~near.all(1)  # NaN too
-        different = mine[wrong.argmax()] if wrong.any() else None
-    if different is not None:
+        different = mine[~near.all(1)].tolist()  # NaN too
+    if different:
         raise ToolError(
-            f'{both} have different boxes in {place(different)}; test both '
-            'streams with the same file of proposals'
+            f'{both} have different boxes in {place(min(different))}; test '
+            'both streams with the same file of proposals'
         )
     return rows
 

@@ -31,11 +31,7 @@ EXAMPLE = (
 def normalise_weights(
     weights: Sequence[float] | None, streams: int
 ) -> np.ndarray:
-    """Weights that add up to one; equal ones for None.
-
-    Raises:
-        ToolError: Not one weight a stream, or negative, or all zero.
-    """
+    """Weights that add up to one; equal ones for None."""
     array = np.array([1] * streams if weights is None else weights, float)
     if len(array) != streams:
         raise ToolError(
@@ -68,20 +64,13 @@ def fuse_files(
     anns: dict[str, str | Path] | None = None,
     label_map: str | os.PathLike | None = None,
 ) -> dict:
-    """Fuse score files and measure streams and fusion.
+    """Fuse score files and measure streams and fusion: what JSON will hold.
 
     Args:
         files: Score file of each stream, by the stream's name.
         weights: One a stream; equal ones for None.
         anns: List that the test of a stream read, by the stream's name.
-        label_map: Names of the classes.
-
-    Returns:
-        What is written as JSON; accuracies are shares of one. `fused` is
-        None for a single stream.
-
-    Raises:
-        LGDError: The files cannot be fused; see scores.py.
+        label_map: Names of the classes, one a line.
     """
     shares = normalise_weights(weights, len(files))
     loaded = [load_scores(p, (anns or {}).get(n)) for n, p in files.items()]
@@ -140,30 +129,23 @@ def fuse_files(
 
 def format_report(report: dict) -> str:
     """The table that the command prints."""
-
-    def line(name: str, weight: str, numbers: dict) -> str:
-        shares = (numbers[key] for key in ('top1', 'top5', 'mean_class'))
-        return f'{name:<24}{weight:>8}' + ''.join(
-            f'{100 * share:>12.2f}' for share in shares
-        )
-
+    rows = [(s['name'], f'{s["weight"]:.3g}', s) for s in report['streams']]
+    if report['fused'] is not None:
+        rows.append(('fused', '', report['fused']))
     lines = [
         f'measured on {report["videos"]} videos of {report["classes"]} '
         f'classes ({report["classes_without_videos"]} without a video)',
         f'{"":<24}{"weight":>8}{"top-1":>12}{"top-5":>12}{"mean class":>12}',
     ]
-    for stream in report['streams']:
-        lines.append(line(stream['name'], f'{stream["weight"]:.3g}', stream))
-    if report['fused'] is not None:
-        lines.append(line('fused', '', report['fused']))
+    for name, weight, row in rows:
+        shares = [100 * row[key] for key in ('top1', 'top5', 'mean_class')]
+        cells = ''.join(f'{share:>12.2f}' for share in shares)
+        lines.append(f'{name:<24}{weight:>8}{cells}')
     return '\n'.join([*lines, pooled_interval([report])])
 
 
 def pooled_interval(reports: Sequence[dict]) -> str:
-    """Top-1 of the tests of all splits together, with its 95 % interval.
-
-    Of folds, in which every video is tested once.
-    """
+    """Top-1 over all folds (each tests its own videos), 95 % interval."""
     videos = sum(report['videos'] for report in reports)
     right = sum(
         round((r['fused'] or r['streams'][0])['top1'] * r['videos'])
@@ -177,11 +159,7 @@ def pooled_interval(reports: Sequence[dict]) -> str:
 
 
 def named_paths(texts: Sequence[str]) -> dict[str, str]:
-    """`name=path` arguments; a bare path is named after its file.
-
-    Raises:
-        ToolError: Two streams have the same name.
-    """
+    """`name=path` arguments; a bare path is named after its file."""
     paths: dict[str, str] = {}
     for text in texts:
         match = re.fullmatch(r'([\w-]+)=(.+)', text)

@@ -1,15 +1,16 @@
 """What the global path does in one clip, in numbers."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 
 import torch
 from mmengine.config import Config
+from mmengine.dataset import Compose
 from torch import Tensor, nn
 
-from lgd_mmaction.models.lgd_resnet3d import GlobalPath
+from lgd_mmaction.models.lgd_resnet3d import LGDUnit
 from lgd_tools.cli import ToolError
 
 STEPS = 16  # of the path from x_l without g to x_l with it
@@ -19,38 +20,22 @@ State = tuple[Tensor, Tensor]
 
 @dataclass
 class Findings:
-    """All that is drawn; scores are log-odds of the class, in nats.
+    """All that is drawn; scores are log-odds of the class, in nats."""
 
-    Attributes:
-        names: Of the L units: ``layer1.0`` ...
-        sizes: (L,) |US(W^{x,g} g)| / |F_l|, norms over channels and positions.
-        unit_effects: (L,) Score minus the score without (1) in that unit.
-        class_index: Of the class that is looked at.
-        score: Of the whole network; ``score_without`` (1) in any unit.
-        probability: Of the class; ``probability_without`` likewise.
-        stage: Name of the stage ``l`` of the maps.
-        change: (T', H', W') |x_l - x_l without g| / |x_l|, per position.
-        effect: (T', H', W') What each position of that change adds to the
-            score; they sum up to the effect of g through x_l.
-        cam: (T', H', W') Grad-CAM of x_l, 0 .. 1.
-        frame_moves: (T,) |g_L - g_L without that frame| / |g_L|.
-        frame_effects: (T,) Score minus the score without that frame.
-    """
-
-    names: list[str]
-    sizes: Tensor
-    unit_effects: Tensor
-    class_index: int
-    score: float
-    score_without: float
+    names: list[str]  # of the L units: layer1.0 ...
+    sizes: Tensor  # (L,) |US(W^{x,g} g)| / |F_l|, over channels and positions
+    unit_effects: Tensor  # (L,) score minus the score without (1) in that unit
+    class_index: int  # of the class that is looked at
+    score: float  # of the whole network
+    score_without: float  # (1) in any unit
     probability: float
     probability_without: float
-    stage: str
-    change: Tensor
-    effect: Tensor
-    cam: Tensor
-    frame_moves: Tensor
-    frame_effects: Tensor
+    stage: str  # whose x_l the maps are of
+    change: Tensor  # (T', H', W') |x_l - x_l without g| / mean |x_l|
+    effect: Tensor  # (T', H', W') what that change adds to the score
+    cam: Tensor  # (T', H', W') Grad-CAM of x_l, 0 .. 1
+    frame_moves: Tensor  # (T,) |g_L - g_L without that frame| / |g_L|
+    frame_effects: Tensor  # (T,) score minus the score without that frame
 
 
 def log_odds(scores: Tensor, index: int) -> Tensor:
@@ -60,46 +45,29 @@ def log_odds(scores: Tensor, index: int) -> Tensor:
 
 
 class Network:
-    """A recognizer as clip -> stages -> scores.
-
-    Args:
-        recognizer: With an LGD backbone and no neck, in evaluation mode.
-
-    Raises:
-        ToolError: Another recognizer: it has no global path.
-    """
+    """A recognizer, in evaluation mode, as clip -> stages -> scores."""
 
     def __init__(self, recognizer: nn.Module) -> None:
         self.backbone, self.head = recognizer.backbone, recognizer.cls_head
-        is_lgd = isinstance(self.backbone, GlobalPath) and hasattr(
-            self.backbone.residual_units()[0], 'diffusion'
-        )
-        if not is_lgd or recognizer.with_neck:
+        modules = self.backbone.named_modules()
+        self.units = {n: m for n, m in modules if isinstance(m, LGDUnit)}
+        if not self.units or recognizer.with_neck:
             raise ToolError(
                 'this network has no global path to look at: give the config '
                 'of an LGD backbone with diffusion=dict(...)'
             )
         self.stages = list(self.backbone.res_layers)
-        self.units = {
-            f'{stage}.{i}': unit
-            for stage in self.stages
-            for i, unit in enumerate(getattr(self.backbone, stage))
-        }
 
     def states(self, clip: Tensor) -> dict[str, State]:
         """(x_l, g_l) at the end of every stage."""
         found: dict[str, State] = {}
-        hooks = [
-            getattr(self.backbone, name).register_forward_hook(
-                lambda _, __, out, name=name: found.update({name: out})
-            )
-            for name in self.stages
-        ]
-        try:
+        with ExitStack() as hooks:
+            for name in self.stages:
+                hook = getattr(self.backbone, name).register_forward_hook(
+                    lambda _, __, out, name=name: found.update({name: out})
+                )
+                hooks.enter_context(hook)
             self.backbone(clip)
-        finally:
-            for hook in hooks:
-                hook.remove()
         return found
 
     def scores_from(self, stage: str, state: State) -> Tensor:
@@ -117,14 +85,11 @@ class Network:
     @contextmanager
     def with_diffusion(self, change: Callable, units: Sequence) -> Iterator:
         """Units whose (1) is ``(diffusion, f, g, inplace) -> f'``."""
-        for unit in units:
-            new = partial(change, unit.diffusion)
-            unit.diffusion.diffuse_to_local = new
-        try:
+        with ExitStack() as stock:
+            for diffusion in (unit.diffusion for unit in units):
+                diffusion.diffuse_to_local = partial(change, diffusion)
+                stock.callback(delattr, diffusion, 'diffuse_to_local')
             yield
-        finally:
-            for unit in units:
-                del unit.diffusion.diffuse_to_local
 
     def without(self, *units: nn.Module):
         """Let these units, or all, leave (1) out: x_l = ReLU(F_l)."""
@@ -174,15 +139,8 @@ def effect_map(
     """What every position of x - without adds to a score.
 
     Integrated gradients (Sundararajan et al., ICML 2017) from ``without`` to
-    x: the sum over positions is score(x) - score(without), up to the
-    midpoint rule.
-
-    Args:
-        score: (N, C, T, H, W) -> (N,).
-        x: (1, C, T, H, W), as ``without``.
-
-    Returns:
-        (T, H, W)
+    x, (1, C, T, H, W) both -> (T, H, W): their sum is score(x) -
+    score(without), up to the midpoint rule. ``score`` gives (N,) values.
     """
     total = torch.zeros_like(x)
     for step in range(STEPS):
@@ -202,12 +160,6 @@ def grad_cam(score: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     weight = weight.mean((2, 3, 4), keepdim=True)
     cam = (weight * x).sum(1)[0].relu().detach()
     return cam / cam.max().clamp_min(1e-12)
-
-
-def stage_of_maps(states: dict[str, State]) -> str:
-    """The last stage whose map has rows enough, else the first."""
-    fine = [name for name, (x, _) in states.items() if x.size(3) >= CELLS]
-    return fine[-1] if fine else next(iter(states))
 
 
 # ----------------------------------------------------------- (c) the frames
@@ -249,7 +201,7 @@ def look_at(
 
     Args:
         recognizer: In evaluation mode.
-        clip: What the backbone takes.
+        clip: What its backbone takes.
         index: The class; None: the predicted one.
         stage: Whose maps to draw, ``layer1`` ...; None: the last one that is
             not too coarse.
@@ -262,7 +214,9 @@ def look_at(
         with network.without():
             scores_without = network.scores(clip)
             states_without = network.states(clip)
-    stage = stage_of_maps(states) if stage is None else stage
+    if stage is None:
+        fine = [n for n, (x, _) in states.items() if x.size(3) >= CELLS]
+        stage = fine[-1] if fine else network.stages[0]
     (x, g), (x_without, _) = states[stage], states_without[stage]
 
     def score(at: Tensor) -> Tensor:
@@ -290,12 +244,8 @@ def look_at(
 def read_clip(recognizer: nn.Module, cfg: Config, video: str) -> tuple:
     """The middle one of a video's test clips.
 
-    Returns:
-        The normalised clip (1, C, T, H, W), and its frames as pictures,
-        uint8 (T, H, W, C).
+    Normalised, (1, C, T, H, W), and as pictures, uint8 (T, H, W, C).
     """
-    from mmengine.dataset import Compose
-
     sample = dict(filename=str(video), label=-1, start_index=0, modality='RGB')
     inputs = Compose(cfg.test_pipeline)(sample)['inputs']  # (M, C, T, H, W)
     clip = inputs[len(inputs) // 2]

@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+import torch
 import torch.nn.functional as F
 from matplotlib.colors import TwoSlopeNorm
 from torch import Tensor
@@ -18,15 +19,11 @@ WIDTH = 14  # inches
 def draw(findings: Findings, frames: np.ndarray, title: str) -> Any:
     """A figure: units above, maps over the frames, frames left out below.
 
-    Args:
-        findings: Of the clip.
-        frames: uint8 (T, H, W, C), as the network saw them; C is 3, or 2 for
-            optical flow.
-        title: Video and class.
+    The frames are uint8 (T, H, W, C), as the network saw them; C is 3, or 2
+    for optical flow.
     """
-    length, height, width, channels = frames.shape
+    length, height, width, _ = frames.shape
     shown = spread(0, length - 1, FRAMES)
-    pictures = frames[shown] if channels == 3 else frames[shown, ..., :1]
     # few or flat frames: room for the text beside them all the same
     cell = (WIDTH - 2.6) / len(shown) * height / width
     cell = min(max(cell, 0.9), 1.4)
@@ -54,7 +51,7 @@ def draw(findings: Findings, frames: np.ndarray, title: str) -> Any:
         'residual unit (stage.unit)',
     ):
         axes.set_xticks(range(len(names)), names, fontsize=size)
-    _draw_maps(middle, findings, pictures, shown, length)
+    _draw_maps(middle, findings, frames, shown)
     for axes in _draw_bars(
         bottom,
         findings.frame_moves,
@@ -74,8 +71,8 @@ def _draw_bars(
 ) -> tuple:
     """Shares in per cent on the left, signed effects in nats on the right."""
     left, right = figure.subplots(1, 2)
-    places, effects = np.arange(len(shares)), effects.numpy()
-    left.bar(places, 100 * shares.numpy(), color=ORANGE)
+    places, effects = np.arange(len(shares)), effects.cpu().numpy()
+    left.bar(places, 100 * shares.cpu().numpy(), color=ORANGE)
     left.set(title=what, ylabel='%', xlabel=x)
     right.bar(places, effects, color=np.where(effects >= 0, GREEN, BLUE))
     right.axhline(0, color='black', linewidth=0.8)
@@ -85,17 +82,13 @@ def _draw_bars(
 
 
 def _draw_maps(
-    figure: Any,
-    findings: Findings,
-    pictures: np.ndarray,
-    shown: list[int],
-    length: int,
+    figure: Any, findings: Findings, frames: np.ndarray, shown: list[int]
 ) -> None:
-    size = length, *pictures.shape[1:3]
-    cam, change, effect = (
-        enlarged(part, size)[shown]
-        for part in (findings.cam, findings.change, findings.effect)
-    )
+    """Frames, and the maps over them, enlarged between their positions."""
+    pictures = frames[shown, ..., : 3 if frames.shape[3] == 3 else 1]
+    maps = torch.stack([findings.cam, findings.change, findings.effect])
+    maps = F.interpolate(maps[None], frames.shape[:3], mode='trilinear')
+    cam, change, effect = maps[0, :, shown].cpu().numpy()
     # a few positions stand out of the others
     largest = max(float(findings.effect.abs().quantile(0.99)), 1e-12)
     most = max(float(findings.change.max()), 1e-12)
@@ -132,13 +125,6 @@ def _draw_maps(
             image = axes.imshow(heat[i], alpha=0.65, **style)
         if heat is not None:
             figure.colorbar(image, ax=row[1:], fraction=0.012, pad=0.005)
-
-
-def enlarged(part: Tensor, size: tuple[int, ...]) -> np.ndarray:
-    """(T', H', W') -> (T, H, W), between the centres of the cells."""
-    return F.interpolate(part[None, None], size, mode='trilinear')[
-        0, 0
-    ].numpy()
 
 
 def summary(findings: Findings, title: str) -> str:

@@ -3,18 +3,20 @@
 import numpy as np
 
 
-def predicted_classes(values: np.ndarray) -> np.ndarray:
-    """(V, K) scores -> V classes; ties fall as in the stock metrics."""
-    return np.argsort(values, axis=1)[:, -1]
+def confusion(values: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """(K, K) counts of (V, K) scores: rows are true, columns predicted."""
+    # ties fall as in the stock metrics
+    predicted = np.argsort(values, axis=1)[:, -1]
+    matrix = np.zeros((values.shape[1],) * 2, np.int64)
+    np.add.at(matrix, (labels, predicted), 1)
+    return matrix
 
 
 def class_accuracies(values: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """(K,) top-1 accuracy within each class; NaN for a class unseen."""
-    number = values.shape[1]
-    hits = labels[predicted_classes(values) == labels]
-    seen = np.bincount(labels, minlength=number)
-    right = np.bincount(hits, minlength=number)
-    return np.divide(right, seen, out=np.full(number, np.nan), where=seen > 0)
+    matrix = confusion(values, labels)
+    with np.errstate(invalid='ignore'):
+        return matrix.diagonal() / matrix.sum(1)
 
 
 def measure(values: np.ndarray, labels: np.ndarray) -> dict[str, float]:

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from lgd_tools.cli import class_names, file_sha256, make_parser, write_json
-from lgd_tools.results.measures import measure, predicted_classes, wilson
+from lgd_tools.results.measures import confusion, measure, wilson
 from lgd_tools.results.run_log import (
     STAGE_1_LOSSES,
     STAGE_2_LOSS,
@@ -44,14 +44,10 @@ def report_run(
     out: str | os.PathLike,
     label_map: str | os.PathLike | None = None,
 ) -> dict[str, Any]:
-    """Write the pictures and summary.json; return the summary.
-
-    Raises:
-        LGDError: An input is missing, broken or does not fit the others.
-    """
+    """Write the pictures and summary.json; return the summary."""
     course, dump = read_course(work_dir), load_scores(scores, named=False)
     classes = class_names(label_map, dump.values.shape[1])
-    matrix = confusion(dump)
+    matrix = confusion(dump.values, dump.labels)
     summary = summarise(course, dump, classes, matrix)
     out = Path(out)
     pictures = [
@@ -68,22 +64,11 @@ def report_run(
     return summary
 
 
-def confusion(scores: Scores) -> np.ndarray:
-    """(K, K) clips: rows are true, columns predicted classes."""
-    number = scores.values.shape[1]
-    matrix = np.zeros((number, number), dtype=np.int64)
-    np.add.at(matrix, (scores.labels, predicted_classes(scores.values)), 1)
-    return matrix
-
-
-def confused_pairs(
-    matrix: np.ndarray, limit: int
-) -> list[tuple[int, int, int]]:
-    """(true, predicted, clips) of the commonest mistakes, commonest first."""
-    wrong = matrix - np.diag(np.diag(matrix))
-    pairs = np.argwhere(wrong).tolist()  # ties: in the order of the classes
-    pairs.sort(key=lambda pair: -wrong[tuple(pair)])
-    return [(t, p, int(wrong[t, p])) for t, p in pairs[:limit]]
+def confused_pairs(matrix: np.ndarray) -> list[tuple[int, int, int]]:
+    """(true, predicted, clips) of the mistakes, the commonest first."""
+    cells = [(*cell, int(n)) for cell, n in np.ndenumerate(matrix) if n]
+    mistakes = [(t, p, n) for t, p, n in cells if t != p]
+    return sorted(mistakes, key=lambda mistake: -mistake[2])
 
 
 def summarise(
@@ -121,7 +106,7 @@ def summarise(
         },
         'commonest_mistakes': [
             {'true': classes[t], 'predicted': classes[p], 'clips': n}
-            for t, p, n in confused_pairs(matrix, 20)
+            for t, p, n in confused_pairs(matrix)[:20]
         ],
         'training': training,
     }

@@ -22,20 +22,15 @@ STAGE_2_LOSS = 'loss_cls'
 class Course:
     """Logged values of a run, in order.
 
-    Attributes:
-        unit: What `x` counts, 'epoch' or 'iteration'.
-        train: One dict a logged training step: `x` (end of the step, in
-            units from 0) and what mmengine logged.
-        val: The same of every validation.
-        switch: End of stage 1 in units; None: no change of stage was seen.
-        starts: How often the run was started or resumed.
+    A row is what mmengine logged of a training step or a validation, and
+    `x`: its end, counted in units from 0.
     """
 
-    unit: str
+    unit: str  # 'epoch' or 'iteration'
     train: list[dict]
     val: list[dict]
-    switch: float | None
-    starts: int
+    switch: float | None  # end of stage 1 in units; None: none was seen
+    starts: int  # how often the run was started or resumed
 
     def curve(self, split: str, key: str) -> tuple[list[float], list[float]]:
         """x and y of a logged value, of one stage where it has a stage.
@@ -60,11 +55,7 @@ class Course:
 
 
 def read_course(work_dir: str | os.PathLike) -> Course:
-    """Read and merge all that a work directory logged.
-
-    Raises:
-        ToolError: There is no such folder, or nothing of training in it.
-    """
+    """Read and merge all that a work directory logged."""
     work_dir = require_dir(work_dir, 'work directory')
     train: dict[int, dict] = {}
     val: dict[int, dict] = {}
@@ -90,11 +81,7 @@ def read_course(work_dir: str | os.PathLike) -> Course:
 
 
 def read_records(file: Path) -> list[dict]:
-    """The logged steps of one start.
-
-    Raises:
-        ToolError: A line is no JSON.
-    """
+    """The logged steps of one start."""
     rows = []
     lines = file.read_text('utf-8').splitlines()
     for number, line in enumerate(lines, 1):

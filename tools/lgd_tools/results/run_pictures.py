@@ -31,10 +31,7 @@ def draw_curves(
 ) -> Path:
     """Loss and accuracy over the run, with the switch of stages marked.
 
-    Args:
-        course: What the run logged.
-        path: The picture to write.
-        summary: 'top1' of the test, how many 'clips', and 'chance'.
+    Of the summary: 'top1' of the test, how many 'clips', and 'chance'.
     """
     figure = new_figure(11, 4.2)
     left, right = figure.subplots(1, 2)

@@ -25,21 +25,13 @@ _AGAIN = 'dump it again with tools/test.py --dump'
 
 @dataclass
 class Scores:
-    """What one test run said about V videos and K classes.
-
-    Attributes:
-        path: The score file.
-        names: V names as the data set gave them (paths, any separator).
-        values: (V, K) float64 scores.
-        labels: (V,) int64 class indices.
-        names_from: 'dump' (the file holds them) or 'list' (by order).
-    """
+    """What one test run said about V videos and K classes."""
 
     path: Path
-    names: list[str]
-    values: np.ndarray
-    labels: np.ndarray
-    names_from: str
+    names: list[str]  # V, as the data set gave them (paths, any separator)
+    values: np.ndarray  # (V, K) float64 scores
+    labels: np.ndarray  # (V,) int64 class indices
+    names_from: str  # 'dump' (the file holds them) or 'list' (by order)
 
 
 def load_scores(
@@ -55,10 +47,6 @@ def load_scores(
             names, the list must hold the same; else the list names the
             videos, by order. Every label is compared.
         named: Whether the names matter; else they are numbers.
-
-    Raises:
-        LGDError: The file is missing, broken, empty, holds NaN or scores
-            of different lengths, or does not fit the list.
     """
     path = Path(path)
     entries = load_values(path, 'score file', _AGAIN, tensors=True)
@@ -155,11 +143,7 @@ def pair_streams(
 ) -> tuple[list[str], np.ndarray, np.ndarray]:
     """Bring streams, in any order of videos, into one order, by name.
 
-    Returns:
-        V keys (sorted), (S, V, K) scores of S streams, (V,) labels.
-
-    Raises:
-        ToolError: Videos, labels or numbers of classes differ.
+    Returns V keys (sorted), (S, V, K) scores of S streams, (V,) labels.
     """
     if len({s.values.shape[1] for s in streams}) > 1:
         found = ', '.join(f'{s.path}: {s.values.shape[1]}' for s in streams)

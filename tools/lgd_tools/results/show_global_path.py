@@ -10,7 +10,6 @@ from pathlib import Path
 
 from lgd_tools.cli import (
     ToolError,
-    class_names,
     make_parser,
     non_negative_int,
     require_file,
@@ -32,19 +31,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     add('video', nargs='+', help='video files')
     add('--out', type=Path, default=Path(), metavar='DIR',
         help='folder of VIDEO_global_path.png (default: the current one)')
-    add('--label-map', help='names of the classes, one a line')
+    add('--label-map', help='names of the classes, one a line (default: '
+        'label_map.txt beside the test list of the config)')
     add('--class-index', type=non_negative_int, metavar='K',
         help='the class to look at (default: the predicted one)')
     # fmt: on
     args = parse_network(parser, argv, 'video')
     videos = [require_file(video, 'video') for video in args.video]
     # torch after --help
-    from lgd_tools.prediction.recognizer import load_recognizer
+    from lgd_tools.prediction.recognizer import classes_of, load_recognizer
     from lgd_tools.results.global_path import look_at, read_clip
     from lgd_tools.results.global_path_picture import draw, summary
 
     model, cfg = load_recognizer(args.config, args.checkpoint)
-    names = class_names(args.label_map, model.cls_head.num_classes)
+    names = classes_of(model, cfg, args.label_map)
     if args.class_index is not None and args.class_index >= len(names):
         raise ToolError(
             f'--class-index is {args.class_index}: the network has classes 0 '

@@ -42,12 +42,7 @@ def spread(values: Sequence[float]) -> dict[str, Any]:
 def summarise(reports: Sequence[dict]) -> dict:
     """Summary over the reports of fuse_streams, one a split.
 
-    Returns:
-        `splits`, `videos` (one count a split), `weights`, and `results`:
-        for each stream, and for 'fused', the spread of every measure.
-
-    Raises:
-        ToolError: The reports are not splits of one experiment.
+    `results` has for each stream, and 'fused', the spread of each measure.
     """
     first, seen = _facts(reports[0]), {}
     for number, report in enumerate(reports, 1):
@@ -109,13 +104,9 @@ def format_table(
     measures: Sequence[str] = ('top1', 'top5'),
     extra: Mapping[str, str] | None = None,
 ) -> str:
-    """The markdown row, under its header.
+    """The markdown row of a summary, under its header.
 
-    Args:
-        name: First cell.
-        summary: Of :func:`summarise`.
-        measures: Columns of each stream and of the fusion.
-        extra: Cells at the end, by their titles.
+    Its first cell is the name, its last ones are ``extra``, by their titles.
     """
     cells = {'experiment': name}
     for stream, numbers in summary['results'].items():
@@ -128,11 +119,7 @@ def format_table(
 
 
 def read_report(path: str | Path) -> dict:
-    """A JSON file of fuse_streams.
-
-    Raises:
-        ToolError: It is missing or something else.
-    """
+    """A JSON file of fuse_streams."""
     with contextlib.suppress(ValueError, RecursionError):
         report = json.loads(read_text(path, 'report of fuse_streams.py --out'))
         if isinstance(report, dict) and report.get('tool') == 'fuse_streams':

@@ -4,6 +4,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from itertools import count
 
 from lgd_tools.cli import VIDEO_EXTENSIONS, ToolError, read_lines
 
@@ -16,9 +17,6 @@ def read_list(ann: str | os.PathLike) -> tuple[list[str], list[int]]:
 
     Lines are `path label` (VideoDataset) or `dir total_frames label`
     (RawframeDataset).
-
-    Raises:
-        ToolError: The list is missing or empty, or a line has no label.
     """
     names, labels = [], []
     for number, line in read_lines(ann, 'annotation list'):
@@ -56,10 +54,7 @@ def video_keys(groups: Sequence[Sequence[str]]) -> list[list[str]]:
 
     `a/b/clip.mp4` (RGB) and `c/clip` (flow frames) are both `clip`. Where
     two videos of a group end alike (`run/01.avi`, `walk/01.avi`), one more
-    folder is kept in all groups.
-
-    Raises:
-        ToolError: A video is listed twice.
+    folder is kept in all groups. A video that is listed twice is refused.
     """
     parts = [[name_parts(name) for name in group] for group in groups]
     for names, own in zip(groups, parts, strict=True):
@@ -69,12 +64,10 @@ def video_keys(groups: Sequence[Sequence[str]]) -> list[list[str]]:
                 f'{names[own.index(video)]} is there more than once; remove '
                 'the duplicates from the annotation list and test again'
             )
-    kept = 1
-    while True:
+    for kept in count(1):
         keys = [['/'.join(p[-kept:]) for p in own] for own in parts]
         if all(len(set(own)) == len(own) for own in keys):
             return keys
-        kept += 1
 
 
 def require_same_videos(
@@ -82,9 +75,7 @@ def require_same_videos(
 ) -> None:
     """Raise ToolError unless all hold the same videos with the same labels.
 
-    Args:
-        lists: Title, and label of each key of :func:`video_keys`.
-        remedy: What to do where the videos differ.
+    A list is its title, and the label of each key of :func:`video_keys`.
     """
     everything = set().union(*(labels for _, labels in lists))
     for title, labels in lists:

@@ -1,4 +1,4 @@
-"""A ``python`` that has torch and mmaction2 imported, for tests that start many.
+"""A ``python`` that has torch and mmaction2 imported: many starts are cheap.
 
 Importing them takes ten seconds of a processor. ``PYTHON`` is a program that
 takes what ``python`` takes. A server, which has imported what this package
@@ -162,11 +162,10 @@ def become(
     for number, file in moved.items():
         os.dup2(file, number)
         os.close(file)
-    sys.stdin = sys.__stdin__ = open(0, closefd=False)
-    sys.stdout = sys.__stdout__ = open(1, 'w', closefd=False)
+    sys.stdin, sys.stdout = os.fdopen(0), os.fdopen(1, 'w')
     sys.stdout.reconfigure(write_through=bool(env.get('PYTHONUNBUFFERED')))
-    sys.stderr = sys.__stderr__ = open(2, 'w', 1, closefd=False)
-    sys.stderr.reconfigure(errors='backslashreplace')
+    sys.stderr = os.fdopen(2, 'w', 1, errors='backslashreplace')
+    sys.__stdout__, sys.__stderr__ = sys.stdout, sys.stderr
     signal.signal(signal.SIGINT, signal.default_int_handler)
     os.chdir(folder)
     os.environ.clear()

@@ -1,6 +1,7 @@
 """Fixtures and settings that every test shares."""
 
 import atexit
+import gc
 import multiprocessing
 import os
 import random
@@ -34,6 +35,11 @@ def pytest_configure(config: pytest.Config) -> None:
         import lgd_mmaction  # noqa: F401  (applies the upstream fixes)
 
         torch.set_num_threads(1)
+
+
+def pytest_collection_finish() -> None:
+    # mmengine collects garbage for every data set: not among all modules
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

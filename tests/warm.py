@@ -20,7 +20,8 @@ import sys
 # set by start(), for this process and those it starts
 PYTHON = os.environ.get('LGD_TESTS_PYTHON', sys.executable)
 PRELOADED = (
-    *('torch', 'torch.utils.tensorboard', 'torch.distributed.launcher.api'),
+    *('torch', 'torch._dynamo', 'torch.utils.tensorboard'),
+    'torch.distributed.launcher.api',
     *('mmengine.runner', 'mmengine.hub', 'mmcv.ops', 'mmdet.apis'),
     *('mmaction.apis', 'mmaction.datasets', 'mmaction.engine'),
     *('mmaction.evaluation', 'mmaction.visualization', 'matplotlib.pyplot'),

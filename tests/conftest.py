@@ -1,10 +1,13 @@
 """Fixtures and settings that every test shares."""
 
+import atexit
+import gc
 import multiprocessing
 import os
 import random
 import signal
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,24 +16,40 @@ os.environ.setdefault('OMP_NUM_THREADS', '1')
 # pictures are written, never shown
 os.environ.setdefault('MPLBACKEND', 'Agg')
 
-import numpy as np
 import pytest
-import torch
-from mmengine.logging import MMLogger
-from mmengine.registry import init_default_scope
+
+from tests import warm
 
 REPO = Path(__file__).resolve().parents[1]
 
-import lgd_mmaction  # noqa: F401  (applies the upstream fixes)
+if 'LGD_TESTS_PYTHON' not in os.environ:  # as in a worker of xdist
+    _folder = tempfile.TemporaryDirectory()
+    atexit.register(_folder.cleanup)
+    warm.start(_folder.name)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    torch.set_num_threads(1)
+    if not config.getoption('numprocesses', None):  # this process runs tests
+        import torch
+
+        import lgd_mmaction  # noqa: F401  (applies the upstream fixes)
+
+        torch.set_num_threads(1)
+
+
+def pytest_collection_finish() -> None:
+    # mmengine collects garbage for every data set: not among all modules
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
 def _fresh_state() -> Iterator[None]:
     """Seeds and default scope before every test, no data workers after."""
+    import numpy as np
+    import torch
+    from mmengine.logging import MMLogger
+    from mmengine.registry import init_default_scope
+
     init_default_scope('mmaction')
     random.seed(0)
     np.random.seed(0)

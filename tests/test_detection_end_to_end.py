@@ -4,7 +4,6 @@ import json
 import os
 import re
 import subprocess
-import sys
 
 import av
 import numpy as np
@@ -15,7 +14,7 @@ from lgd_mmaction.detection.box_table import BoxTable
 from lgd_tools import detection_example
 from lgd_tools.cli import ToolError
 from lgd_tools.detection_example import random_scores
-from tests.forks import run_forked
+from tests.warm import PYTHON
 
 MEASURES = {
     'frame_mAP@0.5', 'video_mAP@0.2', 'video_mAP@0.5', 'video_mAP@0.75',
@@ -30,7 +29,7 @@ def example(repo_root):
 
     def run(*args: object) -> subprocess.CompletedProcess:
         return subprocess.run(
-            [sys.executable, script, '--smoke', '--workers', '1']
+            [PYTHON, script, '--smoke', '--workers', '1']
             + list(map(str, args)),
             env=dict(os.environ, OMP_NUM_THREADS='1'),
             capture_output=True,
@@ -47,20 +46,7 @@ def test_every_step_of_two_streams(tmp_path, repo_root, monkeypatch):
     pytest.importorskip('mmcv.ops')
     out = tmp_path / 'all'
 
-    def run(words, env, log):
-        done = run_forked(
-            repo_root / words[0],
-            *words[1:],
-            cwd=repo_root,
-            logs=tmp_path,
-            env=env,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        if log:
-            log.write_text(done.stdout + done.stderr)
-
-    # tests/tools/test_quickstart.py runs steps in processes of their own
-    monkeypatch.setattr('lgd_tools.example._run', run)
+    monkeypatch.setattr('sys.executable', PYTHON)
     monkeypatch.chdir(repo_root)
     argv = ['--style', 'ucf101_24', '--flow', '--smoke', '--workers', '1']
     assert detection_example.main([*argv, '--out', str(out)]) == 0

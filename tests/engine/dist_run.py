@@ -9,7 +9,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import time
 import traceback
 from collections.abc import Callable
@@ -28,6 +27,7 @@ from mmengine.runner import runner as runner_module
 
 from lgd_mmaction.datasets.robust_video_dataset import BAD_KEY
 from tests.engine import tiny_run
+from tests.warm import PYTHON
 
 # a rank of a tiny run that needs longer hangs
 LIMIT = 180
@@ -157,6 +157,7 @@ def launch(
     *options: str,
     node: tuple[int, int, int] = (0, 1, 0),
     restarts: int = 0,
+    python: str = PYTHON,
 ) -> subprocess.Popen:
     """Start tools/dist_train.sh: one agent of torchrun, or of one node.
 
@@ -167,6 +168,7 @@ def launch(
         node: Its number, how many there are, and their common port; 0 finds
             a port.
         restarts: How often torchrun may start the ranks again.
+        python: What runs torchrun and the ranks.
     """
     here = Path(__file__).resolve().parent
     number, nodes, port = node
@@ -178,7 +180,7 @@ def launch(
         ],
         env={
             **os.environ,
-            'PYTHON': sys.executable,
+            'PYTHON': python,
             'PYTHONPATH': os.pathsep.join(paths),
             'NNODES': str(nodes),
             'NODE_RANK': str(number),

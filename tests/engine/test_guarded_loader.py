@@ -3,7 +3,6 @@
 import os
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 from types import ModuleType
@@ -21,6 +20,7 @@ from lgd_mmaction.engine.guarded_loader import guard_loader
 from lgd_mmaction.errors import ConfigError, DataError
 from lgd_mmaction.video.reading_notes import ReadingNotes, take_crashes
 from tests.engine.test_bad_video_hook import config, listed, test_run, videos
+from tests.warm import PYTHON
 
 __all__ = ['videos']  # the fixture
 FATAL = 'v07.mp4'
@@ -147,7 +147,7 @@ def test_without_workers_the_next_start_goes_on(
         'sys.modules["tiny_run"] = tiny_run\n'
         'tiny_run.train(Config.fromfile(sys.argv[1]), True)\n'
     )
-    command = [sys.executable, '-c', program, str(tmp_path / 'run.py')]
+    command = [PYTHON, '-c', program, str(tmp_path / 'run.py')]
     ends = []
     for _ in range(2):
         ends.append(subprocess.run(command, capture_output=True, text=True))

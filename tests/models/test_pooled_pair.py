@@ -2,7 +2,6 @@
 
 import pickle
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +14,7 @@ from lgd_tools.prediction.recognizer import load_recognizer
 from lgd_tools.results.global_path import read_clip
 from lgd_tools.video import write_video
 from tests.lgd_tools.tiny_recognizer import write_tiny
+from tests.warm import PYTHON
 
 
 def test_local_mean_then_global() -> None:
@@ -35,7 +35,7 @@ def test_the_stock_command_writes_both_paths(
     (tmp_path / 'list.txt').write_text('a.mp4 0\n')
     done = subprocess.run(
         [
-            sys.executable,
+            PYTHON,
             stock_tools_dir() / 'misc' / 'clip_feature_extraction.py',
             config, checkpoint, tmp_path / 'out',
             '--video-list', tmp_path / 'list.txt',

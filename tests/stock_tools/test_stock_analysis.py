@@ -2,7 +2,6 @@
 
 import re
 import runpy
-import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +10,7 @@ from PIL import Image
 
 from lgd_mmaction.launch.stock_tools import stock_tools_dir
 from tests.stock_tools.conftest import Trained, run
+from tests.warm import PYTHON
 
 # one worker trains once for all of them
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group('stock_tools')]
@@ -38,7 +38,7 @@ print('b', out['rec_scores'][0])
 def test_inference_on_a_clip(trained: Trained, tmp_path: Path) -> None:
     video = sorted(trained.videos.rglob('*.mp4'))[0]
     done = run(
-        sys.executable, '-c', INFER, trained.config, trained.checkpoint,
+        PYTHON, '-c', INFER, trained.config, trained.checkpoint,
         video, cwd=tmp_path,
     )  # fmt: skip
     a, b = (
@@ -51,7 +51,7 @@ def test_inference_on_a_clip(trained: Trained, tmp_path: Path) -> None:
 
 def test_get_flops(trained: Trained, tmp_path: Path) -> None:
     done = run(
-        sys.executable,
+        PYTHON,
         stock_tools_dir() / 'analysis_tools' / 'get_flops.py',
         trained.config,
         '--shape',
@@ -81,7 +81,7 @@ def test_grad_cam_on_an_lgd_block(trained: Trained, tmp_path: Path) -> None:
     script = stock_tools_dir() / 'visualizations' / 'vis_cam.py'
     layer = 'backbone/layer4/1/local_out'
     run(
-        sys.executable,
+        PYTHON,
         script,
         trained.config,
         trained.checkpoint,

@@ -16,8 +16,8 @@ import pytest
 import torch
 
 from lgd_mmaction.launch.stock_tools import stock_tools_dir
-from tests.forks import run_forked
 from tests.stock_tools.conftest import Trained, run, top1
+from tests.warm import PYTHON
 
 # one worker trains once for all of them
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group('stock_tools')]
@@ -43,7 +43,7 @@ def test_stock_test_multi_clip(trained: Trained, tmp_path: Path) -> None:
     script = stock_tools_dir() / 'test.py'
     dump = tmp_path / 'scores.pkl'
     done = run(
-        sys.executable,
+        PYTHON,
         script,
         trained.config,
         trained.checkpoint,
@@ -62,7 +62,7 @@ def test_stock_test_multi_clip(trained: Trained, tmp_path: Path) -> None:
     # one view at a time (max_testing_views) gives the same scores
     views = tmp_path / 'views.pkl'
     run(
-        sys.executable,
+        PYTHON,
         script,
         trained.config,
         trained.checkpoint,
@@ -85,7 +85,7 @@ def test_stock_resume(trained: Trained, tmp_path: Path) -> None:
     shutil.copy(trained.checkpoint.with_name('epoch_1.pth'), tmp_path)
     (tmp_path / 'last_checkpoint').write_text(str(tmp_path / 'epoch_1.pth'))
     done = run(
-        sys.executable,
+        PYTHON,
         stock_tools_dir() / 'train.py',
         trained.config,
         '--work-dir',
@@ -109,14 +109,12 @@ def our_scores(
 ) -> torch.Tensor:
     """What tools/test.py dumps, in the order of the list."""
     folder = tmp_path_factory.mktemp('ours')
-    done = run_forked(
-        repo_root / 'tools' / 'test.py',
+    run(
+        *(PYTHON, repo_root / 'tools' / 'test.py'),
         *(trained.config, trained.checkpoint, '--work-dir', folder),
         *('--dump', folder / 'scores.pkl'),
         cwd=folder,
-        logs=folder,
     )
-    assert done.returncode == 0, done.stderr
     return scores_of(folder / 'scores.pkl')
 
 
@@ -133,7 +131,7 @@ def test_own_scripts_are_the_stock_ones(
 ) -> None:
     """tools/test.py gives the stock test.py's result and its --help."""
     run(
-        sys.executable,
+        PYTHON,
         stock_tools_dir() / 'test.py',
         *(trained.config, trained.checkpoint, '--work-dir', tmp_path),
         *('--dump', tmp_path / 'stock.pkl'),
@@ -143,7 +141,7 @@ def test_own_scripts_are_the_stock_ones(
     assert torch.equal(our_scores, scores_of(tmp_path / 'stock.pkl'))
     for name in ('train.py', 'test.py'):
         ours, stock = (
-            run_forked(tools / name, '--help', cwd=tmp_path, logs=tmp_path)
+            run(PYTHON, tools / name, '--help', cwd=tmp_path)
             for tools in (repo_root / 'tools', stock_tools_dir())
         )
         assert stock.stdout.startswith('usage: ')
@@ -169,7 +167,7 @@ def test_dist_test(
         *('--dump', tmp_path / 'two.pkl'),
         cwd=tmp_path,
         PORT=str(port),
-        PYTHON=sys.executable,
+        PYTHON=PYTHON,
     )
     two = scores_of(tmp_path / 'two.pkl')
     torch.testing.assert_close(our_scores, two, atol=1e-5, rtol=0)
@@ -240,6 +238,7 @@ def test_mim_train_and_test(
     results = []
     for package in ('lgd_mmaction', 'mmaction2'):
         done = run(
+            PYTHON,
             command,
             'test',
             package,

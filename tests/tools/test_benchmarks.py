@@ -3,7 +3,6 @@
 import json
 import re
 import subprocess
-import sys
 from pathlib import Path
 from types import ModuleType
 
@@ -20,6 +19,7 @@ from lgd_mmaction.detection.annotations import (
 from lgd_mmaction.errors import ConfigError
 from lgd_tools import benchmark_counts as counts
 from lgd_tools import benchmark_networks as networks
+from tests.warm import PYTHON
 
 SMALL = dict(
     type='LGDResNet3d',
@@ -179,7 +179,7 @@ def test_training_step_benchmark_prints_a_table(
 ) -> None:
     done = subprocess.run(
         [
-            sys.executable,
+            PYTHON,
             'tools/benchmarks/bench_train_step.py',
             *('configs/plain_2d_r50_k400.py', 'configs/lgd2d_r50_k400.py'),
             *('--batch', '1', '--frames', '3', '--size', '64'),
@@ -234,7 +234,7 @@ def test_reading_benchmark_compares_every_way(
     for i in range(40):
         writer.write(np.full((64, 96, 3), 5 * i, np.uint8))
     writer.release()
-    command = [sys.executable, 'tools/benchmarks/bench_video_reading.py']
+    command = [PYTHON, 'tools/benchmarks/bench_video_reading.py']
     done = subprocess.run(
         [*command, str(clip), '--rounds', '1', '--key-frames', '4']
         + ['--workers', '0'],
@@ -267,7 +267,7 @@ def test_metric_benchmark_counts_what_it_made(
     names = ('c0', 'c1', 'c2')
     truth = TubeAnnotations('made', names, {'1': split}, videos)
     save_tubes(truth, tmp_path / 'tubes.json')
-    command = [sys.executable, 'tools/benchmarks/bench_tube_metric.py']
+    command = [PYTHON, 'tools/benchmarks/bench_tube_metric.py']
     done = subprocess.run(
         [*command, '--ann', str(tmp_path / 'tubes.json')],
         cwd=repo_root,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.forks import run_forked
+from tests.warm import PYTHON
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = sorted(
@@ -58,16 +58,15 @@ def test_help(name: str, tmp_path: Path) -> None:
         program, command = 'python', [sys.executable, '-c', CODE, script]
     before = seconds_of_children()
     if name in TORCH:
-        done = run_forked(ROOT / name, '--help', cwd=folder, logs=bin)
-    else:
-        done = subprocess.run(
-            [*command, '--help'],
-            cwd=folder,
-            env=env,
-            capture_output=True,
-            text=True,
-            timeout=300,
-        )
+        command = [PYTHON, script]
+    done = subprocess.run(
+        [*command, '--help'],
+        cwd=folder,
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
     seconds = seconds_of_children() - before  # of processor: others are busy
     assert (done.returncode, done.stderr) == (0, '')
     shown = done.stdout.lower().split('example', 1)

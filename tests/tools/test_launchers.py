@@ -2,10 +2,11 @@
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from tests.warm import PYTHON
 
 
 def run(
@@ -175,7 +176,7 @@ def test_one_sentence_and_no_traceback(
     (tmp_path / 'list.txt').write_text('a.mp4 0\n')
     config = str(repo_root / 'configs' / 'quickstart_lgd3d.py')
     name, *rest = (config if a == 'CONFIG' else a for a in args)
-    done = run(sys.executable, repo_root / 'tools' / name, *rest, cwd=tmp_path)
+    done = run(PYTHON, repo_root / 'tools' / name, *rest, cwd=tmp_path)
     assert done.returncode == 2, done.stdout + done.stderr
     assert 'Traceback' not in done.stderr
     (line,) = [x for x in done.stderr.splitlines() if x.startswith('error: ')]

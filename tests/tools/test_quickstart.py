@@ -3,20 +3,20 @@
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 
 from lgd_tools.results.scores import load_scores
+from tests.warm import PYTHON
 
 
 @pytest.fixture
 def quickstart(repo_root):
     """Runs the script with this Python and without installing."""
     env = dict(os.environ, OMP_NUM_THREADS='1')
-    env['PATH'] = f'{Path(sys.executable).parent}{os.pathsep}{env["PATH"]}'
+    env['PATH'] = f'{Path(PYTHON).parent}{os.pathsep}{env["PATH"]}'
 
     def run(*args: object) -> subprocess.CompletedProcess:
         return subprocess.run(

@@ -2,6 +2,7 @@
 
 import re
 import signal
+import sys
 import time
 from pathlib import Path
 from types import ModuleType
@@ -79,7 +80,8 @@ def test_torchrun_ends_and_says_who_died(
         tmp_path / 'run', 2, max_epochs=50, safe=True, hooks=(FAULT,)
     )
     cfg.dump(tmp_path / 'run.py')
-    agent = dist_run.launch(tmp_path / 'run.py', 2)
+    # from nothing, as users do
+    agent = dist_run.launch(tmp_path / 'run.py', 2, python=sys.executable)
     ((code, said),) = finish([agent])
     after = seconds_after_fault(tmp_path / 'run', time.monotonic())
     assert code == 1

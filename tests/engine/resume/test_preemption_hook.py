@@ -183,7 +183,7 @@ def test_whole_process_group(
     cfg = tiny.tiny_config(tmp_path / 'run', **RUN, num_workers=2)
     # workers of validation that wait for the next one, as in our configs
     cfg.val_dataloader.update(num_workers=1, persistent_workers=True)
-    cfg.custom_hooks.append(dict(type='SlowHook', seconds=1.0))
+    cfg.custom_hooks.append(dict(type='SlowHook', seconds=0.5))
     cfg.dump(tmp_path / 'config.py')
     for starts, number in enumerate((signal.SIGTERM, signal.SIGINT), 1):
         process = subprocess.Popen(

@@ -14,6 +14,7 @@ from mmaction.apis.inferencers import ActionRecogInferencer
 from mmengine.config import Config
 
 from lgd_mmaction.errors import ConfigError
+from tests.warm import PYTHON
 
 # dropout, random augmentation, and the hook that makes them repeatable
 NOISE = dict(
@@ -96,13 +97,13 @@ def test_the_seed_need_not_stand_in_the_config(
     assert_same_end(tiny, whole, tmp_path)
 
 
-def run_until_killed(config: Path, *options: str) -> None:
+def run_until_killed(python: str, config: Path, *options: str) -> None:
     script = Path(__file__).parents[1] / 'tiny_run.py'
     paths = [str(script.parents[2]), str(script.parent)]
     if 'PYTHONPATH' in os.environ:
         paths.append(os.environ['PYTHONPATH'])
     done = subprocess.run(
-        [sys.executable, '-W', 'ignore', str(script), str(config), *options],
+        [python, '-W', 'ignore', str(script), str(config), *options],
         env={**os.environ, 'PYTHONPATH': os.pathsep.join(paths)},
         capture_output=True,
         text=True,
@@ -128,13 +129,15 @@ def test_killed_in_the_middle_of_epochs(
     # the second iteration of epochs 2 (stage 1), 3 (the first of stage 2)
     # and 4: before, at and after the switch
     iterations = (3, 5, 7) if num_workers == 0 else (5,)
+    # a start from nothing once
+    python = PYTHON if num_workers == 0 else sys.executable
     for at_iter in iterations:
         cfg = tiny.tiny_config(folder, **kwargs)
         cfg.custom_hooks.append(dict(type='KillHook', at_iter=at_iter))
         path = tmp_path / f'kill_{at_iter}.py'
         cfg.dump(path)
         resume = () if at_iter == iterations[0] else ('--resume',)
-        run_until_killed(path, *resume)
+        run_until_killed(python, path, *resume)
         last = at_iter // 2
         assert (folder / f'epoch_{last}.pth').exists()
         assert not (folder / f'epoch_{last + 1}.pth').exists()

@@ -11,7 +11,6 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from fractions import Fraction
@@ -20,6 +19,8 @@ from typing import Any
 
 import av
 import pytest
+
+from tests.warm import PYTHON
 
 # depth 18, 8 channels, one epoch a stage, no pretrained weights
 SHRINK = [
@@ -35,27 +36,6 @@ for _role, _batch in (('train', 2), ('val', 2), ('test', 1)):
         f'{_role}_dataloader.num_workers=0',
         f'{_role}_dataloader.persistent_workers=False',
     ]
-# The trainings of a row as forks of one process, which has everything
-# imported, instead of new processes: the same scripts, sooner.
-FORKING = """
-import multiprocessing, runpy, sys
-sys.argv = sys.argv[1:]
-import lgd_mmaction
-from lgd_tools.experiment import command, runner
-
-def run_forked(title, command, lock=None):
-    print(*command, flush=True)
-    def child():
-        sys.argv = command[1:]
-        runpy.run_path(sys.argv[0], run_name='__main__')
-    process = multiprocessing.get_context('fork').Process(target=child)
-    process.start()
-    process.join()
-    assert process.exitcode == 0, title
-
-runner.run_command = run_forked
-sys.exit(command.main(sys.argv[1:]))
-"""
 
 
 @pytest.fixture
@@ -65,7 +45,7 @@ def background(repo_root: Path, tmp_path: Path) -> Callable[..., Any]:
 
     def start(script: str, *args: object, **options: Any) -> Any:
         return subprocess.Popen(
-            [sys.executable, str(repo_root / 'tools' / script)]
+            [PYTHON, str(repo_root / 'tools' / script)]
             + [str(arg) for arg in args],
             cwd=tmp_path,
             env={**os.environ, 'PYTHONPATH': path, 'OMP_NUM_THREADS': '1'},
@@ -214,9 +194,7 @@ def test_kinetics600_from_csv_to_row(
         assert process.wait(60) == 128 + signal.SIGTERM
     assert json.loads(marker.read_text())['state'] == 'started'
     assert not (tmp_path / 'work/k600/rgb/train/epoch_2.pth').exists()
-    forking = tmp_path / 'forking.py'
-    forking.write_text(FORKING)
-    out = run(forking, repo_root / 'tools' / 'run_experiment.py', *argv)
+    out = run('run_experiment.py', *argv)
     # told to stop, the training saved itself within epoch 2 (or was it
     # between its checkpoint and its next step?)
     saved = r'--resume \S*work/k600/rgb/train/(mid_epoch|epoch_1)\.pth'
@@ -291,9 +269,7 @@ def test_ucf101_three_splits_to_row(run, clips, tmp_path, repo_root):
     argv += ['--cfg-options', *SHRINK]
     argv += ['--stream-options', 'rgb', *_small_test(2, 1)]
     argv += ['--stream-options', 'flow', *_small_test(2, 0)]
-    script = tmp_path / 'forking.py'
-    script.write_text(FORKING)
-    run(script, repo_root / 'tools' / 'run_experiment.py', *argv)
+    run('run_experiment.py', *argv)
     work = tmp_path / 'work/ucf101'
     result = json.loads((work / 'result.json').read_text())
     assert result['summary']['videos'] == [4, 4, 4]

@@ -18,6 +18,7 @@ from tests.lgd_tools.experiment.conftest import (
     calls,
     write_checkpoint,
 )
+from tests.warm import PYTHON
 
 
 def test_whole_row(tool, place):
@@ -237,7 +238,7 @@ def test_killed_runner_takes_its_child_along(tool, place):
         'm.plan.TRAIN_SCRIPT = Path("fake_train.py").resolve()\n'
         f'm.main({argv_of()!r})\n'
     )
-    with subprocess.Popen([sys.executable, '-c', code]) as process:
+    with subprocess.Popen([PYTHON, '-c', code]) as process:
         for _ in range(3000):
             if Path('hanging').exists() or process.poll() is not None:
                 break

@@ -16,6 +16,7 @@ from mmengine.config import Config
 from lgd_tools.cli import ToolError
 from lgd_tools.prediction import command, demo
 from lgd_tools.results import global_path_picture
+from tests.warm import PYTHON
 
 ROOT = Path(__file__).parents[3]
 PATIENCE = 300_000  # milliseconds
@@ -153,7 +154,7 @@ def test_in_a_browser(trained, tmp_path):
     # a proxy that answers nothing, as for a page of this machine
     env |= dict(http_proxy='http://127.0.0.1:9', no_proxy='')
     server = subprocess.Popen(
-        [sys.executable, ROOT / 'tools/demo.py', trained.checkpoint,
+        [PYTHON, ROOT / 'tools/demo.py', trained.checkpoint,
          '--port', str(port), '--window', '1', '--max-mb', '1'],
         cwd=ROOT, env=env, stdout=subprocess.PIPE, text=True,
         # also where the tests run in the background

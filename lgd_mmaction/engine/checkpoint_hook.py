@@ -47,7 +47,7 @@ class SafeCheckpointHook(CheckpointHook):
     _resumed_from: str | None = None
     # batch norm's running statistics of each rank, while they are saved
     _buffers: list[dict[str, Tensor]] | None = None
-    saved_iter: int | None = None
+    _saved_iter: int | None = None
 
     def __init__(self, *args, **kwargs) -> None:
         super().__init__(*args, **kwargs)
@@ -169,19 +169,20 @@ class SafeCheckpointHook(CheckpointHook):
     def save_state(
         self, runner: Runner, epoch: int, iteration: int, together: bool = True
     ) -> None:
-        """Save where the run stands, in mid_epoch.pth; all ranks call it.
+        """Save where the run stands, in mid_epoch.pth, unless that is saved.
 
         Args:
             runner: The runner of the training.
             epoch, iteration: How many were trained.
-            together: Whether all ranks are at the same step; else only
-                rank 0's running statistics can be saved.
+            together: All ranks call this at the same step; else only rank
+                0's running statistics can be saved.
         """
+        if self._saved_iter == iteration:
+            return
         if together and dist.get_world_size() > 1:
             own = {k: v.cpu() for k, v in model_of(runner).named_buffers()}
             self._buffers = dist.all_gather_object(own)
-        meta = dict(epoch=epoch, iter=iteration)
-        self._write(runner, MID_EPOCH_FILE, meta)
+        self._write(runner, MID_EPOCH_FILE, dict(epoch=epoch, iter=iteration))
         self._buffers = None
 
     def _write(self, runner: Runner, name: str, meta: dict) -> None:
@@ -198,7 +199,7 @@ class SafeCheckpointHook(CheckpointHook):
             backend_args=self.backend_args,
             **self.args,
         )
-        self.saved_iter = meta['iter']
+        self._saved_iter = meta['iter']
         if dist.is_main_process():
             pointer = Path(runner.work_dir, 'last_checkpoint')
             AtomicBackend().put(self.last_ckpt.encode(), pointer)

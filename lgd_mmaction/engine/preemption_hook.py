@@ -113,7 +113,9 @@ class PreemptionHook(Hook):
         self, runner: Runner, epoch: int, iteration: int, together: bool = True
     ) -> None:
         if together or is_main_process():
-            _save(runner, epoch, iteration, together)
+            _checkpoint_hook(runner).save_state(
+                runner, epoch, iteration, together
+            )
         if together:
             barrier()  # until the checkpoint is written
         self._since = time.monotonic()  # the same request must not kill
@@ -123,23 +125,16 @@ class PreemptionHook(Hook):
 
 def end_for_resuming(runner: Runner) -> None:
     """Save where a single process stands between two steps; exit code 85."""
+    hook = _checkpoint_hook(runner)
     if (
-        _checkpoint_hook(runner)
+        hook
         and isinstance(runner._train_loop, BaseLoop)
         and get_world_size() == 1
         # gradients that are being accumulated are not saved
         and runner.optim_wrapper.should_update()
     ):
-        _save(runner, runner.epoch, runner.iter)
+        hook.save_state(runner, runner.epoch, runner.iter)
     _end(runner, 'a data worker was lost', runner.iter)
-
-
-def _save(
-    runner: Runner, epoch: int, iteration: int, together: bool = True
-) -> None:
-    hook = _checkpoint_hook(runner)
-    if hook.saved_iter != iteration:
-        hook.save_state(runner, epoch, iteration, together)
 
 
 def _end(runner: Runner, why: str, iteration: int) -> None:

@@ -70,12 +70,9 @@ def remove_parts(results: Iterable[str | os.PathLike]) -> None:
 
     Of no others: another run may be writing beside them.
     """
-    names: dict[str, set[str]] = {}
-    for result in results:
-        folder, name = os.path.split(result)
-        names.setdefault(folder, set()).add(name)
-    for folder, known in names.items():
+    known = {os.path.split(result) for result in results}
+    for folder in {folder for folder, _ in known}:
         for part in Path(folder).glob(f'.*{PART}'):
             # .NAME.8DIGITS.lgd-part
-            if part.name[1:].rsplit('.', 2)[0] in known:
+            if (folder, part.name[1:].rsplit('.', 2)[0]) in known:
                 remove(part)

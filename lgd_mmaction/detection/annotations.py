@@ -82,23 +82,13 @@ class TubeAnnotations:
 def save_tubes(annotations: TubeAnnotations, path: str | PathLike) -> None:
     """Write an annotation file, whole or not at all."""
     content = {'format': FORMAT, 'version': VERSION, **vars(annotations)}
-    content['videos'] = {
-        name: {
-            'num_frames': video.num_frames,
-            'width': video.width,
-            'height': video.height,
-            'tubes': [
-                {
-                    'label': int(tube.label),
-                    'start': int(tube.start),
-                    'boxes': _plain(tube.boxes),
-                }
-                for tube in video.tubes
-            ],
-        }
-        for name, video in annotations.videos.items()
-    }
-    text = json.dumps(content, separators=(',', ':')) + '\n'
+    content['videos'] = videos = {}
+    for name, video in annotations.videos.items():
+        tubes = [{**vars(t), 'boxes': _plain(t.boxes)} for t in video.tubes]
+        videos[name] = {**vars(video), 'tubes': tubes}
+        del videos[name]['name']  # the key
+    # default: numbers of NumPy
+    text = json.dumps(content, separators=(',', ':'), default=int) + '\n'
     write_bytes(path, text.encode())
 
 

@@ -53,15 +53,16 @@ def nms(
         (last - first, K, D) int64, rows of the detections, surest first,
         -1 as padding.
     """
-    counts = np.diff(detections.offset[first : last + 1])
-    widest = int(counts.max(initial=0))
-    classes = detections.scores.shape[1]
+    offset, classes = detections.offset, detections.scores.shape[1]
+    widest = int(np.diff(offset[first : last + 1]).max(initial=0))
     depth = widest if top_k is None else min(top_k, widest)
-    out = np.full((last - first, classes, depth), -1)
+    out = np.empty((last - first, classes, depth), np.int64)
     step = max(1, CHUNK // max(1, widest * max(widest, classes)))
     for begin in range(first, last, step):
-        frames = np.arange(begin, min(begin + step, last))
-        rows, there = frame_rows(detections, frames)  # (F, D)
+        frames = np.arange(begin, min(begin + step, last))[:, None]
+        rows = offset[frames] + np.arange(widest)  # (F, D)
+        there = rows < offset[frames + 1]
+        rows[~there] = 0
         scores = detections.scores[rows].swapaxes(1, 2)  # (F, K, D)
         there = np.broadcast_to(there[:, None], scores.shape)
         # the -inf of padding sorts last
@@ -72,25 +73,13 @@ def nms(
             boxes = detections.boxes[rows]
             overlaps = box_iou(boxes[:, :, None], boxes[:, None]) > iou
             kept = _suppress(order, overlaps, there)
-        order += detections.offset[frames, None, None]
+        order += offset[frames][:, None]
         order[~kept] = -1
         # kept ones to the front, in their order
-        place = np.argsort(~kept, axis=2, kind='stable')
-        order = np.take_along_axis(order, place, 2)
-        width = min(depth, order.shape[2])
-        out[frames - first, :, :width] = order[..., :width]
+        place = np.argsort(~kept, axis=2, kind='stable')[:, :, :depth]
+        at = slice(begin - first, begin - first + len(frames))
+        out[at] = np.take_along_axis(order, place, 2)
     return out
-
-
-def frame_rows(
-    detections: DetectionSet, frames: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """(F, D) rows of each frame, 0 as padding, and whether they are there."""
-    begin, end = detections.offset[frames], detections.offset[frames + 1]
-    width = int((end - begin).max(initial=0))
-    rows = begin[:, None] + np.arange(width)
-    there = rows < end[:, None]
-    return np.where(there, rows, 0), there
 
 
 def _suppress(

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from lgd_mmaction.detection.average_precision import greedy_match, ranked_ap
-from lgd_mmaction.detection.boxes import box_iou, frame_rows, nms
+from lgd_mmaction.detection.boxes import box_iou, nms
 from lgd_mmaction.detection.detection_set import DetectionSet
 
 
@@ -32,17 +32,17 @@ def frame_ap(
     Returns:
         (T, K) float64; NaN for classes that have no annotated box.
     """
-    rows, classes = detections.scores.shape
-    kept = np.full((rows, classes), nms_iou is None)
-    hits = np.zeros((len(thresholds), rows, classes), bool)
+    kept = np.zeros(detections.scores.shape, bool)
+    hits = np.zeros((len(thresholds), *kept.shape), bool)
     for video in range(len(detections.videos)):
-        if nms_iou is not None:
-            first, last = detections.video_offset[video : video + 2]
-            left = nms(detections, first, last, nms_iou)
-            kept[left[left >= 0], np.nonzero(left >= 0)[1]] = True
-        _match(detections, video, kept, thresholds, hits)
+        first, last = detections.video_offset[video : video + 2]
+        # (frames, K, D) rows by rank, -1 as padding
+        ranked = nms(detections, first, last, nms_iou)
+        there = ranked >= 0
+        kept[ranked[there], np.nonzero(there)[1]] = True
+        _match(detections, video, ranked, thresholds, hits)
     truths, _ = detections.count_truths()
-    out = np.full((len(thresholds), classes), np.nan)
+    out = np.full((len(thresholds), len(truths)), np.nan)
     for k in np.flatnonzero(truths):
         mine = kept[:, k]
         scores = detections.scores[mine, k]
@@ -53,11 +53,11 @@ def frame_ap(
 def _match(
     detections: DetectionSet,
     video: int,
-    kept: np.ndarray,
+    ranked: np.ndarray,
     thresholds: Sequence[float],
     hits: np.ndarray,
 ) -> None:
-    """Set `hits` (T, M, K) of a video's detections, among `kept` (M, K)."""
+    """Set `hits` (T, M, K) of a video's detections: those that are right."""
     first, last = detections.video_offset[video : video + 2]
     tested = detections.frame[first:last]
     # a group: what is annotated of a class in a frame, in the order of tubes
@@ -65,26 +65,18 @@ def _match(
     for tube in detections.videos[video].tubes:
         for i in range(*np.searchsorted(tested, [tube.start, tube.stop])):
             box = tube.boxes[tested[i] - tube.start]
-            groups.setdefault((first + i, tube.label), []).append(box)
+            groups.setdefault((i, tube.label), []).append(box)
     if not groups:
         return
     frame, label = np.array([*groups]).T
-    label = label[:, None]
     most = max(map(len, groups.values()))
     truth = np.zeros((len(groups), most, 4))  # (N, G, 4)
     for padded, boxes in zip(truth, groups.values(), strict=True):
         padded[: len(boxes)] = boxes
-    # (N, D) the detections of each group by rank
-    rows, there = frame_rows(detections, frame)
-    there &= kept[rows, label]
-    scores = np.where(there, detections.scores[rows, label], -np.inf)
-    rank = np.argsort(-scores, axis=1, kind='stable')
-    rows = np.take_along_axis(rows, rank, 1)
-    there = np.take_along_axis(there, rank, 1)
+    rows = ranked[frame, label]  # (N, D)
     overlaps = box_iou(detections.boxes[rows][:, :, None], truth[:, None])
     # the boxes that pad a group have no area, so they overlap nothing
-    overlaps[~there] = -1
-    label = np.broadcast_to(label, rows.shape)
+    overlaps[rows < 0] = -1
     for hit, threshold in zip(hits, thresholds, strict=True):
-        ok = greedy_match(overlaps, threshold) >= 0
-        hit[rows[ok], label[ok]] = True
+        group, rank = np.nonzero(greedy_match(overlaps, threshold) >= 0)
+        hit[rows[group, rank], label[group]] = True

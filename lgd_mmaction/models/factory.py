@@ -60,9 +60,9 @@ def create_model(
             f'there is no model {name!r}{hint}; names: {", ".join(MODELS)}'
         )
     model = LGDModel(**MODELS[name], num_classes=num_classes, **kwargs)
+    if pretrained is True:
+        pretrained = f'torchvision://resnet{MODELS[name]["depth"]}'
     if pretrained:
-        if pretrained is True:
-            pretrained = f'torchvision://resnet{MODELS[name]["depth"]}'
         _load_backbone(model, os.fspath(pretrained))
     if checkpoint is not None:
         load_all(model, read_state_dict(checkpoint), str(checkpoint), REMEDY)

@@ -121,7 +121,7 @@ def inflate_2d_weights(
         for key, value in module.norm.state_dict().items():
             full = f'{norm_name}.{key}'
             if full in state:
-                _check_shape(source, full, state[full], value.shape, value)
+                _check_shape(source, full, state[full], value, value.shape)
                 value.copy_(state[full])
                 used.add(full)
             elif key != 'num_batches_tracked':
@@ -156,14 +156,14 @@ def _inflate_conv(
         weight = weight.mean(dim=1, keepdim=True)
         weight = weight.expand(-1, target.shape[1], -1, -1)
     fitting = target.shape[:2] + target.shape[3:]
-    _check_shape(source, name, weight, fitting, target)
+    _check_shape(source, name, weight, target, fitting)
     target.copy_(weight.unsqueeze(2).expand_as(target) / target.shape[2])
     if isinstance(conv, Pseudo3DConv):
         conv.reset_temporal()
 
 
 def _check_shape(
-    source: str, name: str, weight: Tensor, fitting: torch.Size, own: Tensor
+    source: str, name: str, weight: Tensor, own: Tensor, fitting: torch.Size
 ) -> None:
     if weight.shape != fitting:
         raise CheckpointError(

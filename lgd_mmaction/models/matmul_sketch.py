@@ -45,8 +45,7 @@ class MatmulSketch(nn.Module):
         for i, h in enumerate(sketch.index):
             self.register_buffer(f'table{i}', _table(h, size))
         self.register_buffer('sign', sketch.sign.float())  # (2, C)
-        rows, columns = (torch.arange(n, dtype=torch.float64) for n in
-                         self.shape)  # fmt: skip
+        rows, columns = (torch.arange(n).double() for n in self.shape)
         for name, angle in (
             ('columns', rows[:, None] * rows / len(rows)),  # (D2, D2)
             ('twiddle', rows[:, None] * columns / size),  # (D2, D1)
@@ -60,12 +59,8 @@ class MatmulSketch(nn.Module):
         """(N, C) or (N, C, *positions) -> (N, D), mean of phi."""
         x = x.float().flatten(2) if x.dim() > 2 else x.float()[..., None]
         x = x.transpose(1, 2)  # (N, L, C)
-        first, second = (
-            self._spectrum(x * s, table)
-            for s, table in zip(
-                self.sign, (self.table0, self.table1), strict=True
-            )
-        )
+        first = self._spectrum(x * self.sign[0], self.table0)
+        second = self._spectrum(x * self.sign[1], self.table1)
         real, imaginary = _product(torch.mul, first, second)
         return self._inverse((real.mean(1), imaginary.mean(1)))
 
@@ -83,9 +78,8 @@ class MatmulSketch(nn.Module):
         out = _product(torch.matmul, spectrum, _conjugate(self.rows))
         out = _product(torch.mul, out, _conjugate(self.twiddle))
         real, imaginary = self.columns
-        return (real @ out[0] + imaginary @ out[1]).flatten(1) / math.prod(
-            self.shape
-        )
+        total = real @ out[0] + imaginary @ out[1]
+        return total.flatten(1) / math.prod(self.shape)
 
 
 def _product(

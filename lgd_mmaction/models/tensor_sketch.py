@@ -34,12 +34,9 @@ class _SketchSum(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, chunk: int, *hashes: Any) -> Tensor:
         ctx.save_for_backward(x, *hashes[:2])
         ctx.step, ctx.size = max(1, chunk // max(1, x.size(0))), hashes[2]
-        total = None
-        for part in x.split(ctx.step, dim=2):  # (N, C, l)
-            first, second = _spectra(part, *hashes)
-            part_sum = (first * second).sum(dim=1)  # (N, D // 2 + 1)
-            total = part_sum if total is None else total + part_sum
-        return torch.fft.irfft(total, n=ctx.size)
+        parts = (_spectra(p, *hashes) for p in x.split(ctx.step, dim=2))
+        total = sum((first * second).sum(dim=1) for first, second in parts)
+        return torch.fft.irfft(total, n=ctx.size)  # of (N, D // 2 + 1)
 
     @staticmethod
     @once_differentiable

@@ -3,6 +3,7 @@
 import fcntl
 import os
 import time
+from collections import defaultdict
 from contextlib import suppress
 from pathlib import Path
 
@@ -33,9 +34,9 @@ class BadVideoList:
 
     def __init__(self, path: str | os.PathLike | None = None) -> None:
         self.path = None if path is None else Path(path)
-        # reasons by subset and name
-        self._found: dict[tuple[str, str], str] = {}
-        self._condemned: dict[tuple[str, str], str] = {}
+        # reasons by subset, then by name
+        self._found: dict[str, dict[str, str]] = defaultdict(dict)
+        self._condemned: dict[str, dict[str, str]] = defaultdict(dict)
         self._offset = 0
         if self.path is not None and self.path.exists():
             self._update()  # what earlier runs condemned
@@ -44,7 +45,7 @@ class BadVideoList:
 
     def condemned(self, name: str, subset: str) -> str | None:
         """Why a video is not to be opened; None if it may be."""
-        return self._condemned.get((subset, _one_line(name)))
+        return self._condemned[subset].get(_one_line(name))
 
     def add(self, name: str, reason: str, subset: str) -> bool:
         """Enter a video of 'train', 'val' or 'test'.
@@ -85,11 +86,7 @@ class BadVideoList:
     def found(self, subset: str) -> dict[str, str]:
         """Names and reasons of the videos of a subset, all processes."""
         self._update()
-        return {
-            name: reason
-            for (kind, name), reason in self._found.items()
-            if kind == subset
-        }
+        return dict(self._found[subset])
 
     def _update(self) -> None:
         if self.path is not None and self.path.exists():
@@ -110,11 +107,10 @@ class BadVideoList:
     def _enter(self, fields: list[str]) -> bool:
         name, reason, subset, *_ = fields
         if reason.startswith(NOT_OPENED):
-            self._condemned[subset, name] = reason
-        if (subset, name) in self._found:
-            return False
-        self._found[subset, name] = reason
-        return True
+            self._condemned[subset][name] = reason
+        is_new = name not in self._found[subset]
+        self._found[subset].setdefault(name, reason)
+        return is_new
 
 
 def _one_line(text: str) -> str:

@@ -151,18 +151,12 @@ class Video:
                     self.path, width, height, count, self.memory_limit
                 )
                 out = np.empty((count, height, width, 3), np.uint8)
+            coded = (height, width) if self._turn % 2 else (width, height)
+            rgb = self._reformat(frame, *coded, 'rgb24', threads=1)
             first, *others = places[number]
-            self._convert(frame, out[first])
+            out[first] = np.rot90(rgb.to_ndarray(), self._turn)
             out[others] = out[first]
         return out
-
-    def _convert(self, frame: av.VideoFrame, out: np.ndarray) -> None:
-        """Scale, make RGB, turn."""
-        height, width, _ = out.shape
-        if self._turn % 2:
-            height, width = width, height
-        rgb = self._reformat(frame, width, height, 'rgb24', threads=1)
-        out[...] = np.rot90(rgb.to_ndarray(), self._turn)
 
     def _open(self) -> None:
         self.close()

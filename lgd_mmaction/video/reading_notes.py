@@ -30,7 +30,7 @@ class ReadingNotes:
         self._file, self._pid = None, -1
 
     def __getstate__(self) -> dict:  # for workers that are not forked
-        return {**vars(self), '_file': None, '_pid': -1}
+        return vars(self) | {'_file': None, '_pid': -1}
 
     @contextmanager
     def reading(self, name: str) -> Iterator[None]:
@@ -66,10 +66,9 @@ def take_crashes(folder: str | os.PathLike) -> list[tuple[str, str, str]]:
     found = []
     for path in sorted(Path(folder).glob(f'.reading_*_{get_rank()}_*')):
         text = path.read_bytes().decode(errors='surrogateescape')
-        name, _, cause = text.partition('\n')
-        if name.startswith(_BEGIN) and cause.strip():
-            subset = path.name.split('_')[1]
-            name = name.removeprefix(_BEGIN)
+        note, _, cause = text.partition('\n')
+        if note.startswith(_BEGIN) and cause.strip():
+            subset, name = path.name.split('_')[1], note.removeprefix(_BEGIN)
             found.append((subset, name, cause.splitlines()[0]))
             path.unlink()
     return found

@@ -125,10 +125,7 @@ class VideoOpen(BaseTransform):
     """
 
     def __init__(
-        self,
-        engine: str = 'pyav',
-        threads: int = 1,
-        memory_limit: int = 4096,
+        self, engine: str = 'pyav', threads: int = 1, memory_limit: int = 4096
     ) -> None:
         if engine not in ENGINES:
             raise ConfigError(
@@ -215,14 +212,10 @@ class VideoDecode(DecordDecode):
 class UnpackFlow(BaseTransform):
     """Turn frames of a packed flow video into two-channel flow pictures.
 
-    The upper half of a frame is flow-x, the lower half flow-y, both 8 bit
-    with 20 pixels of motion at 0 and 255; all three colours are equal::
-
-        DecordInit -> SampleFrames -> DecordDecode -> UnpackFlow -> Resize ...
-                                      (2H, W, 3)      (H, W, 2)
-
-    From here on everything is as with RawFrameDecode and
-    ``modality='Flow'``.
+    The upper half of a frame (2H, W, 3) is flow-x, the lower half flow-y,
+    both 8 bit with 20 pixels of motion at 0 and 255; all three colours are
+    equal. Stands behind the decoding; from here on everything is as with
+    RawFrameDecode and ``modality='Flow'``.
 
     Required keys: ``imgs``. Modified: ``imgs`` (list of (H, W, 2) uint8, x
     then y), ``img_shape``, ``original_shape``, ``modality``.

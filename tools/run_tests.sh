@@ -32,7 +32,7 @@ run() { printf '\n$' && printf ' %q' "$@" && printf '\n' && "$@" </dev/null; }
 
 run python -m ruff check .
 run python -m ruff format --check .
-! grep -q '^\[tool.mypy\]' pyproject.toml || run python -m mypy
+run python -m mypy
 NO_MKDOCS_2_WARNING=1 run python -m mkdocs build --strict --quiet
 for script in tools/*.sh .ci/run; do
     bash -n "$script"

@@ -37,6 +37,11 @@ def pytest_configure(config: pytest.Config) -> None:
         torch.set_num_threads(1)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    # the long ones first: no worker waits at the end for another's
+    items.sort(key=lambda item: item.get_closest_marker('slow') is None)
+
+
 def pytest_collection_finish() -> None:
     # mmengine collects garbage for every data set: not among all modules
     gc.freeze()

@@ -13,6 +13,7 @@ from mmengine.logging import HistoryBuffer
 
 import lgd_mmaction
 from lgd_mmaction.upstream_fixes import apply_upstream_fixes
+from tests.warm import PYTHON
 
 
 def python(code: str, cwd: Path) -> subprocess.CompletedProcess:
@@ -263,7 +264,7 @@ def test_a_fresh_process_can_use_the_values(tmp_path: Path) -> None:
         'print(type(x).__name__, x.statistics("mean"))\n'
     )
     run = subprocess.run(
-        [sys.executable, '-W', 'ignore', '-c', code, tmp_path / 'a.pth'],
+        [PYTHON, '-W', 'ignore', '-c', code, tmp_path / 'a.pth'],
         capture_output=True,
         text=True,
         check=True,

@@ -40,5 +40,7 @@ done
 
 # one thread a process: two test processes share the machine
 export OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
+# or each process would compile all of the package and of the tests again
+unset PYTHONDONTWRITEBYTECODE
 run python -m pytest -n 2 --dist loadgroup --durations=15 -ra \
     "${quick[@]}" "${args[@]}"

@@ -59,6 +59,7 @@ def test_a_planted_fault_is_found_and_shortened() -> None:
     assert harness.COUNTS.pop('parse') > 10
 
 
+@pytest.mark.slow
 def test_damage_is_varied_and_short() -> None:
     seen = set()
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
+import pytest
 import torch
 from hypothesis import strategies as st
 
@@ -84,6 +85,7 @@ def _read_checkpoint(data: bytes, folder: Path) -> None:
     load_2d_state_dict(str(path))
 
 
+@pytest.mark.slow
 @fuzzed(
     damaged(
         _pickle_of(_FILES[0]),

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+import pytest
 from hypothesis import strategies as st
 
 from lgd_mmaction.detection.annotations import Tube, TubeAnnotations, TubeVideo
@@ -142,6 +143,7 @@ def test_jhmdb_zip(data: bytes, folder: Path) -> None:
     _run(jhmdb.main, options, files, folder)
 
 
+@pytest.mark.slow
 @fuzzed(
     damaged(
         _MASK,

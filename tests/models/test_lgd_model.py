@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-import sys
 
 import pytest
 import torch
@@ -13,6 +12,7 @@ from lgd_mmaction.models.lgd_model import (
     joint_loss,
     separate_loss,
 )
+from tests.warm import PYTHON
 
 
 def small(**kwargs) -> LGDModel:
@@ -149,6 +149,6 @@ def test_without_huggingface_hub_it_says_what_is_missing() -> None:
         '    except ConfigError as error:\n'
         '        print(error)\n'
     )
-    said = subprocess.check_output([sys.executable, '-c', code], text=True)
+    said = subprocess.check_output([PYTHON, '-c', code], text=True)
     line, other = said.splitlines()
     assert line == other and 'pip install huggingface_hub safetensors' in line

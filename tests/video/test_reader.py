@@ -20,7 +20,7 @@ KINDS = [
     'odd_videos/nodur.mkv',
     'odd_videos/rot90.mp4',
     'odd_videos/vfr.mp4',
-    'smoke/flipping_a_pancake.mkv',
+    pytest.param('smoke/flipping_a_pancake.mkv', marks=pytest.mark.slow),
     'smoke/part_0.mp4',
     'smoke/test.avi',
     'smoke/v_BaseballPitch_g01_c01.avi',

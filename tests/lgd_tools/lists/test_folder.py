@@ -104,6 +104,7 @@ def brute_force_ok(labels: list, keys: list, is_val: list) -> None:
             assert {is_val[i] for i in mine} == {True, False}
 
 
+@pytest.mark.slow
 @given(
     st.lists(
         st.tuples(st.integers(0, 3), st.integers(0, 9)),

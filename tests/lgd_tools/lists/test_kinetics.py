@@ -55,8 +55,9 @@ def report(tmp_path: Path) -> dict:
 # -------------------------------------------------------------- real files
 @pytest.mark.parametrize(
     ('version', 'val'),
-    [(400, 19906), pytest.param(600, 30000, marks=pytest.mark.slow)],
+    [(400, 19906), (600, 30000)],
 )
+@pytest.mark.slow
 def test_real_files(tmp_path, shared_data, version, val):
     folder = shared_data / 'annotations'
     files = [

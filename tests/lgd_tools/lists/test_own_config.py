@@ -172,6 +172,7 @@ def test_sampling(frames, clip_len, interval):
     assert (clip_len - 1) * interval < max(frames, 8)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('recipe', ['small', 'lgd3d', 'lgd2d'])
 def test_a_checkpoint_says_its_recipe(videos, tmp_path, recipe):
     depth = 18 if recipe == 'small' else 50

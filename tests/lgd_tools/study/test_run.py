@@ -1,6 +1,7 @@
 """A study of two networks and one seed, by the command's own function."""
 
 import json
+import multiprocessing
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,9 @@ def test_study_goes_on_where_it_was_and_reports_what_is_there(
     before = kept.stat().st_mtime_ns
     # what a killed run leaves is no result
     (runs / '.x.json.12345678.lgd-part').write_text('{')
+    # it was spawned; a fork has everything imported
+    fork = multiprocessing.get_context('fork')
+    monkeypatch.setattr(multiprocessing, 'get_context', lambda _: fork)
     assert run_all(plan, runs) == 0
     assert kept.stat().st_mtime_ns == before
     results = read_results(runs)

@@ -84,6 +84,7 @@ def frames(root: Path) -> tuple:
     return '--videos', root / 'rawframes'
 
 
+@pytest.mark.slow
 def test_proposals_are_the_detectors(root: Path, tmp_path: Path) -> None:
     out = tmp_path / 'p.npz'
     assert run(root, out, *frames(root), '--split', 1, '--subset', 'test') == 0

@@ -13,7 +13,7 @@ from mmengine.runner import Runner
 
 from lgd_mmaction.engine import FiniteLossHook
 from lgd_mmaction.errors import TrainingError
-from tests.test_configs import CONFIGS, parsed
+from tests.configs.test_configs import CONFIGS, parsed
 
 
 @DATASETS.register_module(force=True)

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import subprocess
+import sys
 
 import av
 import numpy as np
@@ -29,7 +30,7 @@ def example(repo_root):
 
     def run(*args: object) -> subprocess.CompletedProcess:
         return subprocess.run(
-            [PYTHON, script, '--smoke', '--workers', '1']
+            [sys.executable, script, '--smoke', '--workers', '1']
             + list(map(str, args)),
             env=dict(os.environ, OMP_NUM_THREADS='1'),
             capture_output=True,

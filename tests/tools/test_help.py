@@ -41,7 +41,13 @@ def seconds_of_children() -> float:
     return used.ru_utime + used.ru_stime
 
 
-@pytest.mark.parametrize('name', COMMANDS)
+@pytest.mark.parametrize(
+    'name',
+    [
+        pytest.param(name, marks=pytest.mark.slow) if name in TORCH else name
+        for name in COMMANDS
+    ],
+)
 def test_help(name: str, tmp_path: Path) -> None:
     bin, folder = tmp_path / 'bin', tmp_path / 'folder'
     bin.mkdir()

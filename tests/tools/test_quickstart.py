@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -16,9 +17,12 @@ from tests.warm import PYTHON
 def quickstart(repo_root):
     """Runs the script with this Python and without installing."""
     env = dict(os.environ, OMP_NUM_THREADS='1')
-    env['PATH'] = f'{Path(PYTHON).parent}{os.pathsep}{env["PATH"]}'
 
-    def run(*args: object) -> subprocess.CompletedProcess:
+    def run(
+        *args: object, python: str = sys.executable
+    ) -> subprocess.CompletedProcess:
+        folder = Path(python).parent
+        env['PATH'] = f'{folder}{os.pathsep}{os.environ["PATH"]}'
         return subprocess.run(
             ['bash', repo_root / 'tools' / 'quickstart.sh', *map(str, args)],
             env=env,
@@ -80,7 +84,7 @@ def test_a_folder_of_others_is_left_alone(quickstart, tmp_path):
 def test_every_step_and_again(quickstart, tmp_path):
     out = tmp_path / 'out'
     args = ('--no-install', '--smoke', '--out', out, '--seed', 3)
-    first = quickstart(*args)
+    first = quickstart(*args, python=PYTHON)
     assert first.returncode == 0, first.stdout + first.stderr
     for part in ('generate_clips.py', 'train.py', 'test.py', 'report_run.py'):
         assert part in first.stdout  # the commands by hand
@@ -114,7 +118,7 @@ def test_every_step_and_again(quickstart, tmp_path):
 
     # again: nothing is done twice, nothing is changed
     before = contents(out)
-    second = quickstart(*args)
+    second = quickstart(*args, python=PYTHON)
     assert second.returncode == 0, second.stdout + second.stderr
     assert second.stdout.count('done in an earlier run: kept') == 2
     assert top1 in second.stdout

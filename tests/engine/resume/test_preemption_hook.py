@@ -264,7 +264,7 @@ def test_torchrun_restarts_it(
         type='SignalHook', at_iter=4, rank=1, once=str(tmp_path / 'told')
     )
     cfg = two_ranks(tiny, folder, told)
-    cfg.custom_imports.imports += ['test_preemption_hook']
+    cfg.custom_imports.imports += [__name__]
     (tmp_path / 'cfg').mkdir()
     cfg.dump(tmp_path / 'cfg' / 'run.py')
     process = dist_run.launch(

@@ -1,6 +1,10 @@
 """Video-AP: are whole tubes right, in space and in time?"""
 
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from multiprocessing import get_context
 
 import numpy as np
 
@@ -10,6 +14,9 @@ from lgd_mmaction.detection.boxes import box_iou
 from lgd_mmaction.detection.detection_set import DetectionSet
 from lgd_mmaction.detection.linking import Linking, link_tubes
 from lgd_mmaction.detection.tubes import Trimming, TubeSet, trim_tubes
+
+# a process is worth its start for so many frames; no more than this
+FRAMES_A_PROCESS, MAX_PROCESSES = 20_000, 8
 
 
 def video_ap(
@@ -38,20 +45,8 @@ def video_ap(
         (T, K) float64; NaN for classes that have no annotated tube.
     """
     linking = linking or Linking()
-    parts = []
-    for video, annotated in enumerate(detections.videos):
-        tubes = link_tubes(detections, video, linking)
-        if trimming is not None:
-            tubes = trim_tubes(tubes, trimming)
-        score = tubes.mean_scores()
-        good = np.diff(tubes.offset) >= linking.min_length
-        good &= score >= linking.min_score
-        # in the order in which equal scores rank
-        order = np.lexsort((tubes.start, tubes.label))
-        order = order[good[order]]
-        tubes, score = tubes.take(order), score[order]
-        hits = _hits(tubes, score, annotated.tubes, np.array(thresholds))
-        parts.append((tubes.label, score, hits))
+    work = partial(_rank, detections, linking, trimming, np.array(thresholds))
+    parts = _map_videos(work, detections)
     label, score, hits = map(np.concatenate, zip(*parts, strict=True))
     _, truths = detections.count_truths()
     out = np.full((len(thresholds), len(truths)), np.nan)
@@ -59,6 +54,51 @@ def video_ap(
         mine = label == k
         out[:, k] = ranked_ap(score[mine], hits[mine].T, truths[k], ap)
     return out
+
+
+def _map_videos(work: Callable[[int], tuple], data: DetectionSet) -> list:
+    """`work` of every video; of many frames in forks, which share the data."""
+    videos = range(len(data.videos))
+    wanted = 1 + len(data.frame) // FRAMES_A_PROCESS
+    processes = min(wanted, os.cpu_count() or 1, MAX_PROCESSES)
+    if processes == 1:
+        return [work(video) for video in videos]
+    fork = get_context('fork')
+    with ProcessPoolExecutor(processes, fork, _share, (work,)) as pool:
+        return list(pool.map(_call, videos, chunksize=8))
+
+
+def _share(work: Callable[[int], tuple]) -> None:
+    global _work
+    _work = work
+
+
+def _call(video: int) -> tuple:
+    return _work(video)
+
+
+def _rank(
+    detections: DetectionSet,
+    linking: Linking,
+    trimming: Trimming | None,
+    thresholds: np.ndarray,
+    video: int,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Labels (n,), scores (n,) and hits (n, T) of the tubes of a video.
+
+    They are in the order in which equal scores rank.
+    """
+    tubes = link_tubes(detections, video, linking)
+    if trimming is not None:
+        tubes = trim_tubes(tubes, trimming)
+    score = tubes.mean_scores()
+    good = np.diff(tubes.offset) >= linking.min_length
+    good &= score >= linking.min_score
+    order = np.lexsort((tubes.start, tubes.label))
+    order = order[good[order]]
+    tubes, score = tubes.take(order), score[order]
+    truths = detections.videos[video].tubes
+    return tubes.label, score, _hits(tubes, score, truths, thresholds)
 
 
 def _hits(

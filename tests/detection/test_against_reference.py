@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from lgd_mmaction.detection import TubeProtocol, evaluate_tubes
+from lgd_mmaction.detection import TubeProtocol, evaluate_tubes, video_map
 from tests.detection import cases, reference
 
 FRAME = (0.3, 0.5, 0.75)
@@ -94,6 +94,22 @@ def check(seed: int) -> int:
 def test_quick_cases() -> None:
     # enough of them have something to compare
     assert sum(check(seed) for seed in range(120)) > 1200
+
+
+def test_forks_give_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(video_map, 'FRAMES_A_PROCESS', 4)
+    monkeypatch.setattr('os.cpu_count', lambda: 2)
+    asked = []
+    pool = video_map.ProcessPoolExecutor
+    monkeypatch.setattr(
+        video_map,
+        'ProcessPoolExecutor',
+        lambda processes, *more: (
+            asked.append(processes) or pool(processes, *more)
+        ),
+    )
+    assert sum(check(seed) for seed in range(10)) > 100
+    assert {*asked} == {2} and len(asked) > 5
 
 
 @pytest.mark.slow

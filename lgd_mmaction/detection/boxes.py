@@ -73,12 +73,14 @@ def nms(
             boxes = detections.boxes[rows]
             overlaps = box_iou(boxes[:, :, None], boxes[:, None]) > iou
             kept = _suppress(order, overlaps, there)
+            # kept ones to the front, in their order
+            place = np.argsort(~kept, axis=2, kind='stable')
+            order = np.take_along_axis(order, place, 2)
+            kept = np.take_along_axis(kept, place, 2)
         order += offset[frames][:, None]
         order[~kept] = -1
-        # kept ones to the front, in their order
-        place = np.argsort(~kept, axis=2, kind='stable')[:, :, :depth]
         at = slice(begin - first, begin - first + len(frames))
-        out[at] = np.take_along_axis(order, place, 2)
+        out[at] = order[:, :, :depth]
     return out
 
 

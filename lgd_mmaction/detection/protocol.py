@@ -188,11 +188,12 @@ def evaluate_tubes(
         f'frame_mAP@{threshold:g}': values
         for threshold, values in zip(p.frame_thresholds, frame, strict=True)
     }
-    wanted = p.video_thresholds + RANGE
-    video = video_ap(detections, wanted, p.linking, p.trimming, p.ap)
-    for threshold, values in zip(p.video_thresholds, video, strict=False):
-        per_class[f'video_mAP@{threshold:g}'] = values
-    per_class['video_mAP@0.5:0.95'] = video[-len(RANGE) :].mean(0)
+    wanted = [*dict.fromkeys(p.video_thresholds + RANGE)]  # each once
+    values = video_ap(detections, wanted, p.linking, p.trimming, p.ap)
+    video = dict(zip(wanted, values, strict=True))
+    for threshold in p.video_thresholds:
+        per_class[f'video_mAP@{threshold:g}'] = video[threshold]
+    per_class['video_mAP@0.5:0.95'] = np.mean([video[t] for t in RANGE], 0)
     return TubeReport(
         {name: float(np.nanmean(v)) for name, v in per_class.items()},
         per_class,

@@ -1,34 +1,14 @@
 """Which frames the stock transforms pick with our configs, on real videos."""
 
-import copy
-import functools
 from fractions import Fraction
 from pathlib import Path
 
 import av
-import cv2
 import numpy as np
 import pytest
-from mmengine.config import Config
 from mmengine.dataset import Compose
 
-ROOT = Path(__file__).resolve().parents[2]
-
-
-@functools.cache
-def parsed(name: str) -> Config:
-    return Config.fromfile(ROOT / 'configs' / f'{name}.py')
-
-
-def write_video(path: Path, frames: int, size: tuple[int, int]) -> None:
-    """An mp4 whose frame i has the grey value 2 i + 20."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    writer = cv2.VideoWriter(
-        str(path), cv2.VideoWriter_fourcc(*'mp4v'), 30, size
-    )
-    for i in range(frames):
-        writer.write(np.full((size[1], size[0], 3), 2 * i + 20, np.uint8))
-    writer.release()
+from tests.configs.test_configs import load, parsed, write_flow, write_video
 
 
 def grey_levels(path: Path, size: tuple[int, int]) -> np.ndarray:
@@ -57,22 +37,9 @@ def write_variable_rate(path: Path) -> None:
         out.mux(stream.encode(None))
 
 
-def write_flow(folder: Path, frames: int, size: tuple[int, int]) -> None:
-    """x falls from left to right; y is the same everywhere, 200 - frame."""
-    folder.mkdir(parents=True)
-    x = np.linspace(228, 28, size[0]).round().astype(np.uint8)
-    for i in range(frames):
-        for axis, image in (
-            ('x', np.tile(x, (size[1], 1))),
-            ('y', np.full(size[::-1], 200 - i, np.uint8)),
-        ):
-            file = folder / f'flow_{axis}_{i + 1:05d}.jpg'
-            cv2.imwrite(str(file), image, [cv2.IMWRITE_JPEG_QUALITY, 100])
-
-
 def frames_of(name: str, mode: str, clip: Path) -> dict:
     """What a config's pipeline makes of one clip, before it is packed."""
-    dataset = copy.deepcopy(parsed(name)[f'{mode}_dataloader'].dataset)
+    dataset = load(name)[f'{mode}_dataloader'].dataset
     if dataset.type.endswith('RawframeDataset'):
         info = dict(
             frame_dir=str(clip),

@@ -12,6 +12,7 @@ import signal
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -235,6 +236,19 @@ def same(a: object, b: object) -> bool:
     if isinstance(a, list | tuple):
         return len(a) == len(b) and all(map(same, a, b))
     return a == b
+
+
+def program(
+    config: Path, *options: str, python: str = sys.executable
+) -> dict[str, Any]:
+    """Arguments of a ``subprocess`` that runs this file as a program."""
+    here = Path(__file__).resolve()
+    paths = [str(here.parents[2]), str(here.parent)]
+    paths += filter(None, [os.environ.get('PYTHONPATH')])
+    return dict(
+        args=[python, '-W', 'ignore', str(here), str(config), *options],
+        env={**os.environ, 'PYTHONPATH': os.pathsep.join(paths)},
+    )
 
 
 if __name__ == '__main__':

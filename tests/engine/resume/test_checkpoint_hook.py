@@ -1,7 +1,6 @@
 """Checkpoints are whole, kept until replaced, and validated."""
 
 import logging
-import os
 import resource
 import shutil
 import signal
@@ -31,10 +30,10 @@ def checkpoints(folder: Path) -> list[str]:
 # writing
 
 
-def full_disk(config: Path, limit: int) -> subprocess.CompletedProcess:
+def full_disk(
+    tiny: ModuleType, config: Path, limit: int
+) -> subprocess.CompletedProcess:
     """Train where no file can grow beyond a size, as on a full disk."""
-    script = Path(__file__).parents[1] / 'tiny_run.py'
-    paths = [str(script.parents[2]), str(script.parent)]
 
     def limited() -> None:
         # without the signal, write() fails as it does on a full disk
@@ -42,8 +41,7 @@ def full_disk(config: Path, limit: int) -> subprocess.CompletedProcess:
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
 
     return subprocess.run(
-        [sys.executable, '-W', 'ignore', str(script), str(config), '--resume'],
-        env={**os.environ, 'PYTHONPATH': os.pathsep.join(paths)},
+        **tiny.program(config, '--resume'),
         preexec_fn=limited,
         capture_output=True,
         text=True,
@@ -62,7 +60,7 @@ def test_full_disk(
     cfg = tiny.tiny_config(copy, safe=True, validate=True)
     cfg.dump(tmp_path / 'config.py')
     size = (copy / 'epoch_3.pth').stat().st_size
-    done = full_disk(tmp_path / 'config.py', size // 2)
+    done = full_disk(tiny, tmp_path / 'config.py', size // 2)
     assert done.returncode == 1
     last = done.stderr.strip().splitlines()[-1]
     assert 'epoch_4.pth' in last and 'File too large' in last

@@ -4,7 +4,6 @@ import logging
 import os
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -178,8 +177,6 @@ def test_whole_process_group(
     tiny: ModuleType, whole: Path, tmp_path: Path
 ) -> None:
     # as Slurm does: the data workers get the signal too; Ctrl-C as well
-    script = Path(__file__).parents[1] / 'tiny_run.py'
-    paths = [str(script.parents[2]), str(script.parent)]
     cfg = tiny.tiny_config(tmp_path / 'run', **RUN, num_workers=2)
     # workers of validation that wait for the next one, as in our configs
     cfg.val_dataloader.update(num_workers=1, persistent_workers=True)
@@ -187,9 +184,7 @@ def test_whole_process_group(
     cfg.dump(tmp_path / 'config.py')
     for starts, number in enumerate((signal.SIGTERM, signal.SIGINT), 1):
         process = subprocess.Popen(
-            [sys.executable, '-W', 'ignore', str(script)]
-            + [str(tmp_path / 'config.py'), '--resume'],
-            env={**os.environ, 'PYTHONPATH': os.pathsep.join(paths)},
+            **tiny.program(tmp_path / 'config.py', '--resume'),
             stderr=subprocess.PIPE,
             start_new_session=True,
             text=True,

@@ -1,6 +1,5 @@
 """A run that was killed and resumed ends as the uninterrupted one."""
 
-import os
 import shutil
 import signal
 import subprocess
@@ -97,17 +96,9 @@ def test_the_seed_need_not_stand_in_the_config(
     assert_same_end(tiny, whole, tmp_path)
 
 
-def run_until_killed(python: str, config: Path, *options: str) -> None:
-    script = Path(__file__).parents[1] / 'tiny_run.py'
-    paths = [str(script.parents[2]), str(script.parent)]
-    if 'PYTHONPATH' in os.environ:
-        paths.append(os.environ['PYTHONPATH'])
+def run_until_killed(command: dict) -> None:
     done = subprocess.run(
-        [python, '-W', 'ignore', str(script), str(config), *options],
-        env={**os.environ, 'PYTHONPATH': os.pathsep.join(paths)},
-        capture_output=True,
-        text=True,
-        timeout=300,
+        **command, capture_output=True, text=True, timeout=300
     )
     assert done.returncode == -signal.SIGKILL, done.stderr[-2000:]
 
@@ -137,7 +128,7 @@ def test_killed_in_the_middle_of_epochs(
         path = tmp_path / f'kill_{at_iter}.py'
         cfg.dump(path)
         resume = () if at_iter == iterations[0] else ('--resume',)
-        run_until_killed(python, path, *resume)
+        run_until_killed(tiny.program(path, *resume, python=python))
         last = at_iter // 2
         assert (folder / f'epoch_{last}.pth').exists()
         assert not (folder / f'epoch_{last + 1}.pth').exists()

@@ -5,34 +5,17 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from mmaction.structures import ActionDataSample
-from torch import Tensor
 
 from lgd_mmaction.errors import CheckpointError, ConfigError
 from lgd_mmaction.models.kernelized_head import KernelizedHead
-
-N, C, K, D = 4, 6, 5, 32
-LABELS = torch.tensor([3, 0, 2, 3])
-
-
-def make(**kwargs: object) -> KernelizedHead:
-    kwargs = {'sketch_dim': D, 'dropout_ratio': 0, 'topk': (1, 2), **kwargs}
-    head = KernelizedHead(K, C, **kwargs)
-    # larger than the usual start, so that classes differ
-    for p in head.parameters():
-        torch.nn.init.normal_(p, std=0.5)
-    return head
-
-
-def pair(dtype: torch.dtype = torch.float32) -> tuple[Tensor, Tensor]:
-    return (
-        torch.randn(N, C, 2, 3, 3).relu().to(dtype).requires_grad_(),
-        torch.randn(N, C, 1, 1, 1).relu().to(dtype).requires_grad_(),
-    )
-
-
-def samples(labels: Tensor = LABELS) -> list[ActionDataSample]:
-    return [ActionDataSample().set_gt_label(y) for y in labels]
+from tests.models.kernelized_head.test_kernelized_head import (
+    C,
+    D,
+    K,
+    make,
+    pair,
+    samples,
+)
 
 
 def test_checkpoint_carries_stage_and_hashes() -> None:
